@@ -1,0 +1,36 @@
+//! Why a variant was served: a closed list of stable words.
+
+/// The reason of a decision; the label `reason` of the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Reason {
+    /// The weights decided, by the user's key.
+    Split,
+    /// An override forced the variant.
+    Override,
+    /// No key was found and the split serves its baseline then.
+    NoKey,
+    /// The weights decided, by chance.
+    Random,
+    /// The policy is killed: baseline for everybody.
+    Killed,
+    /// Nothing could be chosen (every weight is 0): baseline.
+    Fallback,
+}
+
+impl Reason {
+    /// Every reason.
+    pub const ALL: [Self; 6] =
+        [Self::Split, Self::Override, Self::NoKey, Self::Random, Self::Killed, Self::Fallback];
+
+    /// The stable word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Split => "split",
+            Self::Override => "override",
+            Self::NoKey => "no_key",
+            Self::Random => "random",
+            Self::Killed => "killed",
+            Self::Fallback => "fallback",
+        }
+    }
+}

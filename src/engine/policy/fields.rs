@@ -1,0 +1,228 @@
+//! Reading objects of a document: every field is asked for by name, and what nobody asked for is
+//! reported with the name that was probably meant.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::suggest::nearest;
+use super::{Code, Diagnostic, Severity, Value};
+
+/// A place in the document; lives on the stack and becomes text only for a diagnostic.
+#[derive(Clone, Copy)]
+pub(super) enum Path<'p> {
+    Root,
+    Field(&'p Path<'p>, &'p str),
+    Index(&'p Path<'p>, usize),
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Path::Root => Ok(()),
+            Path::Field(Path::Root, name) => f.write_str(name),
+            Path::Field(parent, name) => write!(f, "{parent}.{name}"),
+            Path::Index(parent, index) => write!(f, "{parent}[{index}]"),
+        }
+    }
+}
+
+/// Collects the problems of one document.
+#[derive(Default)]
+pub(super) struct Sink {
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl Sink {
+    pub(super) fn error(
+        &mut self,
+        code: Code,
+        path: &Path,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.report(Severity::Error, code, path, message.into())
+    }
+
+    pub(super) fn warning(
+        &mut self,
+        code: Code,
+        path: &Path,
+        message: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.report(Severity::Warning, code, path, message.into())
+    }
+
+    fn report(
+        &mut self,
+        severity: Severity,
+        code: Code,
+        path: &Path,
+        message: String,
+    ) -> &mut Diagnostic {
+        self.diagnostics.push(Diagnostic {
+            code,
+            severity,
+            path: path.to_string(),
+            message,
+            help: None,
+        });
+        #[expect(clippy::expect_used, reason = "the line above pushes one")]
+        self.diagnostics.last_mut().expect("just pushed")
+    }
+
+    pub(super) fn wrong_type(
+        &mut self,
+        path: &Path,
+        wanted: &str,
+        value: &Value,
+    ) -> &mut Diagnostic {
+        let found = match value {
+            Value::List(_) | Value::Object(_) | Value::Null => value.kind().to_owned(),
+            _ => format!("{} `{value}`", value.kind()),
+        };
+        self.error(Code::WrongType, path, format!("expected {wanted}, found {found}"))
+    }
+
+    /// Says that `word` is none of the known ones.
+    pub(super) fn unknown(
+        &mut self,
+        code: Code,
+        path: &Path,
+        what: &str,
+        word: &str,
+        known: &[&str],
+    ) {
+        let diagnostic = self.error(code, path, format!("unknown {what} `{word}`"));
+        diagnostic.help(match nearest(word, known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("known here: {}", list_of(known)),
+        });
+    }
+}
+
+/// `` `a`, `b` ``.
+pub(super) fn list_of(words: &[&str]) -> String {
+    words.iter().map(|w| format!("`{w}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The fields of one object while it is being read.
+pub(super) struct Fields<'v, 'p> {
+    path: &'p Path<'p>,
+    fields: &'v [(String, Value)],
+    asked: Vec<&'static str>,
+}
+
+impl<'v, 'p> Fields<'v, 'p> {
+    /// Begins to read an object; reports anything else, and fields that are given twice.
+    pub(super) fn open(value: &'v Value, path: &'p Path<'p>, sink: &mut Sink) -> Option<Self> {
+        let Value::Object(fields) = value else {
+            sink.wrong_type(path, "an object", value);
+            return None;
+        };
+        let mut seen = BTreeSet::new();
+        for (name, _) in fields {
+            if !seen.insert(name) {
+                sink.error(
+                    Code::DuplicateField,
+                    &Path::Field(path, name),
+                    format!("field `{name}` is given twice"),
+                )
+                .help("keep one of them");
+            }
+        }
+        Some(Self { path, fields, asked: Vec::new() })
+    }
+
+    /// The value of a field, if it is there.
+    pub(super) fn get(&mut self, name: &'static str) -> Option<&'v Value> {
+        self.asked.push(name);
+        self.fields.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    }
+
+    /// Reads a field, if it is there; `read` reports its own problems.
+    pub(super) fn optional<T>(
+        &mut self,
+        name: &'static str,
+        sink: &mut Sink,
+        read: impl FnOnce(&'v Value, &Path, &mut Sink) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.get(name)?;
+        read(value, &Path::Field(self.path, name), sink)
+    }
+
+    /// Reads a field that must be there.
+    pub(super) fn required<T>(
+        &mut self,
+        name: &'static str,
+        sink: &mut Sink,
+        read: impl FnOnce(&'v Value, &Path, &mut Sink) -> Option<T>,
+    ) -> Option<T> {
+        let Some(value) = self.get(name) else {
+            let here = self.path.to_string();
+            let whose = if here.is_empty() { "the policy".to_owned() } else { format!("`{here}`") };
+            // A misspelt field is reported as unknown; that it is missing goes with it.
+            sink.error(Code::MissingField, self.path, format!("{whose} needs a field `{name}`"));
+            return None;
+        };
+        read(value, &Path::Field(self.path, name), sink)
+    }
+
+    /// Ends the reading: reports every field that nobody asked for.
+    pub(super) fn close(self, sink: &mut Sink) {
+        for (name, _) in self.fields {
+            if !self.asked.contains(&name.as_str()) {
+                sink.unknown(
+                    Code::UnknownField,
+                    &Path::Field(self.path, name),
+                    "field",
+                    name,
+                    &self.asked,
+                );
+            }
+        }
+    }
+}
+
+pub(super) fn read_bool(value: &Value, path: &Path, sink: &mut Sink) -> Option<bool> {
+    match value {
+        Value::Bool(b) => Some(*b),
+        _ => {
+            sink.wrong_type(path, "`true` or `false`", value);
+            None
+        }
+    }
+}
+
+pub(super) fn read_text<'v>(value: &'v Value, path: &Path, sink: &mut Sink) -> Option<&'v str> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => {
+            let diagnostic = sink.wrong_type(path, "a string", value);
+            if matches!(value, Value::Bool(_) | Value::Integer(_) | Value::Float(_)) {
+                diagnostic.help(format!("put it in quotes: \"{value}\""));
+            }
+            None
+        }
+    }
+}
+
+/// Reads a list that must not be empty; `None` when any item failed, which has reported why.
+pub(super) fn read_list<'v, T>(
+    value: &'v Value,
+    path: &Path,
+    sink: &mut Sink,
+    mut read: impl FnMut(&'v Value, &Path, &mut Sink) -> Option<T>,
+) -> Option<Vec<T>> {
+    let Value::List(items) = value else {
+        sink.wrong_type(path, "a list", value);
+        return None;
+    };
+    if items.is_empty() {
+        sink.error(Code::EmptyList, path, "the list is empty")
+            .help("add an entry, or leave the field out");
+        return None;
+    }
+    // Not collected into an Option at once: every item reports its problems.
+    let read_item = |(index, item)| read(item, &Path::Index(path, index), sink);
+    let list: Vec<Option<T>> = items.iter().enumerate().map(read_item).collect();
+    list.into_iter().collect()
+}

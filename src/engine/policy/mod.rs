@@ -1,0 +1,115 @@
+//! What the operator wrote, checked: document -> policy, every problem reported in one run.
+//!
+//! Every input changes the policy or yields a diagnostic; nothing is dropped.
+
+mod diagnostic;
+mod fields;
+mod model;
+mod names;
+mod read;
+mod read_match;
+mod rules;
+mod suggest;
+mod value;
+mod weight;
+
+pub use diagnostic::{Code, Diagnostic, Severity};
+pub use model::{KeySource, OnMissingKey, Override, Policy, Split, Variant, WeightTotal};
+pub use value::Value;
+pub use weight::Weight;
+
+use fields::{Path, Sink};
+
+/// The outcome of checking a document.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The policy; `None` when any diagnostic is an error.
+    pub policy: Option<Policy>,
+    /// All problems, in the order of the document as far as possible.
+    pub diagnostics: Vec<Diagnostic>,
+    /// [`hash()`] of the document; 0 where there was none.
+    pub hash: u64,
+}
+
+/// Checks a document, whatever format it was read from.
+pub fn check(document: &Value) -> Checked {
+    let mut sink = Sink::default();
+    let mut policy = read::read_policy(document, &mut sink);
+    if sink.diagnostics.iter().any(|d| d.severity == Severity::Error) {
+        policy = None;
+    }
+    Checked { policy, diagnostics: sink.diagnostics, hash: hash(document) }
+}
+
+/// Reads and checks a policy as the plugin configuration carries it: JSON. No bytes at all (an
+/// empty `pluginConfig` in Istio) are a policy without splits.
+pub fn from_json(text: &[u8]) -> Checked {
+    if text.trim_ascii().is_empty() {
+        return Checked { policy: Some(Policy::default()), diagnostics: Vec::new(), hash: 0 };
+    }
+    match document_from_json(text) {
+        Ok(document) => check(&document),
+        Err(diagnostic) => Checked { policy: None, diagnostics: vec![diagnostic], hash: 0 },
+    }
+}
+
+/// Reads JSON without checking what it means.
+///
+/// # Errors
+/// A diagnostic with line and column where the text is not JSON.
+pub fn document_from_json(text: &[u8]) -> Result<Value, Diagnostic> {
+    serde_json::from_slice(text).map_err(|error| {
+        let mut sink = Sink::default();
+        let message = format!("the policy is not JSON: {error}");
+        let diagnostic = sink.error(Code::InvalidJson, &Path::Root, message);
+        diagnostic.help(
+            "the plugin configuration is one JSON object; `splitctl render` makes it from YAML",
+        );
+        diagnostic.clone()
+    })
+}
+
+/// A number for what a document says: equal for every spelling (format, white space, order of
+/// fields, `5` or `5.0`), 52 bits so that it is exact in a double. It shows what is running.
+pub fn hash(document: &Value) -> u64 {
+    let mut text = Vec::new();
+    canonical(document, &mut text);
+    crate::plan::hash::first_word(&text) >> 12
+}
+
+fn canonical(value: &Value, text: &mut Vec<u8>) {
+    use std::io::Write as _;
+    let written = match value {
+        Value::Null => write!(text, "null"),
+        Value::Bool(b) => write!(text, "{b}"),
+        Value::Integer(n) => write!(text, "{n}"),
+        Value::Float(n) => write!(text, "{n}"),
+        Value::String(s) => write!(text, "{s:?}"),
+        Value::List(items) => {
+            text.push(b'[');
+            for item in items {
+                canonical(item, text);
+                text.push(b',');
+            }
+            text.push(b']');
+            Ok(())
+        }
+        Value::Object(fields) => {
+            let mut sorted: Vec<_> = fields.iter().collect();
+            sorted.sort_by(|a, b| a.0.cmp(&b.0));
+            text.push(b'{');
+            for (name, value) in sorted {
+                canonical(&Value::String(name.clone()), text);
+                text.push(b':');
+                canonical(value, text);
+                text.push(b',');
+            }
+            text.push(b'}');
+            Ok(())
+        }
+    };
+    debug_assert!(written.is_ok(), "writing to a Vec cannot fail");
+}
+
+#[cfg(test)]
+mod tests;
