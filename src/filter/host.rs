@@ -1,0 +1,194 @@
+//! The one file that calls the host.
+//!
+//! The SDK's own `hostcalls` panic on a status they do not expect and on header names that are not
+//! UTF-8, and a panic ends the worker's VM. So the functions of the proxy-wasm ABI 0.2.1 are
+//! imported here once more, with bytes for values and every status returned as a value.
+
+#![expect(unsafe_code, reason = "the host is called through C functions")]
+
+use std::ptr::{null_mut, slice_from_raw_parts_mut};
+
+use engine::metrics::MetricKind;
+use log::{LevelFilter, Log, Metadata, Record};
+
+/// A status that is not OK, as the ABI numbers it (1 = not found, 2 = bad argument, ...).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Status(u32);
+
+impl Status {
+    const NOT_FOUND: u32 = 1;
+}
+
+/// The ABI's number for the headers of the request.
+const REQUEST_HEADERS: u32 = 0;
+/// The ABI's number for the plugin configuration.
+const PLUGIN_CONFIGURATION: u32 = 7;
+
+#[cfg_attr(target_family = "wasm", link(wasm_import_module = "env"))]
+unsafe extern "C" {
+    fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        max_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
+    fn proxy_get_property(
+        path: *const u8,
+        path_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
+    fn proxy_set_property(
+        path: *const u8,
+        path_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
+    fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
+}
+
+fn check(status: u32) -> Result<(), Status> {
+    if status == 0 { Ok(()) } else { Err(Status(status)) }
+}
+
+/// Calls a function that returns bytes. The host gets memory for them from the SDK's exported
+/// allocator (a boxed slice) and hands it over to us.
+fn bytes_from(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Box<[u8]>, Status> {
+    let (mut data, mut size) = (null_mut(), 0);
+    check(call(&raw mut data, &raw mut size))?;
+    if data.is_null() || size == 0 {
+        return Ok(Box::default());
+    }
+    // SAFETY: status OK and a pointer mean that the host allocated `size` bytes through
+    // `proxy_on_memory_allocate`, which leaks a boxed slice of just that size, and filled it.
+    Ok(unsafe { Box::from_raw(slice_from_raw_parts_mut(data, size)) })
+}
+
+/// The plugin configuration; empty where there is none.
+pub(crate) fn configuration() -> Result<Box<[u8]>, Status> {
+    let read = bytes_from(|data, size| {
+        // SAFETY: both pointers are to live locals.
+        unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX, data, size) }
+    });
+    match read {
+        Err(Status(Status::NOT_FOUND)) => Ok(Box::default()),
+        other => other,
+    }
+}
+
+/// All request headers, as the host lays them out (see [`crate::header_map`]).
+pub(crate) fn request_headers() -> Result<Box<[u8]>, Status> {
+    // SAFETY: both pointers are to live locals.
+    bytes_from(|data, size| unsafe { proxy_get_header_map_pairs(REQUEST_HEADERS, data, size) })
+}
+
+/// Gives a request header this value and no other.
+pub(crate) fn set_request_header(name: &str, value: &str) -> Result<(), Status> {
+    // SAFETY: pointers and sizes are those of live texts.
+    check(unsafe {
+        proxy_replace_header_map_value(
+            REQUEST_HEADERS,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    })
+}
+
+/// Removes every line of a request header.
+pub(crate) fn remove_request_header(name: &str) -> Result<(), Status> {
+    // SAFETY: pointer and size are those of a live text.
+    check(unsafe { proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) })
+}
+
+/// A property that is a 64-bit number; `None` where the stream has none (no response came).
+/// `path` has its parts joined by NUL.
+pub(crate) fn number(path: &str) -> Result<Option<u64>, Status> {
+    // SAFETY: pointer and size are those of a live text, the others point to live locals.
+    let read = bytes_from(|data, size| unsafe {
+        proxy_get_property(path.as_ptr(), path.len(), data, size)
+    });
+    match read {
+        Ok(bytes) => Ok(bytes.as_ref().try_into().ok().map(u64::from_le_bytes)),
+        Err(Status(Status::NOT_FOUND)) => Ok(None),
+        Err(status) => Err(status),
+    }
+}
+
+/// Sets the filter state `wasm.<name>` of the stream.
+pub(crate) fn set_state(name: &str, value: &str) -> Result<(), Status> {
+    // SAFETY: pointers and sizes are those of live texts.
+    check(unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// Defines a metric; the host gives a new id on each call, also for a known name.
+pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Status> {
+    let kind = match kind {
+        MetricKind::Counter => 0,
+        MetricKind::Gauge => 1,
+        MetricKind::Histogram => 2,
+    };
+    let mut id = 0;
+    // SAFETY: pointer and size are those of a live text, `id` is a live local.
+    check(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) })?;
+    Ok(id)
+}
+
+/// Adds 1 to a counter.
+pub(crate) fn increment(id: u32) -> Result<(), Status> {
+    // SAFETY: plain numbers.
+    check(unsafe { proxy_increment_metric(id, 1) })
+}
+
+/// Sets a gauge, or adds a value to a histogram.
+pub(crate) fn record(id: u32, value: u64) -> Result<(), Status> {
+    // SAFETY: plain numbers.
+    check(unsafe { proxy_record_metric(id, value) })
+}
+
+/// Sends what is logged to the proxy's log, which filters by its own level.
+pub(crate) fn log_to_host() {
+    static HOST: HostLog = HostLog;
+    // Fails where a logger is set already: then this VM was started twice, and all is well.
+    if log::set_logger(&HOST).is_ok() {
+        log::set_max_level(LevelFilter::Info);
+    }
+}
+
+struct HostLog;
+
+impl Log for HostLog {
+    fn enabled(&self, _: &Metadata) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record) {
+        let message = format!("traffic-split: {}", record.args());
+        let level = match record.level() {
+            log::Level::Trace => 0,
+            log::Level::Debug => 1,
+            log::Level::Info => 2,
+            log::Level::Warn => 3,
+            log::Level::Error => 4,
+        };
+        // SAFETY: pointer and size are those of a live text. A host that cannot log cannot be
+        // told so either.
+        let _ = unsafe { proxy_log(level, message.as_ptr(), message.len()) };
+    }
+
+    fn flush(&self) {}
+}

@@ -1,0 +1,17 @@
+//! The Envoy shell of traffic-split: reads requests, lets the engine decide, applies the effects.
+//! No rule of the business lives here. [`host`] alone calls the host.
+
+#![expect(missing_docs, reason = "the SDK's macro makes the module's entry point, undocumented")]
+
+mod header_map;
+mod host;
+mod metrics;
+mod root;
+mod stream;
+
+use proxy_wasm::traits::RootContext;
+
+proxy_wasm::main! {{
+    host::log_to_host();
+    proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> { Box::new(root::Root::default()) });
+}}
