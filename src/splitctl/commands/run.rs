@@ -1,0 +1,142 @@
+//! `splitctl run`: a policy in a real Envoy, with requests of many users, and what Envoy counted.
+
+mod round;
+mod sample;
+mod session;
+mod table;
+mod tries;
+mod watch;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use crate::cli::Format;
+use crate::console::Console;
+use crate::lab::{Lab, Options, StartError, Stop};
+use crate::outcome::Outcome;
+use crate::policy_file::PolicyFile;
+use crate::source::to_json;
+use crate::style;
+use session::Session;
+use watch::Watch;
+
+/// The port of the listener when none is asked for and it is free.
+const PORT: u16 = 10000;
+
+/// Runs a policy in a real Envoy: each cluster it names gets an upstream on the loopback that answers with the
+/// cluster's name, requests of many users go through, and a table shows what Envoy counted per variant.
+///
+/// Envoy runs on until Ctrl-C. Save the policy file meanwhile: the change is applied within two seconds, or
+/// refused with its diagnostics, and then the policy before serves on.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The policy file, YAML or JSON; `-` is the standard input.
+    #[arg(long, value_name = "FILE", default_value = "envoy/policy.yaml")]
+    policy: PathBuf,
+
+    /// How many users send a request to each split.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(..=1_000_000))]
+    users: u32,
+
+    /// The port to listen on; without this 10000, or a free one where that is taken.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+
+    /// End after the table, with 1 where a share is off by more than 4 sigma.
+    #[arg(long)]
+    once: bool,
+
+    /// How the table is written.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the policy file cannot be read, or Envoy or the filter's module is missing or does not start.
+pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
+    let file = PolicyFile::read(&args.policy)?;
+    file.show_findings(console.err)?;
+    let Some(valid) = file.valid else {
+        writeln!(console.err, "{} {}", style::error("not valid"), file.source.name)?;
+        return Ok(Outcome::No);
+    };
+    let (port, why_not_the_usual) = choose_port(args.port)?;
+    let stop = Stop::on_signals()?;
+    let options = Options { port, stop: stop.clone(), ..Options::default() };
+    let lab = match Lab::start(&to_json(&valid.document)?, options) {
+        Ok(lab) => lab,
+        Err(StartError::Stopped) => return Ok(Outcome::NoAnswer),
+        Err(StartError::PolicyRefused(lines)) => {
+            session::show_refusal(&lines, console.err)?;
+            return Ok(Outcome::No);
+        }
+        Err(StartError::Failed(error)) => return Err(error),
+    };
+
+    let name = &file.source.name;
+    let mut session = Session::new(lab, stop.clone(), console, args.format, args.users);
+    session.greet(name, &valid, why_not_the_usual)?;
+    if args.once {
+        // A round that was interrupted says nothing.
+        let fine = session.show(&valid, None)?;
+        return Ok(
+            fine.map_or(Outcome::NoAnswer, |fine| if fine { Outcome::Fine } else { Outcome::No })
+        );
+    }
+    let from_stdin = args.policy.as_os_str() == "-";
+    let watch =
+        (!from_stdin).then(|| Watch::start(args.policy.clone(), &file.source, stop.clone()));
+    match session.show_and_follow(name, valid, watch.as_ref()) {
+        // Whatever was under way when the end was wished for is no failure.
+        Err(_) if stop.is_set() => {}
+        ended => ended?,
+    }
+    session.part()?;
+    Ok(Outcome::Fine)
+}
+
+/// The port to ask for (0 is a free one), and why it is not the usual one.
+fn choose_port(wanted: Option<u16>) -> Result<(u16, Option<String>)> {
+    let free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    match wanted {
+        Some(port) if free(port) => Ok((port, None)),
+        Some(port) => {
+            bail!(
+                "port {port} is taken; choose another, or leave `--port` out to get one that is free"
+            )
+        }
+        None if free(PORT) => Ok((PORT, None)),
+        None => Ok((0, Some(format!("a free port, because {PORT} is taken")))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_that_is_asked_for_must_be_free() {
+        let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let error = choose_port(Some(port)).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("port {port} is taken")), "{error}");
+        drop(taken);
+        assert_eq!(choose_port(Some(port)).unwrap(), (port, None));
+    }
+
+    #[test]
+    fn a_policy_that_is_not_valid_is_not_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let policy = folder.path().join("policy.yaml");
+        std::fs::write(&policy, "version: 9\nsplits: []\n").unwrap();
+        let args = Args { policy, users: 1, port: None, once: true, format: Format::Human };
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let outcome = run(&args, &mut Console { out: &mut out, err: &mut err }).unwrap();
+        assert_eq!((outcome, out.len()), (Outcome::No, 0));
+        assert!(String::from_utf8(err).unwrap().contains("unsupported_version"));
+    }
+}

@@ -1,0 +1,259 @@
+//! Requests that a split's weights decide, derived from what the split matches.
+
+use engine::decision::{Context, Decision, Reason, Step};
+use engine::effects::HeaderEdit;
+use engine::matching::{AUTHORITY, HostPattern, METHOD, Match, PATH, PathPattern, ValueTest};
+use engine::plan::Plan;
+use engine::policy::KeySource;
+
+use crate::lab::{DEFAULT_CLUSTER, Request};
+
+/// The name of the nth user, from 1.
+pub(super) fn user(number: usize) -> String {
+    format!("user-{number}")
+}
+
+/// A request that meets a split's match, with a place for the user's key.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Sample {
+    request: Request,
+    key: KeySource,
+    /// What the match wants the key to begin with.
+    key_prefix: Vec<u8>,
+}
+
+/// The first request that meets one of the split's matches and is judged for one of these reasons, checked
+/// with the engine. `None` when no such request could be found.
+pub(super) fn derive(plan: &Plan, split: usize, reasons: &[Reason]) -> Option<Sample> {
+    let compiled = plan.splits.get(split)?;
+    let everything = [Match::default()];
+    let matches = compiled.matches.as_deref().unwrap_or(&everything);
+    let sources = |conditions| compiled.key.iter().map(move |key| (conditions, key));
+    let samples = matches
+        .iter()
+        .flat_map(sources)
+        .filter_map(|(conditions, key)| Sample::new(conditions, key));
+    samples.into_iter().find(|sample| {
+        // Several users, so that a key that is the same for all would show.
+        (1..=3).map(user).all(|user| sample.is_judged(plan, split, reasons, &user))
+    })
+}
+
+impl Sample {
+    fn new(conditions: &Match, key: &KeySource) -> Option<Self> {
+        let mut request = Request::get("/");
+        if let Some(host) = conditions.hosts.first() {
+            request.host = match host {
+                HostPattern::Any => request.host,
+                HostPattern::Exact(host) => host.to_string(),
+                HostPattern::Below(suffix) => format!("www{suffix}"),
+            };
+        }
+        if let Some(path) = &conditions.path {
+            request.path = match path {
+                PathPattern::Exact(path) | PathPattern::Prefix(path) => path.to_string(),
+            };
+        }
+        if let Some(method) = conditions.methods.first() {
+            request.method.clone_from(method);
+        }
+        let mut sample = Self { request, key: key.clone(), key_prefix: Vec::new() };
+        conditions.headers.iter().try_for_each(|header| sample.meet(&header.name, &header.test))?;
+        Some(sample)
+    }
+
+    /// Makes the request meet a header test, as far as it can.
+    fn meet(&mut self, name: &str, test: &ValueTest) -> Option<()> {
+        match (&self.key, test) {
+            // The key goes into this header.
+            (KeySource::Header(key), ValueTest::Prefix(prefix)) if key == name => {
+                self.key_prefix = prefix.to_vec();
+            }
+            (KeySource::Header(key), ValueTest::Present(true)) if key == name => {}
+            (_, ValueTest::Present(false)) => {}
+            (_, test) => {
+                let value = test.sample()?;
+                if !self.request.headers.iter().any(|(n, v)| n == name && *v == value) {
+                    self.request.headers.push((name.to_owned(), value));
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// The request of a user.
+    pub(super) fn of(&self, user: &str) -> Request {
+        let key = self.key_of(user);
+        match &self.key {
+            KeySource::Header(name) => self.request.clone().header(name, key),
+            KeySource::Cookie(name) => {
+                let cookie = [name.as_bytes(), b"=", &key].concat();
+                self.request.clone().header("cookie", cookie)
+            }
+        }
+    }
+
+    /// The request of a user that meets another match entry as well.
+    pub(super) fn of_meeting(&self, user: &str, conditions: &Match) -> Option<Request> {
+        let mut sample = self.clone();
+        let other = Self::new(conditions, &self.key)?;
+        if !conditions.hosts.is_empty() {
+            sample.request.host = other.request.host;
+        }
+        if conditions.path.is_some() {
+            sample.request.path = other.request.path;
+        }
+        if !conditions.methods.is_empty() {
+            sample.request.method = other.request.method;
+        }
+        for (name, value) in other.request.headers {
+            sample.request.headers.retain(|(n, _)| *n != name);
+            sample.request.headers.push((name, value));
+        }
+        Some(sample.of(user))
+    }
+
+    fn key_of(&self, user: &str) -> Vec<u8> {
+        [&self.key_prefix, user.as_bytes()].concat()
+    }
+
+    /// Whether the engine judges the user's request in this split for one of the reasons, and by that user.
+    fn is_judged(&self, plan: &Plan, split: usize, reasons: &[Reason], user: &str) -> bool {
+        let explanation = plan.explain(&Seen(&self.of(user)), &Context::default());
+        let steps = explanation.splits.get(split).map(Vec::as_slice).unwrap_or_default();
+        steps.iter().any(|step| match step {
+            Step::Decided(decision) => reasons.contains(&decision.reason),
+            _ => false,
+        }) && steps.iter().all(|step| match step {
+            Step::Key { key, .. } => *key == self.key_of(user),
+            _ => true,
+        })
+    }
+}
+
+/// A request of the lab as the engine sees it.
+struct Seen<'r>(&'r Request);
+
+impl engine::matching::Request for Seen<'_> {
+    fn header_lines<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> {
+        let pseudo = match name {
+            METHOD => Some(self.0.method.as_bytes()),
+            AUTHORITY => Some(self.0.host.as_bytes()),
+            PATH => Some(self.0.path.as_bytes()),
+            _ => None,
+        };
+        let headers = self.0.headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name));
+        pseudo.into_iter().chain(headers.map(|(_, value)| value.as_slice()))
+    }
+}
+
+/// What the engine decides for a request.
+pub(super) fn decide(plan: &Plan, request: &Request) -> Vec<Decision> {
+    let mut decisions = Vec::new();
+    plan.decide(&Seen(request), &Context::default(), &mut decisions);
+    decisions
+}
+
+/// The cluster to which the engine sends a request in the lab.
+pub(super) fn cluster_of(plan: &Plan, request: &Request) -> String {
+    let effects = plan.request_effects(&Seen(request), &decide(plan, request));
+    let named = effects.headers.iter().find_map(|edit| match edit {
+        HeaderEdit::Set { name, value } if *name == plan.cluster_header => Some(value.as_ref()),
+        _ => None,
+    });
+    named.unwrap_or(DEFAULT_CLUSTER).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use engine::policy;
+
+    use super::*;
+
+    /// A plan of one split `s` with this match and key (JSON).
+    fn plan(matches: &str, key: &str, overrides: &str) -> Plan {
+        let text = format!(
+            r#"{{"version": 1, "splits": [{{"name": "s", "match": {matches}, "key": {key}, "baseline": "a",
+                "variants": [{{"name": "a", "cluster": "a", "weight": 50}}, {{"name": "b", "cluster": "b", "weight": 50}}],
+                "overrides": {overrides}}}]}}"#
+        );
+        let checked = policy::from_json(text.as_bytes());
+        let policy = checked.policy.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+        Plan::compile(&policy)
+    }
+
+    const NO_OVERRIDE: &str = r#"[{"match": [{"methods": ["TRACE"]}], "variant": "a"}]"#;
+    const USER: &str = r#"[{"header": "u"}, {"cookie": "uid"}]"#;
+
+    fn derived(matches: &str, key: &str) -> Option<Request> {
+        derive(&plan(matches, key, NO_OVERRIDE), 0, &[Reason::Split]).map(|sample| sample.of("eve"))
+    }
+
+    #[test]
+    fn a_request_meets_every_kind_of_condition() {
+        let matches = r#"[{"hosts": ["*.example.com"], "path": {"prefix": "/api/"}, "methods": ["PUT", "GET"],
+            "headers": [{"name": "a", "exact": "1"}, {"name": "b", "prefix": "x"}, {"name": "c", "present": true},
+                        {"name": "d", "in": ["z", "y"]}, {"name": "e", "present": false}]}]"#;
+        let request = derived(matches, USER).unwrap();
+        assert_eq!((request.method.as_str(), request.host.as_str()), ("PUT", "www.example.com"));
+        assert_eq!(request.path, "/api/");
+        let headers: Vec<_> =
+            request.headers.iter().map(|(n, v)| (n.as_str(), v.as_slice())).collect();
+        assert_eq!(
+            headers,
+            [("a", &b"1"[..]), ("b", b"x"), ("c", b"1"), ("d", b"y"), ("u", b"eve")]
+        );
+    }
+
+    #[test]
+    fn the_key_itself_may_be_a_condition() {
+        let with =
+            |test: &str| derived(&format!(r#"[{{"headers": [{{"name": "u", {test}}}]}}]"#), USER);
+        assert_eq!(
+            with(r#""prefix": "vip-""#).unwrap().headers,
+            [("u".to_owned(), b"vip-eve".to_vec())]
+        );
+        assert_eq!(
+            with(r#""present": true"#).unwrap().headers,
+            [("u".to_owned(), b"eve".to_vec())]
+        );
+        // Without the header the cookie is the key.
+        assert_eq!(
+            with(r#""present": false"#).unwrap().headers,
+            [("cookie".to_owned(), b"uid=eve".to_vec())]
+        );
+    }
+
+    #[test]
+    fn one_key_for_all_users_is_no_sample() {
+        assert_eq!(
+            derived(r#"[{"headers": [{"name": "u", "exact": "ann"}]}]"#, r#"[{"header": "u"}]"#),
+            None
+        );
+    }
+
+    #[test]
+    fn a_split_that_overrides_decide_alone_has_no_sample() {
+        let always = r#"[{"match": [{"path": {"prefix": "/"}}], "variant": "a"}]"#;
+        let plan = plan(r#"[{"methods": ["GET"]}]"#, USER, always);
+        assert_eq!(derive(&plan, 0, &[Reason::Split]), None);
+        assert!(derive(&plan, 0, &[Reason::Override]).is_some());
+    }
+
+    #[test]
+    fn of_several_matches_the_first_that_works_is_taken() {
+        let overridden_first = r#"[{"methods": ["TRACE"]}, {"path": {"exact": "/b"}}]"#;
+        assert_eq!(derived(overridden_first, USER).unwrap().path, "/b");
+    }
+
+    #[test]
+    fn a_request_can_meet_an_override_too() {
+        let overrides = r#"[{"match": [{"headers": [{"name": "x-tier", "exact": "premium"}]}], "variant": "b"}]"#;
+        let plan = plan(r#"[{"path": {"prefix": "/"}}]"#, USER, overrides);
+        let sample = derive(&plan, 0, &[Reason::Split]).unwrap();
+        let conditions = &plan.splits[0].overrides[0].matches[0];
+        let request = sample.of_meeting("eve", conditions).unwrap();
+        assert_eq!(decide(&plan, &request)[0].reason, Reason::Override);
+        assert_eq!(cluster_of(&plan, &request), "b");
+    }
+}

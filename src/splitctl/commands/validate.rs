@@ -1,0 +1,176 @@
+//! `splitctl validate`: every problem of policy files, in one run.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::cli::Format;
+use crate::console::Console;
+use crate::outcome::Outcome;
+use crate::policy_file::{PolicyFile, Valid};
+use crate::source::Unreadable;
+use crate::style;
+
+/// Checks policy files and shows every problem with its place and what to do.
+///
+/// Ends with 0 when all files are valid (warnings do not count), 1 when one is not, 2 when one cannot be read.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Policy files, YAML or JSON; `-` is the standard input.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    /// How the answer is written.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the answer cannot be written.
+pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
+    let results: Vec<_> = args.files.iter().map(|path| PolicyFile::read(path)).collect();
+    match args.format {
+        Format::Human => results.iter().try_for_each(|result| show(result, console))?,
+        Format::Json => {
+            let files: Vec<Value> = results.iter().map(to_json).collect();
+            let ok = results.iter().all(|result| outcome(result) == Outcome::Fine);
+            serde_json::to_writer_pretty(&mut *console.out, &json!({"ok": ok, "files": files}))?;
+            writeln!(console.out)?;
+        }
+    }
+    Ok(results.iter().map(outcome).max().unwrap_or(Outcome::Fine))
+}
+
+fn outcome(result: &Result<PolicyFile, Unreadable>) -> Outcome {
+    match result {
+        Ok(file) if file.valid.is_some() => Outcome::Fine,
+        Ok(_) => Outcome::No,
+        Err(_) => Outcome::NoAnswer,
+    }
+}
+
+fn show(result: &Result<PolicyFile, Unreadable>, console: &mut Console<'_>) -> io::Result<()> {
+    let file = match result {
+        Ok(file) => file,
+        Err(unreadable) => return writeln!(console.err, "{}: {unreadable}", style::error("error")),
+    };
+    file.show_findings(console.out)?;
+    let name = &file.source.name;
+    match &file.valid {
+        Some(valid) => {
+            let (ok, what) = (style::fine("ok"), describe(valid));
+            let warnings = if file.findings.is_empty() {
+                String::new()
+            } else {
+                format!(", {}", file.summary())
+            };
+            writeln!(console.out, "{ok} {name}: {what}{warnings}")
+        }
+        None => writeln!(console.out, "{} {name}: {}", style::error("not valid"), file.summary()),
+    }
+}
+
+/// What a valid policy is, in a few words: `2 splits, policy 0123456789abc`.
+pub(crate) fn describe(valid: &Valid) -> String {
+    let splits = match valid.policy.splits.len() {
+        1 => "1 split".to_owned(),
+        n => format!("{n} splits"),
+    };
+    format!("{splits}, policy {}", valid.hash_text())
+}
+
+fn to_json(result: &Result<PolicyFile, Unreadable>) -> Value {
+    match result {
+        Ok(file) => {
+            let valid = file.valid.as_ref();
+            json!({
+                "file": file.source.name,
+                "ok": valid.is_some(),
+                "splits": valid.map(|valid| valid.policy.splits.len()),
+                "policy": valid.map(Valid::hash_text),
+                "diagnostics": file.findings.iter().map(|finding| finding.to_json()).collect::<Vec<_>>(),
+            })
+        }
+        Err(unreadable) => {
+            json!({"file": unreadable.name(), "ok": false, "error": unreadable.to_string()})
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = r#"{"version": 1, "splits": []}"#;
+    const BAD: &str = "version: 2\nsplits: []\nkil: true\n";
+
+    fn validate(files: &[(&str, &str)], format: Format) -> (Outcome, String, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut paths = Vec::new();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            if !text.is_empty() {
+                std::fs::write(&path, text).unwrap();
+            }
+            paths.push(path);
+        }
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let args = Args { files: paths, format };
+        let outcome = run(&args, &mut Console { out: &mut out, err: &mut err }).unwrap();
+        let text = |bytes| {
+            let text = String::from_utf8(bytes)
+                .unwrap()
+                .replace(&format!("{}/", folder.path().display()), "");
+            anstream::adapter::strip_str(&text).to_string()
+        };
+        (outcome, text(out), text(err))
+    }
+
+    #[test]
+    fn a_valid_file_is_one_line() {
+        let (outcome, out, _) = validate(&[("a.json", GOOD)], Format::Human);
+        assert_eq!(outcome, Outcome::Fine);
+        let hash = out.trim_end().strip_prefix("ok a.json: 0 splits, policy ").unwrap().to_owned();
+        assert_eq!(hash.len(), 13, "{out}");
+    }
+
+    #[test]
+    fn all_problems_of_all_files_are_shown() {
+        let (outcome, out, _) =
+            validate(&[("a.yaml", BAD), ("b.yaml", BAD), ("c.json", GOOD)], Format::Human);
+        assert_eq!(outcome, Outcome::No);
+        assert_eq!(out.matches("error[unsupported_version]").count(), 2, "{out}");
+        assert_eq!(out.matches("error[unknown_field]").count(), 2, "{out}");
+        assert!(out.contains("not valid a.yaml: 2 errors\n") && out.contains("ok c.json"), "{out}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_does_not_keep_others_from_being_checked() {
+        let (outcome, out, err) = validate(&[("missing.yaml", ""), ("a.yaml", BAD)], Format::Human);
+        assert_eq!(outcome, Outcome::NoAnswer);
+        assert_eq!(err, "error: cannot read `missing.yaml`: no such file or directory\n");
+        assert!(out.contains("error[unsupported_version]"));
+    }
+
+    #[test]
+    fn json_says_the_same() {
+        let (outcome, out, err) =
+            validate(&[("a.yaml", BAD), ("b.json", GOOD), ("no", "")], Format::Json);
+        assert_eq!((outcome, err.as_str()), (Outcome::NoAnswer, ""));
+        let json: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(json["ok"], false);
+        let first = &json["files"][0]["diagnostics"][0];
+        assert_eq!(
+            (first["code"].as_str(), first["line"].as_u64()),
+            (Some("unsupported_version"), Some(1))
+        );
+        assert_eq!(
+            (json["files"][1]["ok"].as_bool(), json["files"][1]["splits"].as_u64()),
+            (Some(true), Some(0))
+        );
+        assert_eq!(json["files"][2]["error"], "cannot read `no`: no such file or directory");
+    }
+}

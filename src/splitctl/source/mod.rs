@@ -1,0 +1,238 @@
+//! Reading a policy file, YAML or JSON, from a path or the standard input: text -> document, and where each
+//! part of the document stands in the text.
+
+mod json;
+mod places;
+mod yaml;
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use engine::policy::Value;
+
+pub use json::to_json;
+pub use places::{Part, Place, Places};
+
+/// A policy larger than this is something else.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// The text of a policy file.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// What people call it: the path as given, or `<stdin>`.
+    pub name: String,
+    /// The whole text.
+    pub text: String,
+    /// It must be JSON, because its name says so.
+    is_json: bool,
+}
+
+/// What a source holds.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// The tree.
+    pub value: Value,
+    /// Where its parts stand.
+    pub places: Places,
+}
+
+/// Why a file could not be read at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    name: String,
+    why: String,
+}
+
+impl Unreadable {
+    /// The file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot read `{}`: {}", self.name, self.why)
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// A text that is neither YAML nor JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Syntax {
+    /// `invalid_yaml` or `invalid_json`.
+    pub code: &'static str,
+    /// Where reading ended.
+    pub place: Place,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl Source {
+    /// Reads a file, or the standard input for `-`.
+    ///
+    /// # Errors
+    /// When there is no such file, or it is too large or no text.
+    pub fn read(path: &Path) -> Result<Self, Unreadable> {
+        if path == Path::new("-") {
+            return Self::read_from(io::stdin().lock(), "<stdin>");
+        }
+        let name = path.display().to_string();
+        let file = File::open(path)
+            .map_err(|error| Unreadable { name: name.clone(), why: without_number(&error) })?;
+        Self::read_from(file, &name)
+    }
+
+    /// A source from a text that is there already.
+    pub fn new(name: &str, text: &str) -> Self {
+        let is_json = Path::new(name).extension().is_some_and(|extension| extension == "json");
+        // A byte order mark is no part of the text.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Self { name: name.to_owned(), text: text.to_owned(), is_json }
+    }
+
+    fn read_from(reader: impl Read, name: &str) -> Result<Self, Unreadable> {
+        let unreadable = |why: String| Unreadable { name: name.to_owned(), why };
+        let mut bytes = Vec::new();
+        // One byte more than allowed shows that there is more.
+        reader
+            .take(LARGEST.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|error| unreadable(without_number(&error)))?;
+        if bytes.len() as u64 > LARGEST {
+            return Err(unreadable(
+                "it is larger than 16 MB; a policy is a text of some kilobytes".into(),
+            ));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            unreadable(format!("byte {} is not UTF-8", error.utf8_error().valid_up_to()))
+        })?;
+        Ok(Self::new(name, &text))
+    }
+
+    /// Reads the text as a document: JSON where the name ends with `.json`, else YAML or JSON.
+    ///
+    /// # Errors
+    /// When it is not that.
+    pub fn parse(&self) -> Result<Document, Syntax> {
+        let as_json = serde_json::from_str::<Value>(&self.text);
+        // Whoever writes quotes around the first field's name means JSON, and wants JSON's errors.
+        let begin = self.text.trim_start().strip_prefix('{').map(str::trim_start);
+        let looks_like_json = begin.is_some_and(|begin| begin.starts_with(['"', '}']));
+        match as_json {
+            // The places come from the YAML reader, which reads nearly all JSON. Where it does not, the
+            // diagnostics have paths and no lines.
+            Ok(value) if self.is_json || looks_like_json => {
+                let places = yaml::read(&self.text).map(|(_, places)| places).unwrap_or_default();
+                Ok(Document { value, places })
+            }
+            Err(error) if self.is_json => Err(from_json(&error, &self.text)),
+            Err(error) if looks_like_json => match yaml::read(&self.text) {
+                Ok((value, places)) => Ok(Document { value, places }),
+                Err(_) => Err(from_json(&error, &self.text)),
+            },
+            _ => yaml::read(&self.text).map(|(value, places)| Document { value, places }),
+        }
+    }
+
+    /// One line of the text, from 1.
+    pub fn line(&self, number: usize) -> Option<&str> {
+        self.text.lines().nth(number.checked_sub(1)?)
+    }
+}
+
+/// `No such file or directory (os error 2)`: the number says nothing to people.
+fn without_number(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
+fn from_json(error: &serde_json::Error, text: &str) -> Syntax {
+    let words = error.to_string();
+    // The line and column are shown anyway.
+    let words = words.split(" at line ").next().unwrap_or(&words);
+    // serde_json counts bytes, and 0 where a line has just begun.
+    let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let before = line.get(..error.column().saturating_sub(1)).unwrap_or(line);
+    let column = before.chars().count().saturating_add(1);
+    Syntax {
+        code: "invalid_json",
+        place: Place { line: error.line().max(1), column, length: 1 },
+        message: format!("not JSON: {words}"),
+        help: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(name: &str, text: &str) -> Result<Document, Syntax> {
+        Source::new(name, text).parse()
+    }
+
+    #[test]
+    fn yaml_and_json_make_the_same_document() {
+        let yaml = parse("a.yaml", "version: 1\nsplits: [{name: a, weight: 5.0}]\n").unwrap();
+        let json =
+            parse("a.json", r#"{"version": 1, "splits": [{"name": "a", "weight": 5.0}]}"#).unwrap();
+        assert_eq!(yaml.value, json.value);
+    }
+
+    #[test]
+    fn json_has_places_too() {
+        let text = "{\n\t\"version\": 1,\n\t\"splits\":[{\"name\":\"a\"}]\n}\n";
+        let document = parse("-", text).unwrap();
+        let place = document.places.find("splits[0].name", Part::Value);
+        assert_eq!(place.map(|place| (place.line, place.length)), Some((3, 3)));
+    }
+
+    #[test]
+    fn a_json_file_must_be_json() {
+        let syntax = parse("a.json", "version: 1\n").unwrap_err();
+        assert_eq!((syntax.code, syntax.place.line, syntax.place.column), ("invalid_json", 1, 1));
+    }
+
+    #[test]
+    fn broken_json_has_jsons_error_whatever_its_name() {
+        let syntax = parse("<stdin>", "{\"version\": 1,\n \"splits\": [}\n").unwrap_err();
+        assert_eq!((syntax.code, syntax.place.line, syntax.place.column), ("invalid_json", 2, 13));
+    }
+
+    #[test]
+    fn a_yaml_flow_mapping_is_yaml() {
+        assert!(parse("<stdin>", "{version: 1, splits: []}").is_ok());
+        assert!(parse("<stdin>", "{\"version\": 1, splits: []}").is_ok());
+    }
+
+    #[test]
+    fn deep_json_is_refused() {
+        assert_eq!(parse("a.json", &"[".repeat(10_000)).unwrap_err().code, "invalid_json");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_in_words() {
+        let missing = Source::read(Path::new("/nowhere/policy.yaml")).unwrap_err();
+        assert_eq!(
+            missing.to_string(),
+            "cannot read `/nowhere/policy.yaml`: no such file or directory"
+        );
+        let folder = Source::read(Path::new("/")).unwrap_err();
+        assert_eq!(folder.to_string(), "cannot read `/`: is a directory");
+        let binary = Source::read_from(&b"a: \xff"[..], "x").unwrap_err();
+        assert_eq!(binary.to_string(), "cannot read `x`: byte 3 is not UTF-8");
+        let endless = Source::read_from(io::repeat(b' '), "x").unwrap_err();
+        assert!(endless.to_string().contains("larger than 16 MB"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_text() {
+        assert!(parse("a.json", "\u{feff}{\"version\": 1}").is_ok());
+        assert!(parse("a.yaml", "\u{feff}version: 1").unwrap().value.field("version").is_some());
+    }
+}

@@ -1,0 +1,47 @@
+//! The few styles of the output, used the same way everywhere.
+
+use std::fmt::{self, Display};
+
+use anstyle::{AnsiColor, Style};
+
+/// A text with a style around it.
+#[derive(Debug, Clone, Copy)]
+pub struct Styled<T> {
+    style: Style,
+    text: T,
+}
+
+impl<T: Display> Display for Styled<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{}", self.style, self.text, self.style.render_reset())
+    }
+}
+
+const fn colored(color: AnsiColor) -> Style {
+    Style::new().bold().fg_color(Some(anstyle::Color::Ansi(color)))
+}
+
+/// Something is wrong.
+pub const fn error<T>(text: T) -> Styled<T> {
+    Styled { style: colored(AnsiColor::Red), text }
+}
+
+/// Something may be wrong.
+pub const fn warning<T>(text: T) -> Styled<T> {
+    Styled { style: colored(AnsiColor::Yellow), text }
+}
+
+/// Something is fine.
+pub const fn fine<T>(text: T) -> Styled<T> {
+    Styled { style: colored(AnsiColor::Green), text }
+}
+
+/// What to look at.
+pub const fn strong<T>(text: T) -> Styled<T> {
+    Styled { style: Style::new().bold(), text }
+}
+
+/// What can be skipped.
+pub const fn faint<T>(text: T) -> Styled<T> {
+    Styled { style: Style::new().dimmed(), text }
+}
