@@ -1,0 +1,37 @@
+//! The engine alone: golden values, conformance vectors, properties, a naive model.
+
+mod golden;
+mod model;
+mod properties;
+mod shares;
+mod vectors;
+
+use engine::decision::{Context, Decision};
+use engine::plan::Plan;
+use engine::policy;
+use serde_json::Value;
+
+/// Compiles a policy that must be valid.
+fn plan(document: &Value) -> Plan {
+    let checked = policy::from_json(document.to_string().as_bytes());
+    let problems: Vec<_> = checked.diagnostics.iter().map(ToString::to_string).collect();
+    Plan::compile(&checked.policy.unwrap_or_else(|| panic!("{problems:#?}\n{document:#}")))
+}
+
+/// Decides, and checks that explaining gives the same.
+fn decide(plan: &Plan, request: &[(String, Vec<u8>)], random: u64) -> Vec<Decision> {
+    let mut decisions = Vec::new();
+    let context = Context { random };
+    plan.decide(request, &context, &mut decisions);
+    assert_eq!(plan.explain(request, &context).decisions().collect::<Vec<_>>(), decisions);
+    decisions
+}
+
+/// Split, variant and reason as words.
+fn in_words(plan: &Plan, decisions: &[Decision]) -> Vec<(String, String, &'static str)> {
+    let words = |d: &Decision| {
+        let split = &plan.splits[d.split];
+        (split.name.clone(), split.variants[d.variant].name.clone(), d.reason.as_str())
+    };
+    decisions.iter().map(words).collect()
+}

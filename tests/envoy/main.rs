@@ -1,0 +1,22 @@
+//! The real module in real Envoy: everything here goes through sockets, one Envoy per file or
+//! scenario, all on the loopback.
+
+mod bench;
+mod native;
+mod wire;
+
+mod access_log;
+mod forged_headers;
+mod forms;
+mod golden;
+mod metrics;
+mod missing_key;
+mod odd_bytes;
+mod outcomes;
+mod overrides;
+mod refused_at_start;
+mod same_user;
+mod shares;
+mod statistics_over_time;
+mod updates;
+mod vectors;

@@ -1,0 +1,87 @@
+//! What the engine itself says about a request, to compare Envoy with.
+
+use std::collections::BTreeMap;
+
+use engine::decision::Context;
+use engine::plan::Plan;
+use engine::policy;
+use serde_json::Value;
+use splitctl::lab::{DEFAULT_CLUSTER, Request};
+
+/// A policy compiled here, outside Envoy.
+pub(crate) struct Native {
+    plan: Plan,
+    /// The number that shows which policy it is.
+    pub(crate) hash: u64,
+}
+
+/// What must become of a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Expected {
+    /// The cluster that the filter names.
+    pub(crate) cluster: Option<String>,
+    /// `checkout=canary`: the variant header and the filter state.
+    pub(crate) state: Option<String>,
+    /// Split, variant and reason of every decision.
+    pub(crate) decisions: Vec<[String; 3]>,
+}
+
+impl Native {
+    pub(crate) fn new(document: &Value) -> Self {
+        let checked = policy::from_json(document.to_string().as_bytes());
+        let problems: Vec<_> = checked.diagnostics.iter().map(ToString::to_string).collect();
+        let policy = checked.policy.unwrap_or_else(|| panic!("{problems:#?}"));
+        Self { plan: Plan::compile(&policy), hash: checked.hash }
+    }
+
+    /// For requests that chance does not decide.
+    pub(crate) fn expect(&self, request: &Request) -> Expected {
+        let pairs = pairs(request);
+        let mut decisions = Vec::new();
+        self.plan.decide(pairs.as_slice(), &Context::default(), &mut decisions);
+        let served =
+            || decisions.iter().map(|d| self.plan.served(d).expect("a variant of the plan"));
+        let effects = self.plan.request_effects(pairs.as_slice(), &decisions);
+        let words = decisions.iter().zip(served()).map(|(decision, variant)| {
+            let (split, _) = variant.tag.split_once('=').expect("a tag");
+            [split.to_owned(), variant.name.clone(), decision.reason.as_str().to_owned()]
+        });
+        Expected {
+            cluster: served().find_map(|variant| variant.cluster.clone()),
+            decisions: words.collect(),
+            state: effects.state.map(|state| state.into_owned()),
+        }
+    }
+
+    /// The upstream that must answer.
+    pub(crate) fn cluster(&self, request: &Request) -> String {
+        self.expect(request).cluster.unwrap_or_else(|| DEFAULT_CLUSTER.to_owned())
+    }
+
+    /// How often each decision must be counted.
+    pub(crate) fn counts<'r>(
+        &self,
+        requests: impl IntoIterator<Item = &'r Request>,
+    ) -> BTreeMap<[String; 3], u64> {
+        let mut counts = BTreeMap::new();
+        for decision in requests.into_iter().flat_map(|request| self.expect(request).decisions) {
+            *counts.entry(decision).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The users, of those with the numbers given, who are served this cluster.
+    pub(crate) fn users_of(&self, cluster: &str, numbers: std::ops::Range<u32>) -> Vec<Request> {
+        numbers.map(crate::bench::user).filter(|request| self.cluster(request) == cluster).collect()
+    }
+}
+
+/// A request as the proxy sees it.
+fn pairs(request: &Request) -> Vec<(String, Vec<u8>)> {
+    let pseudo =
+        [(":method", &request.method), (":authority", &request.host), (":path", &request.path)];
+    let pseudo = pseudo.map(|(name, value)| (name.to_owned(), value.clone().into_bytes()));
+    let fields =
+        request.headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
+    pseudo.into_iter().chain(fields).collect()
+}

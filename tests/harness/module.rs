@@ -1,0 +1,35 @@
+//! The real module under test, built when it is not there yet.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// Where the module is: `TRAFFIC_SPLIT_WASM`, else what `scripts/build-wasm` builds.
+///
+/// # Panics
+/// When the module cannot be built; what the script said is on stderr.
+pub fn path() -> PathBuf {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| match std::env::var_os("TRAFFIC_SPLIT_WASM") {
+        Some(path) => path.into(),
+        None => build(),
+    })
+    .clone()
+}
+
+/// The bytes of the module.
+///
+/// # Panics
+/// When it cannot be built or read.
+pub fn bytes() -> Vec<u8> {
+    std::fs::read(path()).expect("the module can be read")
+}
+
+fn build() -> PathBuf {
+    let output = Command::new(super::root().join("scripts/build-wasm"))
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("scripts/build-wasm can be started");
+    assert!(output.status.success(), "scripts/build-wasm failed: {}", output.status);
+    String::from_utf8(output.stdout).expect("a path is text").trim().into()
+}
