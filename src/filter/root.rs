@@ -41,7 +41,7 @@ impl RootContext for Root {
                 return false;
             }
         };
-        let Checked { policy, diagnostics, hash } = policy::from_json(&text);
+        let Checked { policy, diagnostics, hash } = policy::from_configuration(&text);
         for diagnostic in &diagnostics {
             match diagnostic.severity {
                 Severity::Error => log::error!("{diagnostic}"),

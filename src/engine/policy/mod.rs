@@ -12,6 +12,7 @@ mod rules;
 mod suggest;
 mod value;
 mod weight;
+mod wire_struct;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use model::{KeySource, OnMissingKey, Override, Policy, Split, Variant, WeightTotal};
@@ -41,8 +42,20 @@ pub fn check(document: &Value) -> Checked {
     Checked { policy, diagnostics: sink.diagnostics, hash: hash(document) }
 }
 
-/// Reads and checks a policy as the plugin configuration carries it: JSON. No bytes at all (an
+/// Reads and checks a policy as the plugin configuration carries it: JSON, or a
+/// `google.protobuf.Struct`, which Envoy hands over in protobuf's wire format. No bytes at all (an
 /// empty `pluginConfig` in Istio) are a policy without splits.
+pub fn from_configuration(bytes: &[u8]) -> Checked {
+    let json = from_json(bytes);
+    let invalid = json.diagnostics.iter().any(|d| d.code == Code::InvalidJson);
+    // The first byte of any Struct is the tag of its first field, a line feed to JSON.
+    if invalid && bytes.starts_with(b"\n") {
+        return wire_struct::read(bytes).map_or(json, |document| check(&document));
+    }
+    json
+}
+
+/// Reads and checks a policy in JSON. No text at all is a policy without splits.
 pub fn from_json(text: &[u8]) -> Checked {
     if text.trim_ascii().is_empty() {
         return Checked { policy: Some(Policy::default()), diagnostics: Vec::new(), hash: 0 };

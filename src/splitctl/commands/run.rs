@@ -81,11 +81,12 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     let mut session = Session::new(lab, stop.clone(), console, args.format, args.users);
     session.greet(name, &valid, why_not_the_usual)?;
     if args.once {
-        // A round that was interrupted says nothing.
-        let fine = session.show(&valid, None)?;
-        return Ok(
-            fine.map_or(Outcome::NoAnswer, |fine| if fine { Outcome::Fine } else { Outcome::No })
-        );
+        return Ok(match session.show(&valid, None)? {
+            Some(true) => Outcome::Fine,
+            Some(false) => Outcome::No,
+            // Interrupted, so that nothing is known.
+            None => Outcome::NoAnswer,
+        });
     }
     let from_stdin = args.policy.as_os_str() == "-";
     let watch =
