@@ -1,6 +1,8 @@
 //! Where a command writes.
 
-use std::io::Write;
+use std::io::{self, Write};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// The two streams of a command. What is written may be styled: the streams of the program drop styles where
 /// they go to no terminal, or where `NO_COLOR` is set.
@@ -9,4 +11,15 @@ pub struct Console<'s> {
     pub out: &'s mut dyn Write,
     /// What else there is to say: progress, warnings, errors.
     pub err: &'s mut dyn Write,
+}
+
+/// Whether nobody can read the standard output any more, as when `head` has seen enough. A command that writes
+/// would notice by an error; one that waits has to ask.
+pub fn stdout_is_closed() -> bool {
+    let stdout = io::stdout();
+    // Errors and hang-ups are reported always, and nothing else is asked for.
+    let mut fds = [PollFd::new(&stdout, PollFlags::empty())];
+    let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+    poll(&mut fds, Some(&at_once)).is_ok() && fds.iter().any(|fd| fd.revents().intersects(gone))
 }

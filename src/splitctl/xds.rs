@@ -20,8 +20,8 @@ pub enum PolicyForm {
     /// `pluginConfig` comes this way too.
     #[default]
     String,
-    /// `google.protobuf.Struct`. Envoy 1.40 hands it to the filter in protobuf's binary form; its documentation
-    /// promises JSON.
+    /// `google.protobuf.Struct`. Its documentation promises JSON, and Envoy 1.40 hands over protobuf's binary
+    /// form; the filter reads both.
     Struct,
     /// `google.protobuf.BytesValue` with the policy as JSON text, which reaches the filter unchanged.
     Bytes,

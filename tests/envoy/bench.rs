@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::thread;
 
 use serde_json::{Value, json};
-use splitctl::lab::{Lab, Options, Request, Stats, Update};
+use splitctl::lab::{Lab, Options, Request, StartError, Stats, Update};
 
 /// The counter of decisions.
 pub(crate) const REQUESTS: &str = "traffic_split_requests_total";
@@ -43,7 +43,7 @@ impl Bench {
 
     /// The same for a policy that is not JSON.
     pub(crate) fn of_text(policy: &str, options: Options) -> Self {
-        Self(Lab::start(policy, options).unwrap_or_else(|error| panic!("{error}")))
+        Self(lab(policy, options))
     }
 }
 
@@ -102,9 +102,15 @@ impl Shared {
     }
 }
 
-/// Starts what a [`Shared`] shares.
-pub(crate) fn lab(policy: &Value, options: Options) -> Lab {
-    Lab::start(&policy.to_string(), options).unwrap_or_else(|error| panic!("{error}"))
+/// A lab with the module that all tests use; the policy need not be JSON.
+pub(crate) fn lab(policy: &str, options: Options) -> Lab {
+    try_lab(policy, options).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The same where Envoy may refuse to start.
+pub(crate) fn try_lab(policy: &str, options: Options) -> Result<Lab, StartError> {
+    // Found once, not for each lab: finding it may build it.
+    Lab::start(policy, Options { module: Some(harness::module::path()), ..options })
 }
 
 /// The policy of most tests: one split, two clusters, this percentage of canaries.

@@ -19,7 +19,7 @@ fn policy() -> Value {
     ]})
 }
 
-static ENVOY: Shared = Shared::new(|| lab(&policy(), with_a_secret_cluster()));
+static ENVOY: Shared = Shared::new(|| lab(&policy().to_string(), with_a_secret_cluster()));
 
 fn with_a_secret_cluster() -> Options {
     Options { clusters: vec!["secret".to_owned()], ..Options::default() }

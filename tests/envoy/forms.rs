@@ -18,8 +18,8 @@ fn policy() -> Value {
     second["salt"] = json!("größe 📏");
     second["weight_total"] = json!(1_000_000_000);
     second["variants"] = json!([
-        {"name": "z", "cluster": "z", "weight": 333_333_333.3333},
-        {"name": "a", "cluster": "a", "weight": 666_666_666.6667, "max_weight": 1_000_000_000},
+        {"name": "z", "cluster": "z", "weight": 333333333.3333},
+        {"name": "a", "cluster": "a", "weight": 666666666.6667, "max_weight": 1_000_000_000},
     ]);
     second["baseline"] = json!("z");
     second["overrides"] = json!([

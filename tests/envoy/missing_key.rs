@@ -14,7 +14,7 @@ fn policy() -> Value {
     ]})
 }
 
-static ENVOY: Shared = Shared::new(|| lab(&policy(), Options::default()));
+static ENVOY: Shared = Shared::new(|| lab(&policy().to_string(), Options::default()));
 
 /// Requests in which there is something, but no key.
 fn keyless(host: &str) -> Vec<Request> {

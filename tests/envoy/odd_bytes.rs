@@ -7,7 +7,7 @@ use crate::bench::{Bench, HOST_ERRORS, Shared, checkout, lab, user};
 use crate::native::Native;
 use crate::wire::{self, Wire};
 
-static ENVOY: Shared = Shared::new(|| lab(&checkout(50.0), Options::default()));
+static ENVOY: Shared = Shared::new(|| lab(&checkout(50.0).to_string(), Options::default()));
 
 /// Checks that the module still runs on every worker, and never failed.
 fn assert_unharmed(bench: &Bench<&'static Lab>) {
@@ -42,8 +42,13 @@ fn assert_decided_as_natively(bench: &Lab, lines: &[(&str, &[u8])]) {
     let echo = response.echo().unwrap();
     assert_eq!(Some(&echo.cluster), expected.cluster.as_ref(), "{:?}", expected.decisions);
     assert_eq!(echo.all("x-split-variant"), [expected.state.unwrap_or_default().as_bytes()]);
-    for (name, value) in lines.iter().filter(|(name, _)| *name != "cookie") {
-        assert!(echo.all(name).contains(value), "`{name}` reached the upstream with other bytes");
+    for (name, _) in lines {
+        let sent = lines.iter().filter(|(n, _)| n == name).map(|(_, value)| value.trim_ascii());
+        assert_eq!(
+            echo.all(name),
+            sent.collect::<Vec<_>>(),
+            "`{name}` reached the upstream changed"
+        );
     }
 }
 
@@ -77,6 +82,11 @@ fn the_key_is_found_in_any_of_several_cookie_lines() {
         assert_decided_as_natively(&bench, &lines);
         assert_decided_as_natively(&bench, &[("cookie", b"uid"), ("cookie", uid.as_bytes())]);
         assert_decided_as_natively(&bench, &[("cookie", b"uid="), ("cookie", uid.as_bytes())]);
+        // HTTP/2 splits cookies into lines as it likes; Envoy joins them.
+        let mut over_http_2 = Request::get("/").http2();
+        over_http_2.headers = lines.map(|(name, value)| (name.to_owned(), value.to_vec())).into();
+        let wanted = Native::new(&checkout(50.0)).cluster(&over_http_2);
+        assert_eq!(bench.send(&over_http_2).unwrap().cluster(), Some(wanted.as_str()));
     }
     assert_unharmed(&bench);
 }
@@ -113,11 +123,13 @@ fn keys_of_many_kilobytes_decide_like_any_other() {
             let key = vec![letter; kilobytes * 1024];
             assert_decided_as_natively(&bench, &[("x-user-id", &key)]);
             assert_decided_as_natively(&bench, &[("cookie", &[b"uid=".as_slice(), &key].concat())]);
+            // HTTP/2 writes this byte with 26 bits, and Envoy closes a connection with so large a head.
+            if letter == 0xff && kilobytes == 50 {
+                continue;
+            }
             let over_http_2 = Request::get("/").header("x-user-id", &key).http2();
-            assert_eq!(
-                bench.send(&over_http_2).unwrap().cluster(),
-                Some(native.cluster(&over_http_2).as_str())
-            );
+            let answer = bench.send(&over_http_2).unwrap();
+            assert_eq!(answer.cluster(), Some(native.cluster(&over_http_2).as_str()));
         }
     }
     let many = vec![("cookie", b"a=1".as_slice()); 90];

@@ -15,7 +15,7 @@ fn policy() -> Value {
     json!({"version": 1, "splits": splits})
 }
 
-static ENVOY: Shared = Shared::new(|| lab(&policy(), Options::default()));
+static ENVOY: Shared = Shared::new(|| lab(&policy().to_string(), Options::default()));
 
 const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
 

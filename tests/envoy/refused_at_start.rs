@@ -2,13 +2,13 @@
 //! wrong, where, and what to do.
 
 use serde_json::{Value, json};
-use splitctl::lab::{Lab, Options, Placement, PolicyForm, StartError};
+use splitctl::lab::{Options, Placement, PolicyForm, StartError};
 
-use crate::bench::checkout;
+use crate::bench::{checkout, try_lab};
 
 /// What the filter says to a policy that it must refuse.
 fn refusal(policy: &str, options: Options) -> Vec<String> {
-    match Lab::start(policy, options) {
+    match try_lab(policy, options) {
         Err(StartError::PolicyRefused(lines)) => lines,
         Err(other) => panic!("{other}"),
         Ok(_) => panic!("envoy started with {policy}"),
@@ -36,9 +36,10 @@ fn wrong_in_three_places() -> Value {
     policy
 }
 
-const THREE_PROBLEMS: [&str; 3] = [
+const THREE_PROBLEMS: [&str; 4] = [
     "error[unknown_field] splits[0].variants[0].wieght: ",
     "error[unknown_field] verison: ",
+    "error[unknown_variant] splits[0].baseline: ",
     "did you mean `weight`?",
 ];
 

@@ -6,14 +6,16 @@ use serde_json::{Value, json};
 use splitctl::lab::{Behavior, Request, Response, Update};
 
 use crate::bench::{
-    Bench, CONFIG_ERRORS, HOST_ERRORS, POLICY_HASH, RESPONSES, WEIGHT, assert_share, checkout, user,
+    Bench, CONFIG_ERRORS, HOST_ERRORS, POLICY_HASH, REQUESTS, RESPONSES, WEIGHT, assert_share,
+    checkout, user,
 };
 use crate::native::Native;
 use crate::wire::Wire;
 
-/// Wrong in two ways.
-fn bad() -> Value {
+/// Wrong in two ways; `salt` makes one that Envoy has not seen yet, as it skips what it knows.
+fn bad(salt: &str) -> Value {
     let mut policy = checkout(5.0);
+    policy["splits"][0]["salt"] = json!(salt);
     policy["splits"][0]["variants"][1]["weight"] = json!(15);
     policy["splits"][0]["ovverides"] = json!([]);
     policy
@@ -57,7 +59,8 @@ fn good_then_bad_then_good_policies_under_traffic_and_no_request_fails() {
     // Envoy may keep a VM in which a policy was refused (envoyproxy/envoy#43751), so more than once.
     for round in 1..=3 {
         let before = bench.stats().unwrap().sum(CONFIG_ERRORS, &[]);
-        let Update::Refused(lines) = bench.apply(&bad().to_string()).unwrap() else {
+        let Update::Refused(lines) = bench.apply(&bad(&format!("{round}")).to_string()).unwrap()
+        else {
             panic!("accepted a bad policy")
         };
         for problem in PROBLEMS {
@@ -97,6 +100,27 @@ fn good_then_bad_then_good_policies_under_traffic_and_no_request_fails() {
 }
 
 #[test]
+fn a_policy_that_was_refused_is_refused_again_and_no_good_one_suffers() {
+    let (first, second) = (checkout(5.0), checkout(30.0));
+    let bench = Bench::start(&first);
+    let refused = bad("again").to_string();
+    let mut said = Vec::new();
+    for policy in [&first, &first, &second, &first] {
+        // Twice at once, and again after a good one: Envoy remembers both and asks the filter once.
+        for _ in 0..2 {
+            let Update::Refused(lines) = bench.apply(&refused).unwrap() else {
+                panic!("accepted a bad policy")
+            };
+            said.push(lines);
+        }
+        bench.put(policy);
+        assert_serves(&bench, policy, if *policy == first { 0.05 } else { 0.3 });
+    }
+    assert!(said[0].iter().any(|line| line.contains(PROBLEMS[0])), "{:#?}", said[0]);
+    assert!(said.iter().all(|lines| *lines == said[0]), "{said:#?}");
+}
+
+#[test]
 fn a_connection_that_is_kept_sees_an_update_on_its_next_request() {
     let all_at = |variant: usize| {
         let mut policy = checkout(0.0);
@@ -114,10 +138,10 @@ fn a_connection_that_is_kept_sees_an_update_on_its_next_request() {
         }
     };
     ask("checkout-v1");
-    for _ in 0..3 {
+    for round in 0..3 {
         bench.put(&all_at(1));
         ask("checkout-v2");
-        assert_ne!(bench.apply(&bad().to_string()).unwrap(), Update::Applied);
+        assert_ne!(bench.apply(&bad(&format!("{round}")).to_string()).unwrap(), Update::Applied);
         ask("checkout-v2");
         bench.put(&all_at(0));
         ask("checkout-v1");
@@ -135,7 +159,8 @@ fn a_request_in_flight_ends_under_the_policy_it_began_with() {
     slow.set(Behavior { delay: Duration::from_secs(2), status: 404, ..Behavior::default() })
         .unwrap();
     let in_flight = bench.load_in_background(vec![canary], 1);
-    in_flight.keep_going(Duration::from_millis(700));
+    let asked = bench.stats_when(|stats| stats.sum(REQUESTS, &[]) == 1).unwrap();
+    assert_eq!(asked.sum(REQUESTS, &[("split", "checkout"), ("variant", "canary")]), 1);
 
     let mut second = checkout(0.0);
     second["splits"][0]["name"] = json!("renamed");

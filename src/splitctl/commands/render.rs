@@ -12,7 +12,9 @@ use crate::source::to_json;
 use crate::style;
 use crate::xds::{self, PolicyForm};
 
-/// Renders a policy as configuration, on stdout. A policy that is not valid is not rendered.
+/// Renders a policy as the configuration of a proxy.
+///
+/// It goes to stdout, diagnostics go to stderr. A policy that is not valid is not rendered: exit code 1.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]

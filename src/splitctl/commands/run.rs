@@ -25,8 +25,10 @@ use watch::Watch;
 /// The port of the listener when none is asked for and it is free.
 const PORT: u16 = 10000;
 
-/// Runs a policy in a real Envoy: each cluster it names gets an upstream on the loopback that answers with the
-/// cluster's name, requests of many users go through, and a table shows what Envoy counted per variant.
+/// Runs a policy in a real Envoy and shows what each variant got.
+///
+/// Each cluster that the policy names gets an upstream on the loopback that answers with the cluster's name.
+/// Requests of many users go through Envoy, and a table shows what Envoy itself counted per variant.
 ///
 /// Envoy runs on until Ctrl-C. Save the policy file meanwhile: the change is applied within two seconds, or
 /// refused with its diagnostics, and then the policy before serves on.

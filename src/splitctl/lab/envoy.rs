@@ -211,7 +211,11 @@ fn read_from(log: &Path, from: u64) -> String {
     String::from_utf8_lossy(bytes.get(start..).unwrap_or_default()).into_owned()
 }
 
+/// Lines of a log as part of a message.
 pub(crate) fn indented(lines: &[String]) -> String {
+    if lines.is_empty() {
+        return "  (nothing)".to_owned();
+    }
     lines.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 

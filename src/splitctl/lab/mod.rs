@@ -17,11 +17,13 @@
 pub mod bootstrap;
 pub mod client;
 pub mod envoy;
+mod named;
 pub mod stats;
 pub mod stop;
+mod update;
 pub mod upstream;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -30,7 +32,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -41,21 +43,18 @@ pub use crate::xds::PolicyForm;
 pub use bootstrap::Placement;
 use bootstrap::{Files, Parameters, Watched};
 pub use client::{Echo, Request, Response};
-use envoy::{LOOK, Process, filter_lines, indented, tail};
+use envoy::{LOOK, Process, filter_lines};
 pub use envoy::{StartError, find_envoy, find_module};
+use named::Named;
 pub use stats::{Histogram, Stats};
 pub use stop::Stop;
+pub use update::Update;
+use update::{Resource, State};
 pub use upstream::Behavior;
 use upstream::Upstream;
 
 /// The cluster of requests for which the filter names none.
 pub const DEFAULT_CLUSTER: &str = "default";
-
-/// The name of the control header in a policy that does not give one.
-const DEFAULT_CLUSTER_HEADER: &str = "x-split-cluster";
-
-/// How long an update may take that Envoy does in some milliseconds.
-const UPDATE: Duration = Duration::from_secs(20);
 
 /// How a lab is set up.
 #[derive(Debug, Clone, Default)]
@@ -81,16 +80,6 @@ pub struct Options {
     pub stop: Stop,
 }
 
-/// What became of an update of the policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Update {
-    /// Every worker uses it from now on.
-    Applied,
-    /// The filter refused it, with these words; the one before serves on. Envoy remembers configurations that
-    /// were refused and does not ask the filter a second time; the words are those of the first time then.
-    Refused(Vec<String>),
-}
-
 /// A running Envoy with its upstreams.
 #[derive(Debug)]
 pub struct Lab {
@@ -105,16 +94,6 @@ pub struct Lab {
     files: Files,
     _folder: TempDir,
     runtime: Runtime,
-}
-
-#[derive(Debug)]
-struct State {
-    /// Counts what was written to the watched files: each gets a version of its own.
-    version: u64,
-    policy: String,
-    cluster_header: String,
-    /// What the filter said about policies it refused.
-    refused: BTreeMap<String, Vec<String>>,
 }
 
 impl Lab {
@@ -170,12 +149,7 @@ impl Lab {
             admin: process.admin,
             listener: process.listener,
             process: Mutex::new(process),
-            state: Mutex::new(State {
-                version: 1,
-                policy: policy.to_owned(),
-                cluster_header: named.cluster_header,
-                refused: BTreeMap::new(),
-            }),
+            state: Mutex::new(State::starting(policy, named.cluster_header)),
             upstreams: Mutex::new(upstreams),
             module,
             options,
@@ -190,136 +164,6 @@ impl Lab {
             }
         }
         Ok(lab)
-    }
-
-    /// Replaces the policy in the running Envoy through ECDS and waits until every worker uses it, or it is
-    /// refused. Clusters that the policy names for the first time get upstreams before that.
-    ///
-    /// # Errors
-    /// When Envoy does neither within 20 seconds, or has ended.
-    pub fn apply(&self, policy: &str) -> Result<Update> {
-        if self.options.placement != Placement::Ecds {
-            bail!(
-                "a policy that is inline in the listener cannot be replaced; start the lab with ecds"
-            );
-        }
-        let mut state = lock(&self.state);
-        let named = Named::read(policy);
-        {
-            let mut upstreams = lock(&self.upstreams);
-            let known = upstreams.len();
-            for cluster in &named.clusters {
-                add_upstream(&mut upstreams, cluster, &self.runtime)?;
-            }
-            if upstreams.len() > known {
-                let resources = cluster_resources(&upstreams);
-                self.push(&mut state, &Resource::CLUSTERS, &resources, false)?;
-            }
-        }
-        let (old, new) = (state.cluster_header.clone(), named.cluster_header);
-        if old != new {
-            // Both names are routes while some workers have the old policy and some the new one.
-            self.push_routes(&mut state, &[&new, &old])?;
-        }
-
-        let module =
-            self.module.to_str().context("the module's path is not UTF-8, which envoy needs")?;
-        let filter = xds::extension_config(module, policy, self.options.form)?;
-        let changed = state.policy != policy;
-        let update = self.push(&mut state, &Resource::FILTER, &[filter], changed)?;
-        let update = match update {
-            Update::Applied => {
-                policy.clone_into(&mut state.policy);
-                state.cluster_header.clone_from(&new);
-                Update::Applied
-            }
-            Update::Refused(lines) if lines.is_empty() => {
-                Update::Refused(state.refused.get(policy).cloned().unwrap_or_default())
-            }
-            Update::Refused(lines) => {
-                state.refused.insert(policy.to_owned(), lines.clone());
-                Update::Refused(lines)
-            }
-        };
-        if old != new {
-            let current = state.cluster_header.clone();
-            self.push_routes(&mut state, &[&current])?;
-        }
-        Ok(update)
-    }
-
-    fn push_routes(&self, state: &mut State, cluster_headers: &[&str]) -> Result<()> {
-        let routes = xds::routes(bootstrap::ROUTES, cluster_headers, DEFAULT_CLUSTER);
-        match self.push(state, &Resource::ROUTES, &[routes], false)? {
-            Update::Applied => Ok(()),
-            Update::Refused(_) => {
-                bail!("envoy refused the routes for {}; see its log", cluster_headers.join(", "))
-            }
-        }
-    }
-
-    /// Writes one resource file and waits for what Envoy makes of it. Only where `reloads` is set does Envoy
-    /// count a reload: it skips what equals the resource it has.
-    fn push(
-        &self,
-        state: &mut State,
-        resource: &Resource,
-        content: &[Value],
-        reloads: bool,
-    ) -> Result<Update> {
-        state.version = state.version.saturating_add(1);
-        let version = state.version.to_string();
-        let before = self.resource_stats(resource)?;
-        let reloads = before.reloads.saturating_add(u64::from(reloads));
-        let log = log_length(&self.files);
-        self.files.replace(resource.file, &version, content)?;
-        let refused = before.refused;
-        match self.wait_for(resource, &version, reloads, refused)? {
-            Update::Refused(_) => Ok(Update::Refused(filter_lines(&self.files.log(), log))),
-            Update::Applied => Ok(Update::Applied),
-        }
-    }
-
-    fn wait_for(
-        &self,
-        resource: &Resource,
-        version: &str,
-        reloads: u64,
-        refused: u64,
-    ) -> Result<Update> {
-        let deadline = Instant::now().checked_add(UPDATE);
-        loop {
-            self.check()?;
-            let now = self.resource_stats(resource)?;
-            if now.version == version && now.reloads >= reloads {
-                return Ok(Update::Applied);
-            }
-            if now.refused > refused {
-                return Ok(Update::Refused(filter_lines(&self.files.log(), 0)));
-            }
-            if self.options.stop.wait(LOOK) {
-                bail!("stopped while envoy took over a change");
-            }
-            if deadline.is_some_and(|deadline| Instant::now() > deadline) {
-                let log = indented(&tail(&self.files.log(), 0));
-                bail!(
-                    "envoy took no notice of a change within {UPDATE:?}; its log ends with:\n{log}"
-                );
-            }
-        }
-    }
-
-    fn resource_stats(&self, resource: &Resource) -> Result<ResourceStats> {
-        let stats = self.stats_matching(resource.stats)?;
-        let number = |name: &str| stats.number(&format!("{}.{name}", resource.stats)).unwrap_or(0);
-        Ok(ResourceStats {
-            version: stats
-                .text(&format!("{}.version_text", resource.stats))
-                .unwrap_or_default()
-                .to_owned(),
-            reloads: number("config_reload"),
-            refused: number("update_rejected").saturating_add(number("config_fail")),
-        })
     }
 
     /// That Envoy is still running.
@@ -503,53 +347,6 @@ impl Background {
     }
 }
 
-/// One of the watched files and the name of its statistics.
-struct Resource {
-    file: Watched,
-    stats: &'static str,
-}
-
-impl Resource {
-    const CLUSTERS: Self = Self { file: Watched::Clusters, stats: "cluster_manager.cds" };
-    const ROUTES: Self = Self { file: Watched::Routes, stats: "http.lab.rds.lab" };
-    const FILTER: Self = Self {
-        file: Watched::Filter,
-        stats: "extension_config_discovery.http_filter.traffic_split",
-    };
-}
-
-struct ResourceStats {
-    version: String,
-    reloads: u64,
-    refused: u64,
-}
-
-/// What the lab needs to know of a policy. It is read without the engine, so that policies that are wrong can
-/// be given to the filter too.
-#[derive(Debug, PartialEq)]
-struct Named {
-    cluster_header: String,
-    clusters: BTreeSet<String>,
-}
-
-impl Named {
-    fn read(policy: &str) -> Self {
-        let json: Value = serde_json::from_str(policy).unwrap_or_default();
-        let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-        let list = |value: &Value, field: &str| {
-            value.get(field).and_then(Value::as_array).cloned().unwrap_or_default()
-        };
-        let variants = list(&json, "splits").into_iter().flat_map(|split| list(&split, "variants"));
-        let clusters = variants.filter_map(|variant| text(variant.get("cluster")));
-        Self {
-            cluster_header: text(json.get("cluster_header"))
-                .filter(|name| !name.is_empty())
-                .unwrap_or_else(|| DEFAULT_CLUSTER_HEADER.to_owned()),
-            clusters: clusters.filter(|name| !name.is_empty()).collect(),
-        }
-    }
-}
-
 fn add_upstream(
     upstreams: &mut BTreeMap<String, Arc<Upstream>>,
     cluster: &str,
@@ -570,39 +367,6 @@ fn cluster_resources(upstreams: &BTreeMap<String, Arc<Upstream>>) -> Vec<Value> 
         .collect()
 }
 
-fn log_length(files: &Files) -> u64 {
-    std::fs::metadata(files.log()).map_or(0, |metadata| metadata.len())
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_policy_names_its_clusters_and_its_control_header() {
-        let named = Named::read(
-            r#"{"cluster_header": "x-to", "splits": [
-                {"variants": [{"name": "a", "cluster": "one"}, {"name": "b"}]},
-                {"variants": [{"cluster": "two"}, {"cluster": "one"}]}]}"#,
-        );
-        assert_eq!(named.cluster_header, "x-to");
-        assert_eq!(named.clusters.into_iter().collect::<Vec<_>>(), ["one", "two"]);
-    }
-
-    #[test]
-    fn a_policy_that_is_wrong_in_any_way_still_starts_a_lab() {
-        for wrong in
-            ["", "{", "[]", "7", r#"{"splits": 1, "cluster_header": 2}"#, r#"{"splits": [3]}"#]
-        {
-            let named = Named::read(wrong);
-            assert_eq!(
-                named,
-                Named { cluster_header: "x-split-cluster".to_owned(), clusters: BTreeSet::new() }
-            );
-        }
-    }
 }

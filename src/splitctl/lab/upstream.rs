@@ -101,10 +101,12 @@ impl Upstream {
         *server = match (server.take(), behavior.refuse) {
             (Some(Server::Refusing(socket)), false) => Some(self.serve(socket)?),
             (Some(Server::Serving(task)), true) => {
+                // First, so that the port is ours all the time: nobody may take it for a connection.
+                let holding = bind(self.address, &self.runtime)?;
                 task.abort();
                 // Only when the task is gone is its listener closed. It ends as cancelled.
                 let _cancelled = self.runtime.block_on(task);
-                Some(Server::Refusing(bind(self.address, &self.runtime)?))
+                Some(Server::Refusing(holding))
             }
             (unchanged, _) => unchanged,
         };
@@ -131,6 +133,8 @@ fn bind(address: SocketAddr, runtime: &Handle) -> io::Result<TcpSocket> {
     let _inside = runtime.enter();
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
+    // Two sockets of one upstream may hold its port for a moment.
+    socket.set_reuseport(true)?;
     socket.bind(address)?;
     Ok(socket)
 }

@@ -17,7 +17,7 @@ use super::tries::{self, Try};
 use super::watch::Watch;
 use crate::cli::Format;
 use crate::commands::validate::describe;
-use crate::console::Console;
+use crate::console::{Console, stdout_is_closed};
 use crate::lab::{Lab, Stop, Update};
 use crate::policy_file::{PolicyFile, Valid};
 use crate::source::to_json;
@@ -86,7 +86,7 @@ impl<'a, 'c> Session<'a, 'c> {
         }
         self.talk().flush()?;
         let mut current = valid;
-        while !self.stop.is_set() {
+        while !self.stop.is_set() && !stdout_is_closed() {
             self.lab.check()?;
             let Some(watch) = watch else {
                 self.stop.wait(Duration::from_millis(250));

@@ -98,15 +98,14 @@ fn none() -> String {
     "-".to_owned()
 }
 
-/// With two decimals, or four where two would hide something: weights are that fine.
+/// With two decimals; with four, as fine as weights are, where two would claim nobody or everybody.
 fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    let two = (percent * 100.0).round() / 100.0;
-    if (percent - two).abs() < 1e-9 || percent >= 0.1 {
-        format!("{percent:.2}%")
-    } else {
-        format!("{percent:.4}%")
+    let text = format!("{:.2}%", share * 100.0);
+    let claims_all_or_none = text == "0.00%" || text == "100.00%";
+    if claims_all_or_none && share != 0.0 && share != 1.0 {
+        return format!("{:.4}%", share * 100.0);
     }
+    text
 }
 
 fn signed_percent(difference: f64) -> String {
@@ -236,8 +235,8 @@ checkout  stable       95.00%    94.87%      -0.13%  yes                9,487  9
     fn numbers_are_written_for_people() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(
-            [0.5, 0.0001, 0.000_001, 1.0, 0.0].map(percent),
-            ["50.00%", "0.01%", "0.0001%", "100.00%", "0.00%"]
+            [0.5, 0.0001, 0.000_001, 0.999_999, 1.0, 0.0].map(percent),
+            ["50.00%", "0.01%", "0.0001%", "99.9999%", "100.00%", "0.00%"]
         );
         assert_eq!(
             [0.0, -0.000_01, 0.001, -0.02].map(signed_percent),

@@ -1,0 +1,220 @@
+//! Replacing the policy in the running Envoy, with the clusters and routes it needs.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::bootstrap::{self, Files, Placement, Watched};
+use super::envoy::{LOOK, filter_lines, indented, tail};
+use super::named::Named;
+use super::{DEFAULT_CLUSTER, Lab, add_upstream, cluster_resources, lock};
+use crate::xds;
+
+/// How long an update may take that Envoy does in some milliseconds.
+const UPDATE: Duration = Duration::from_secs(20);
+
+/// What became of an update of the policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Update {
+    /// Every worker uses it from now on.
+    Applied,
+    /// The filter refused it, with these words; the one before serves on. Envoy remembers configurations that
+    /// were refused and does not ask the filter a second time; the words are those of the first time then.
+    Refused(Vec<String>),
+}
+
+/// What was sent to the running Envoy.
+#[derive(Debug)]
+pub(super) struct State {
+    /// Counts what was written to the watched files: each gets a version of its own.
+    version: u64,
+    /// The policy in force.
+    policy: String,
+    /// What was written to the filter's file last.
+    sent: String,
+    cluster_header: String,
+    /// What the filter said about policies it refused.
+    refused: BTreeMap<String, Vec<String>>,
+}
+
+impl State {
+    /// With the policy that Envoy starts with, in files of version 1.
+    pub(super) fn starting(policy: &str, cluster_header: String) -> Self {
+        Self {
+            version: 1,
+            policy: policy.to_owned(),
+            sent: policy.to_owned(),
+            cluster_header,
+            refused: BTreeMap::new(),
+        }
+    }
+}
+
+impl Lab {
+    /// Replaces the policy in the running Envoy through ECDS and waits until every worker uses it, or it is
+    /// refused. Clusters that the policy names for the first time get upstreams before that.
+    ///
+    /// # Errors
+    /// When Envoy does neither within 20 seconds, or has ended.
+    pub fn apply(&self, policy: &str) -> Result<Update> {
+        if self.options.placement != Placement::Ecds {
+            bail!(
+                "a policy that is inline in the listener cannot be replaced; start the lab with ecds"
+            );
+        }
+        let mut state = lock(&self.state);
+        if state.sent == policy {
+            // Envoy takes the same configuration again for no change, even one that it has just refused.
+            return Ok(match state.policy == policy {
+                true => Update::Applied,
+                false => Update::Refused(state.refused.get(policy).cloned().unwrap_or_default()),
+            });
+        }
+        let named = Named::read(policy);
+        {
+            let mut upstreams = lock(&self.upstreams);
+            let known = upstreams.len();
+            for cluster in &named.clusters {
+                add_upstream(&mut upstreams, cluster, &self.runtime)?;
+            }
+            if upstreams.len() > known {
+                let resources = cluster_resources(&upstreams);
+                if self.push(&mut state, &Resource::CLUSTERS, &resources, false)? != Update::Applied
+                {
+                    bail!("envoy refused the clusters; see its log");
+                }
+            }
+        }
+        let (old, new) = (state.cluster_header.clone(), named.cluster_header);
+        if old != new {
+            // Both names are routes while some workers have the old policy and some the new one.
+            self.push_routes(&mut state, &[&new, &old])?;
+        }
+
+        let module =
+            self.module.to_str().context("the module's path is not UTF-8, which envoy needs")?;
+        let filter = xds::extension_config(module, policy, self.options.form)?;
+        let update = self.push(&mut state, &Resource::FILTER, &[filter], true)?;
+        policy.clone_into(&mut state.sent);
+        let update = match update {
+            Update::Applied => {
+                policy.clone_into(&mut state.policy);
+                state.cluster_header.clone_from(&new);
+                Update::Applied
+            }
+            Update::Refused(lines) if lines.is_empty() => {
+                Update::Refused(state.refused.get(policy).cloned().unwrap_or_default())
+            }
+            Update::Refused(lines) => {
+                state.refused.insert(policy.to_owned(), lines.clone());
+                Update::Refused(lines)
+            }
+        };
+        if old != new {
+            let current = state.cluster_header.clone();
+            self.push_routes(&mut state, &[&current])?;
+        }
+        Ok(update)
+    }
+
+    fn push_routes(&self, state: &mut State, cluster_headers: &[&str]) -> Result<()> {
+        let routes = xds::routes(bootstrap::ROUTES, cluster_headers, DEFAULT_CLUSTER);
+        match self.push(state, &Resource::ROUTES, &[routes], false)? {
+            Update::Applied => Ok(()),
+            Update::Refused(_) => {
+                bail!("envoy refused the routes for {}; see its log", cluster_headers.join(", "))
+            }
+        }
+    }
+
+    /// Writes one resource file and waits for what Envoy makes of it. Only where `reloads` is set does Envoy
+    /// count a reload: it skips what equals the resource it has.
+    fn push(
+        &self,
+        state: &mut State,
+        resource: &Resource,
+        content: &[Value],
+        reloads: bool,
+    ) -> Result<Update> {
+        state.version = state.version.saturating_add(1);
+        let version = state.version.to_string();
+        let before = self.resource_stats(resource)?;
+        let reloads = before.reloads.saturating_add(u64::from(reloads));
+        let log = log_length(&self.files);
+        self.files.replace(resource.file, &version, content)?;
+        let refused = before.refused;
+        match self.wait_for(resource, &version, reloads, refused)? {
+            Update::Refused(_) => Ok(Update::Refused(filter_lines(&self.files.log(), log))),
+            Update::Applied => Ok(Update::Applied),
+        }
+    }
+
+    pub(super) fn wait_for(
+        &self,
+        resource: &Resource,
+        version: &str,
+        reloads: u64,
+        refused: u64,
+    ) -> Result<Update> {
+        let deadline = Instant::now().checked_add(UPDATE);
+        loop {
+            self.check()?;
+            let now = self.resource_stats(resource)?;
+            if now.version == version && now.reloads >= reloads {
+                return Ok(Update::Applied);
+            }
+            if now.refused > refused {
+                return Ok(Update::Refused(filter_lines(&self.files.log(), 0)));
+            }
+            if self.options.stop.wait(LOOK) {
+                bail!("stopped while envoy took over a change");
+            }
+            if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                let log = indented(&tail(&self.files.log(), 0));
+                bail!(
+                    "envoy took no notice of a change within {UPDATE:?}; its log ends with:\n{log}"
+                );
+            }
+        }
+    }
+
+    fn resource_stats(&self, resource: &Resource) -> Result<ResourceStats> {
+        let stats = self.stats_matching(resource.stats)?;
+        let number = |name: &str| stats.number(&format!("{}.{name}", resource.stats)).unwrap_or(0);
+        Ok(ResourceStats {
+            version: stats
+                .text(&format!("{}.version_text", resource.stats))
+                .unwrap_or_default()
+                .to_owned(),
+            reloads: number("config_reload"),
+            refused: number("update_rejected").saturating_add(number("config_fail")),
+        })
+    }
+}
+
+/// One of the watched files and the name of its statistics.
+pub(super) struct Resource {
+    file: Watched,
+    stats: &'static str,
+}
+
+impl Resource {
+    const CLUSTERS: Self = Self { file: Watched::Clusters, stats: "cluster_manager.cds" };
+    const ROUTES: Self = Self { file: Watched::Routes, stats: "http.lab.rds.lab" };
+    pub(super) const FILTER: Self = Self {
+        file: Watched::Filter,
+        stats: "extension_config_discovery.http_filter.traffic_split",
+    };
+}
+
+struct ResourceStats {
+    version: String,
+    reloads: u64,
+    refused: u64,
+}
+
+fn log_length(files: &Files) -> u64 {
+    std::fs::metadata(files.log()).map_or(0, |metadata| metadata.len())
+}
