@@ -1,5 +1,5 @@
 //! The Envoy shell of traffic-split: reads requests, lets the engine decide, applies the effects.
-//! No rule of the business lives here. [`host`] alone calls the host.
+//! No rule of the business lives here. `host.rs` alone calls the host.
 
 #![expect(missing_docs, reason = "the SDK's macro makes the module's entry point, undocumented")]
 

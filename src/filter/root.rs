@@ -49,7 +49,9 @@ impl RootContext for Root {
             }
         }
         let Some(policy) = policy else {
-            log::error!("policy refused: see the errors above; an earlier policy stays in force");
+            log::error!(
+                "policy refused: see the errors above; an earlier policy, if there is one, stays in force"
+            );
             count_refused();
             return false;
         };
@@ -59,7 +61,7 @@ impl RootContext for Root {
             metrics.record(index, weight);
         }
         show_policy_hash(hash);
-        log::info!("policy {hash:013x} in force: {} splits", plan.splits.len());
+        log::info!("policy {hash:013x} in force, splits: {}", plan.splits.len());
         // A new `RandomState` has new random keys, so an empty hash under it is a random number.
         let seed = RandomState::new().hash_one(0);
         self.active = Some(Rc::new(Active { plan, metrics, seed }));
