@@ -90,3 +90,35 @@ python_with_pip() {
         die "$PYTHON has neither pip nor a complete venv" "$PYTHON_HELP"
     fi
 }
+
+# apt_prepare FOLDER "what to do where that fails": a private package index of Debian's in FOLDER: fresh, without
+# root, and without touching the machine's own lists. Use it as `apt-get -c FOLDER/conf`.
+apt_prepare() {
+    local dir=$1 cmd
+    for cmd in apt-get apt-cache dpkg; do need "$cmd" "$2"; done
+    mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+    cat >"$dir/conf" <<CONF
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+Dir::State::lists "$dir/lists";
+Dir::Cache "$dir/cache";
+APT::Sandbox::User "";
+Acquire::Languages "none";
+Acquire::Retries "3";
+CONF
+    say "reading Debian's package index"
+    limit 300 apt-get -c "$dir/conf" -qq update >&2 9>&- || die "apt-get could not read the package index" "$2"
+}
+
+# apt_fetch FOLDER INTO "what to do where that fails" PACKAGE...: fetches packages by the index in FOLDER and
+# unpacks them into INTO. Nothing is installed.
+apt_fetch() {
+    local dir=$1 into=$2 help=$3 deb
+    shift 3
+    mkdir -p "$dir/debs" "$into"
+    (cd "$dir/debs" && limit 1200 apt-get -c "$dir/conf" -qq download "$@" >&2 9>&-) ||
+        die "apt-get could not fetch $*" "$help"
+    for deb in "$dir"/debs/*.deb; do dpkg -x "$deb" "$into"; done
+    rm -rf "$dir/debs"
+}

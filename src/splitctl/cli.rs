@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{render, run, validate};
+use crate::commands::{demo, render, run, validate};
 use crate::console::Console;
 use crate::outcome::Outcome;
 
@@ -22,6 +22,7 @@ enum Command {
     Validate(validate::Args),
     Render(render::Args),
     Run(run::Args),
+    Demo(demo::Args),
 }
 
 /// How an answer is written.
@@ -43,6 +44,7 @@ pub fn run(cli: Cli, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
         Command::Validate(args) => validate::run(&args, console),
         Command::Render(args) => render::run(&args, console),
         Command::Run(args) => run::run(&args, console),
+        Command::Demo(args) => demo::run(&args, console),
     }
 }
 

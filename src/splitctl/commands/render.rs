@@ -1,18 +1,20 @@
-//! `splitctl render`: a policy as the configuration of a proxy.
+//! `splitctl render`: a policy as the configuration of a proxy and of what watches it.
 
-use std::path::PathBuf;
+mod ecds;
+mod envoy;
+mod prometheus;
+mod template;
+
+use std::path::Path;
 
 use clap::Subcommand;
-use serde_json::Value;
 
 use crate::console::Console;
 use crate::outcome::Outcome;
-use crate::policy_file::PolicyFile;
-use crate::source::to_json;
+use crate::policy_file::{PolicyFile, Valid};
 use crate::style;
-use crate::xds::{self, PolicyForm};
 
-/// Renders a policy as the configuration of a proxy.
+/// Renders a policy as the configuration of a proxy, or of what watches it.
 ///
 /// It goes to stdout, diagnostics go to stderr. A policy that is not valid is not rendered: exit code 1.
 #[derive(Debug, clap::Args)]
@@ -23,22 +25,9 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Target {
-    Ecds(EcdsArgs),
-}
-
-/// A file for Envoy's extension config discovery (ECDS), as JSON.
-///
-/// Envoy reads it through `config_discovery` with a `path_config_source` and applies it to the next request.
-/// Replace the file by rename: write it beside, then `mv` it over the old one.
-#[derive(Debug, clap::Args)]
-struct EcdsArgs {
-    /// The policy file, YAML or JSON; `-` is the standard input.
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-
-    /// Where Envoy finds the module.
-    #[arg(long, value_name = "PATH", default_value = "/etc/envoy/traffic_split.wasm")]
-    module: String,
+    Envoy(envoy::Args),
+    Ecds(ecds::Args),
+    Prometheus(prometheus::Args),
 }
 
 /// Runs the command.
@@ -46,58 +35,72 @@ struct EcdsArgs {
 /// # Errors
 /// When the file cannot be read or the answer cannot be written.
 pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
-    let Target::Ecds(args) = &args.target;
-    let file = PolicyFile::read(&args.file)?;
-    // Warnings too; stdout is for the configuration alone.
-    file.show_findings(console.err)?;
-    let Some(valid) = &file.valid else {
-        let refused = style::error("not rendered");
-        writeln!(console.err, "{refused} {}: {}", file.source.name, file.summary())?;
-        return Ok(Outcome::No);
-    };
-    let rendered = ecds(&to_json(&valid.document)?, &valid.hash_text(), &args.module)?;
-    serde_json::to_writer_pretty(&mut *console.out, &rendered)?;
-    writeln!(console.out)?;
+    match &args.target {
+        Target::Envoy(args) => print(&args.file, console, |valid| envoy::render(args, valid)),
+        Target::Prometheus(args) => {
+            print(&args.file, console, |valid| prometheus::render(args, valid))
+        }
+        Target::Ecds(args) => ecds::run(args, console),
+    }
+}
+
+/// Renders a policy file to stdout, if it is valid.
+fn print(
+    path: &Path,
+    console: &mut Console<'_>,
+    render: impl FnOnce(&Valid) -> anyhow::Result<String>,
+) -> anyhow::Result<Outcome> {
+    let file = PolicyFile::read(path)?;
+    let Some(valid) = check(&file, console)? else { return Ok(Outcome::No) };
+    console.out.write_all(render(valid)?.as_bytes())?;
     Ok(Outcome::Fine)
 }
 
-/// The content of an ECDS file. The version is the policy's hash, so that Envoy shows which one it has.
-fn ecds(policy: &str, version: &str, module: &str) -> anyhow::Result<Value> {
-    let filter = xds::extension_config(module, policy, PolicyForm::String)?;
-    Ok(xds::discovery_response(version, &[filter]))
+/// Shows what there is to say about a file, warnings too: stdout is for the configuration alone. Returns the
+/// policy where it is valid.
+fn check<'f>(file: &'f PolicyFile, console: &mut Console<'_>) -> anyhow::Result<Option<&'f Valid>> {
+    file.show_findings(console.err)?;
+    if file.valid.is_none() {
+        let refused = style::error("not rendered");
+        writeln!(console.err, "{refused} {}: {}", file.source.name, file.summary())?;
+    }
+    Ok(file.valid.as_ref())
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
-    fn render(text: &str) -> (Outcome, String, String) {
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    /// Runs `splitctl render TARGET FILE OPTIONS` on a policy text: outcome, stdout, stderr.
+    pub(super) fn render(target: &str, text: &str, options: &[&str]) -> (Outcome, String, String) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("policy.yaml");
         std::fs::write(&file, text).unwrap();
+        let words = ["render", target, file.to_str().unwrap()];
+        let args = Line::parse_from(words.iter().chain(options)).args;
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let args = Args { target: Target::Ecds(EcdsArgs { file, module: "/m.wasm".to_owned() }) };
-        let outcome = run(&args, &mut Console { out: &mut out, err: &mut err }).unwrap();
+        let mut console = Console { out: &mut out, err: &mut err };
+        let outcome = run(&args, &mut console).unwrap_or_else(|error| {
+            writeln!(console.err, "{error:#}").unwrap();
+            Outcome::NoAnswer
+        });
         (outcome, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
     #[test]
-    fn the_policy_is_in_the_filters_configuration_in_its_order() {
-        let (outcome, out, err) = render("version: 1\nsplits: []\nkill: false\n");
-        assert_eq!((outcome, err.as_str()), (Outcome::Fine, ""));
-        let rendered: Value = serde_json::from_str(&out).unwrap();
-        let resource = &rendered["resources"][0];
-        assert_eq!(resource["name"], "traffic_split");
-        let wasm = &resource["typed_config"]["config"];
-        assert_eq!(wasm["vm_config"]["code"]["local"]["filename"], "/m.wasm");
-        assert_eq!(wasm["configuration"]["value"], r#"{"version":1,"splits":[],"kill":false}"#);
-        assert_eq!(rendered["version_info"].as_str().map(str::len), Some(13));
-    }
-
-    #[test]
     fn a_policy_that_is_not_valid_is_not_rendered() {
-        let (outcome, out, err) = render("version: 7\nsplits: []\n");
-        assert_eq!((outcome, out.as_str()), (Outcome::No, ""));
-        assert!(err.contains("unsupported_version"), "{err}");
+        for target in ["envoy", "ecds", "prometheus"] {
+            let (outcome, out, err) = render(target, "version: 7\nsplits: []\n", &[]);
+            assert_eq!((outcome, out.as_str()), (Outcome::No, ""));
+            assert!(err.contains("unsupported_version"), "{err}");
+        }
     }
 }

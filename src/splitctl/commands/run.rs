@@ -5,7 +5,7 @@ mod sample;
 mod session;
 mod table;
 mod tries;
-mod watch;
+pub(crate) mod watch;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;

@@ -17,14 +17,14 @@ const LOOK: Duration = Duration::from_millis(250);
 type Content = Result<Source, Unreadable>;
 
 /// A file that is being watched in the background.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     changes: Receiver<Content>,
     waiting: Arc<AtomicBool>,
 }
 
 impl Watch {
     /// Begins to watch for changes against a content that is known.
-    pub(super) fn start(path: PathBuf, known: &Source, stop: Stop) -> Self {
+    pub(crate) fn start(path: PathBuf, known: &Source, stop: Stop) -> Self {
         let (sender, changes) = mpsc::channel();
         let waiting = Arc::new(AtomicBool::new(false));
         let mut look = Look { reported: seen(&Ok(known.clone())), before: None };
@@ -44,12 +44,12 @@ impl Watch {
     }
 
     /// Whether there is a change that nobody took yet. A clone of this can be asked anywhere.
-    pub(super) fn waiting(&self) -> Arc<AtomicBool> {
+    pub(crate) fn waiting(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.waiting)
     }
 
     /// The latest change, waited for a while.
-    pub(super) fn next(&self, time: Duration) -> Option<Content> {
+    pub(crate) fn next(&self, time: Duration) -> Option<Content> {
         let first = match self.changes.recv_timeout(time) {
             Ok(content) => content,
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return None,

@@ -1,0 +1,239 @@
+//! `splitctl render envoy`: a complete Envoy around the filter, as commented YAML.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::bail;
+use serde_json::Value;
+
+use super::template::{fill, scalar};
+use crate::policy_file::Valid;
+use crate::source::to_json;
+use crate::xds;
+
+const TEMPLATE: &str = include_str!("envoy.yaml");
+
+/// The header that names the cluster of a request's copy, where the policy does not say.
+const MIRROR_HEADER: &str = "x-split-mirror";
+
+/// The labels of the filter's metrics.
+pub(super) const LABELS: [&str; 4] = ["split", "variant", "reason", "class"];
+
+/// A whole Envoy configuration, as commented YAML.
+///
+/// A listener with the filter by ECDS (see `render ecds`), routes with a fallback, a cluster for each that the
+/// policy names, statistics with labels, an access log with the variant.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The policy file, YAML or JSON; `-` is the standard input.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+
+    /// Where a cluster is; may be repeated. One that is not given gets its own name as the host, with port 8080.
+    #[arg(long = "cluster", value_name = "NAME=HOST:PORT")]
+    clusters: Vec<Cluster>,
+
+    /// The cluster of requests for which the filter names none.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    fallback: String,
+
+    /// Where Envoy listens for requests.
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:10000")]
+    listen: SocketAddr,
+
+    /// Where Envoy's admin interface listens. Who reaches it can stop Envoy: keep it off public networks.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
+    admin: SocketAddr,
+
+    /// The file that `render ecds` makes, in a folder of its own.
+    #[arg(long, value_name = "PATH", default_value = "/etc/envoy/ecds/traffic_split.json")]
+    ecds: PathBuf,
+}
+
+/// A cluster with its address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Cluster {
+    name: String,
+    host: String,
+    port: u16,
+}
+
+impl FromStr for Cluster {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong =
+            || format!("`{text}` is not a cluster's address, such as `stable=10.0.0.7:8080`");
+        let (name, address) = text.rsplit_once('=').ok_or_else(wrong)?;
+        let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
+        let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+        if name.is_empty() || host.is_empty() {
+            return Err(wrong());
+        }
+        let port = port.parse().map_err(|_| wrong())?;
+        Ok(Self { name: name.to_owned(), host: host.to_owned(), port })
+    }
+}
+
+pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
+    let Some((folder, path)) = args.ecds.parent().zip(args.ecds.to_str()) else {
+        bail!("`--ecds` must name a file in a folder");
+    };
+    let document: Value = serde_json::from_str(&to_json(&valid.document)?)?;
+    let policy = &valid.policy;
+    let header = |name: &str, default: &str| {
+        document.get(name).and_then(Value::as_str).unwrap_or(default).to_owned()
+    };
+    let mirror_header = header("mirror_header", MIRROR_HEADER);
+    let owned =
+        [Some(&policy.cluster_header), policy.variant_header.as_ref(), Some(&mirror_header)];
+    let removed: Vec<_> =
+        owned.iter().flatten().map(|name| format!("- remove: {}", scalar(name))).collect();
+    let variant_header = policy.variant_header.as_deref();
+    let values = [
+        ("listen_host", scalar(&args.listen.ip().to_string())),
+        ("listen_port", args.listen.port().to_string()),
+        ("admin_host", scalar(&args.admin.ip().to_string())),
+        ("admin_port", args.admin.port().to_string()),
+        ("filter", xds::FILTER.to_owned()),
+        ("wasm_type", xds::WASM_TYPE.to_owned()),
+        ("ecds", scalar(path)),
+        ("ecds_folder", scalar(&folder.display().to_string())),
+        ("cluster_header", scalar(&policy.cluster_header)),
+        ("mirror_header", scalar(&mirror_header)),
+        ("removed", removed.join("\n              ")),
+        ("tracing", tracing(variant_header)),
+        ("fallback", scalar(&args.fallback)),
+        ("labels", labels()),
+        ("clusters", clusters(args, &document)),
+    ];
+    Ok(fill(TEMPLATE, &values))
+}
+
+/// The tag of traces, taken from the header that the filter sets; none where that is turned off.
+fn tracing(variant_header: Option<&str>) -> String {
+    match variant_header {
+        Some(name) => {
+            format!("- {{tag: split.variant, request_header: {{name: {}}}}}", scalar(name))
+        }
+        None => "[]".to_owned(),
+    }
+}
+
+fn labels() -> String {
+    let line = |label: &&str| format!(r"- {{tag_name: {label}, regex: '({label}=\.=(.*?);\.;)'}}");
+    LABELS.iter().map(line).collect::<Vec<_>>().join("\n  ")
+}
+
+/// Each cluster once: those of the policy in its order, the fallback, and whatever else got an address.
+fn clusters(args: &Args, document: &Value) -> String {
+    let mut names: Vec<String> = Vec::new();
+    let list = |value: &Value, field: &str| {
+        value.get(field).and_then(Value::as_array).cloned().unwrap_or_default()
+    };
+    let mut add = |name: Option<&str>| {
+        if let Some(name) = name.filter(|name| !names.iter().any(|known| known == name)) {
+            names.push(name.to_owned());
+        }
+    };
+    for split in list(document, "splits") {
+        for variant in list(&split, "variants") {
+            add(variant.get("cluster").and_then(Value::as_str));
+        }
+        add(split.pointer("/mirror/cluster").and_then(Value::as_str));
+    }
+    add(Some(&args.fallback));
+    for given in &args.clusters {
+        add(Some(&given.name));
+    }
+    let mut text = String::new();
+    for name in names {
+        let given = args.clusters.iter().rfind(|cluster| cluster.name == name);
+        let placeholder = Cluster { host: placeholder(&name), port: 8080, name };
+        let note = if given.is_none() { "  # an assumption: `--cluster` tells" } else { "" };
+        let Cluster { name, host, port } = given.unwrap_or(&placeholder);
+        let kind = if host.parse::<IpAddr>().is_ok() { "STATIC" } else { "STRICT_DNS" };
+        let (name, host) = (scalar(name), scalar(host));
+        let _in_memory = write!(
+            text,
+            "
+  - name: {name}
+    type: {kind}
+    connect_timeout: 1s
+    load_assignment:
+      cluster_name: {name}
+      endpoints:
+      - lb_endpoints:
+        - endpoint: {{address: {{socket_address: {{address: {host}, port_value: {port}}}}}}}{note}"
+        );
+    }
+    text
+}
+
+/// The host of a cluster nobody gave an address: its own name, or one that cannot exist.
+fn placeholder(cluster: &str) -> String {
+    let hostname = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let possible = cluster.len() <= 63
+        && cluster.chars().all(hostname)
+        && cluster.starts_with(|c: char| c.is_ascii_alphanumeric());
+    if possible { cluster.to_owned() } else { "host.invalid".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::render;
+    use super::*;
+    use crate::outcome::Outcome;
+
+    const POLICY: &str = "
+version: 1
+cluster_header: x-to
+splits:
+- name: checkout
+  key: [{header: u}]
+  baseline: stable
+  variants:
+  - {name: stable, cluster: checkout-v1, weight: 95}
+  - {name: canary, cluster: 'outbound|80|v2|checkout', weight: 5}
+";
+
+    #[test]
+    fn nothing_is_left_to_fill_and_each_cluster_is_there_once() {
+        let options = ["--cluster", "checkout-v1=10.0.0.7:80", "--cluster", "copy=[::1]:81"];
+        let (outcome, out, err) = render("envoy", POLICY, &options);
+        assert_eq!((outcome, err.as_str()), (Outcome::Fine, ""));
+        assert!(!out.contains("{{"), "{out}");
+        for line in [
+            "              - remove: x-to\n              - remove: x-split-variant\n              - remove: x-split-mirror\n",
+            "route: {cluster: default,",
+            "  - name: checkout-v1\n    type: STATIC\n",
+            "{address: 10.0.0.7, port_value: 80}",
+            "  - name: \"outbound|80|v2|checkout\"\n    type: STRICT_DNS\n",
+            "{address: host.invalid, port_value: 8080}",
+            "  - name: default\n    type: STRICT_DNS\n",
+            "{address: \"::1\", port_value: 81}",
+        ] {
+            let out = out.replace("\"10.0.0.7\"", "10.0.0.7");
+            assert!(out.contains(line), "`{line}` is not in\n{out}");
+        }
+        assert_eq!(out.matches("    connect_timeout").count(), 4);
+    }
+
+    #[test]
+    fn a_variant_header_that_is_off_is_nowhere() {
+        let (_, out, _) = render("envoy", "version: 1\nvariant_header: null\nsplits: []\n", &[]);
+        assert!(out.contains("custom_tags:\n            []\n"), "{out}");
+        assert!(!out.contains("remove: x-split-variant"));
+    }
+
+    #[test]
+    fn an_address_has_a_name_a_host_and_a_port() {
+        for wrong in ["a", "a=b", "=b:1", "a=:1", "a=b:port", "a=b:70000"] {
+            assert!(wrong.parse::<Cluster>().is_err(), "{wrong}");
+        }
+        let cluster: Cluster = "outbound|80|v=1|a=b.c:80".parse().unwrap();
+        assert_eq!((cluster.name.as_str(), cluster.host.as_str()), ("outbound|80|v=1|a", "b.c"));
+    }
+}

@@ -1,0 +1,174 @@
+//! `splitctl render prometheus`: recording rules and alerts, with what only the policy knows.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::bail;
+use engine::policy::Split;
+
+use super::template::{fill, scalar};
+use crate::policy_file::Valid;
+
+const TEMPLATE: &str = include_str!("prometheus.yaml");
+
+/// Rules and alerts for Prometheus, as commented YAML.
+///
+/// Per split and variant: rate, error ratio, p50, p95, p99, share observed and configured; alerts against the
+/// baseline, the objective and the weight.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The policy file, YAML or JSON; `-` is the standard input.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+
+    /// The objective: percent of requests that must be answered, and with no 5xx.
+    #[arg(long, value_name = "PERCENT", default_value = "99.9", value_parser = objective)]
+    slo: String,
+
+    /// What a variant costs per hour, in any currency; may be repeated.
+    #[arg(long = "price", value_name = "SPLIT/VARIANT=PRICE")]
+    prices: Vec<Price>,
+
+    /// Where the runbook is; the alert's anchor is added.
+    #[arg(long, value_name = "URL", default_value = "envoy/README.md")]
+    runbook: String,
+}
+
+/// What a variant costs per hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Price {
+    split: String,
+    variant: String,
+    /// As written: it goes into the rules unchanged.
+    price: String,
+}
+
+impl FromStr for Price {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("`{text}` is not a price, such as `checkout/canary=2.40`");
+        let (of, price) = text.split_once('=').ok_or_else(wrong)?;
+        let (split, variant) = of.split_once('/').ok_or_else(wrong)?;
+        if !is_decimal(price) {
+            return Err(wrong());
+        }
+        let [split, variant, price] = [split, variant, price].map(str::to_owned);
+        Ok(Self { split, variant, price })
+    }
+}
+
+/// Digits, with a point in between or not: what JSON, YAML and PromQL read the same way.
+fn is_decimal(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    match text.split_once('.') {
+        Some((whole, rest)) => digits(whole) && digits(rest),
+        None => digits(text),
+    }
+}
+
+fn objective(text: &str) -> Result<String, String> {
+    let in_range = text.parse::<f64>().is_ok_and(|percent| percent > 0.0 && percent < 100.0);
+    if is_decimal(text) && in_range {
+        return Ok(text.to_owned());
+    }
+    Err("the objective is a percentage below 100, such as 99.9".to_owned())
+}
+
+pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
+    let splits: Vec<&Split> = valid.policy.splits.iter().filter(|split| split.enabled).collect();
+    let values = [
+        ("known", known(&splits, &args.prices)?),
+        ("slo", args.slo.clone()),
+        ("runbook", args.runbook.clone()),
+    ];
+    Ok(fill(TEMPLATE, &values))
+}
+
+/// The constant series: baselines and prices.
+fn known(splits: &[&Split], prices: &[Price]) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let mut constant = |record: &str, value: &str, split: &str, variant: &str| {
+        let (split, variant) = (scalar(split), scalar(variant));
+        let _in_memory = write!(
+            text,
+            "
+  - record: {record}
+    expr: vector({value})
+    labels: {{split: {split}, variant: {variant}}}"
+        );
+    };
+    for split in splits {
+        if let Some(baseline) = split.variants.get(split.baseline) {
+            constant("traffic_split:baseline", "1", &split.name, &baseline.name);
+        }
+    }
+    for Price { split, variant, price } in prices {
+        let exists = splits
+            .iter()
+            .any(|s| s.name == *split && s.variants.iter().any(|v| v.name == *variant));
+        if !exists {
+            bail!("`--price {split}/{variant}`: the policy has no such variant");
+        }
+        constant("traffic_split:price_per_hour", price, split, variant);
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::render;
+    use super::*;
+    use crate::outcome::Outcome;
+
+    const POLICY: &str = "
+version: 1
+key: [{header: u}]
+splits:
+- {name: checkout, baseline: stable, variants: [{name: canary, weight: 5}, {name: stable, weight: 95}]}
+- {name: off, enabled: false, baseline: a, variants: [{name: a, weight: 100}]}
+- {name: '1', baseline: b, variants: [{name: a, weight: 50}, {name: b, weight: 50}]}
+";
+
+    #[test]
+    fn the_baselines_of_enabled_splits_and_the_prices_are_series() {
+        let (outcome, out, err) = render("prometheus", POLICY, &["--price", "1/a=2.40"]);
+        assert_eq!((outcome, err.as_str()), (Outcome::Fine, ""));
+        let constants = "
+  - record: traffic_split:baseline
+    expr: vector(1)
+    labels: {split: checkout, variant: stable}
+  - record: traffic_split:baseline
+    expr: vector(1)
+    labels: {split: \"1\", variant: b}
+  - record: traffic_split:price_per_hour
+    expr: vector(2.40)
+    labels: {split: \"1\", variant: a}
+";
+        assert!(out.contains(constants), "{out}");
+        assert!(!out.contains("{{known") && !out.contains("{{slo"), "{out}");
+    }
+
+    #[test]
+    fn objective_and_runbook_are_as_asked_for() {
+        let options = ["--slo", "99.95", "--runbook", "https://wiki.example.com/split"];
+        let (_, out, _) = render("prometheus", POLICY, &options);
+        assert!(out.contains("expr: vector(99.95 / 100)"), "{out}");
+        let links = out.matches("runbook_url: https://wiki.example.com/split#").count();
+        assert_eq!(links, out.matches("- alert:").count());
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for wrong in ["100", "0", "-1", "1e1", "NaN", "99.", ""] {
+            assert!(objective(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["a=1", "a/b", "a/b=x", "a/b=1e9"] {
+            assert!(wrong.parse::<Price>().is_err(), "{wrong}");
+        }
+        let (outcome, _, err) = render("prometheus", POLICY, &["--price", "off/a=1"]);
+        assert_eq!(outcome, Outcome::NoAnswer);
+        assert!(err.contains("no such variant"), "{err}");
+    }
+}

@@ -1,0 +1,8 @@
+//! What users mount: that the files in envoy/ are what splitctl renders, serve in real Envoy, and are understood by
+//! real Prometheus, with Docker where there is one.
+
+mod tools;
+
+mod files;
+mod rules;
+mod serve;

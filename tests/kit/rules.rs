@@ -1,0 +1,41 @@
+//! Rules and alerts, by Prometheus's own tool.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use crate::tools::{at, output, read, script};
+
+fn promtool(args: &[&str]) -> String {
+    let promtool = script("prometheus", &["promtool"]);
+    output(Command::new(promtool).args(args).current_dir(at("envoy/prometheus")))
+}
+
+fn named<'t>(text: &'t str, before: &str) -> BTreeSet<&'t str> {
+    let name = |rest: &'t str| rest.split([',', '}', '\n']).next().unwrap_or_default().trim();
+    text.split(before).skip(1).map(name).collect()
+}
+
+#[test]
+fn the_rules_are_understood_and_each_alert_fires_and_stays_quiet() {
+    promtool(&["check", "rules", "rules.yml"]);
+    let told = promtool(&["test", "rules", "rules_test.yml"]);
+    assert!(told.contains("SUCCESS"), "{told}");
+}
+
+#[test]
+fn every_alert_is_tested_both_ways() {
+    let (rules, tests) =
+        (read("envoy/prometheus/rules.yml"), read("envoy/prometheus/rules_test.yml"));
+    let alerts = named(&rules, "- alert: ");
+    assert!(alerts.len() >= 9, "{alerts:?}");
+    for alert in alerts {
+        let cases: Vec<&str> =
+            tests.split("alertname: ").skip(1).filter(|case| case.starts_with(alert)).collect();
+        let quiet = cases
+            .iter()
+            .filter(|case| case.lines().next().is_some_and(|line| line.contains("exp_alerts: []")));
+        let quiet = quiet.count();
+        assert!(quiet > 0, "{alert} is never tested to stay quiet");
+        assert!(cases.len() > quiet, "{alert} is never tested to fire");
+    }
+}

@@ -1,0 +1,209 @@
+//! The rendered configuration in real Envoy, with the services of the demo, no Docker.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::tools::{Answer, Running, SOON, at, get, output, read, script, splitctl, wait_for};
+
+/// An Envoy with what `render envoy` and `render ecds --watch` make of a policy, and the demo's services.
+pub(crate) struct Kit {
+    pub(crate) envoy: Running,
+    pub(crate) listener: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    pub(crate) policy: PathBuf,
+    pub(crate) watcher: Running,
+    /// Where each cluster's service is.
+    pub(crate) services: BTreeMap<&'static str, SocketAddr>,
+    _services: Vec<Running>,
+    pub(crate) folder: TempDir,
+}
+
+impl Kit {
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let policy = path("policy.yaml");
+        std::fs::copy(at("envoy/policy.yaml"), &policy).unwrap();
+        std::fs::create_dir(path("ecds")).unwrap();
+
+        let mut services = BTreeMap::new();
+        let mut running = Vec::new();
+        let mut render = splitctl();
+        render.args(["render", "envoy"]).arg(&policy).arg("--ecds").arg(path("ecds/filter.json"));
+        for name in ["checkout-v1", "checkout-v2", "default"] {
+            let mut command = splitctl();
+            command.args([
+                "demo",
+                "upstream",
+                "--name",
+                name,
+                "--listen",
+                "127.0.0.1:0",
+                "--delay",
+                "2",
+            ]);
+            let service = Running::start(name, folder.path(), &command);
+            let address: SocketAddr = service.says("listens on ").parse().unwrap();
+            render.args(["--cluster", &format!("{name}={address}")]);
+            services.insert(name, address);
+            running.push(service);
+        }
+        render.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        std::fs::write(path("envoy.yaml"), output(&mut render)).unwrap();
+
+        let mut watch = splitctl();
+        watch.args(["render", "ecds"]).arg(&policy).arg("--watch").arg("--module");
+        watch.arg(harness::module::path()).arg("--output").arg(path("ecds/filter.json"));
+        let watcher = Running::start("watch", folder.path(), &watch);
+        watcher.says("watching");
+
+        let mut envoy = Command::new(script("envoy", &[]));
+        envoy.arg("-c").arg(path("envoy.yaml")).arg("--admin-address-path").arg(path("admin"));
+        envoy.args([
+            "--concurrency",
+            "2",
+            "--disable-hot-restart",
+            "--file-flush-interval-msec",
+            "100",
+        ]);
+        let envoy = Running::start("envoy", folder.path(), &envoy);
+        let (admin, listener) = wait_for("envoy is ready", SOON, || {
+            let admin: SocketAddr =
+                std::fs::read_to_string(path("admin")).ok()?.trim().parse().ok()?;
+            get(admin, "/ready", &[]).filter(|answer| answer.status == 200)?;
+            let listeners: Value =
+                serde_json::from_str(&get(admin, "/listeners?format=json", &[])?.body).ok()?;
+            let port = listeners
+                .pointer("/listener_statuses/0/local_address/socket_address/port_value")?
+                .as_u64()?;
+            Some((admin, SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).ok()?))))
+        });
+        Self { envoy, listener, admin, policy, watcher, services, _services: running, folder }
+    }
+
+    /// A request of a user to the shop.
+    pub(crate) fn ask(&self, user: u32, more: &[(&str, &str)]) -> Answer {
+        let user = format!("user-{user}");
+        let headers =
+            [&[("host", "shop.example.com"), ("x-user-id", user.as_str())], more].concat();
+        get(self.listener, "/api/cart", &headers).unwrap()
+    }
+
+    /// How many of these users get the canary.
+    pub(crate) fn canaries(&self, users: u32) -> usize {
+        let served = |user| {
+            let answer = self.ask(user, &[]);
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            answer.headers["x-lab-cluster"].clone()
+        };
+        (1..=users).map(served).filter(|cluster| cluster == "checkout-v2").count()
+    }
+
+    /// Saves the policy with a change.
+    pub(crate) fn edit(&self, old: &str, new: &str) {
+        let text = std::fs::read_to_string(&self.policy).unwrap();
+        assert!(text.contains(old), "`{old}` is not in\n{text}");
+        std::fs::write(&self.policy, text.replace(old, new)).unwrap();
+    }
+
+    /// A number on `/stats/prometheus`, by the text before it.
+    pub(crate) fn number(&self, series: &str) -> Option<f64> {
+        let text = get(self.admin, "/stats/prometheus", &[])?.body;
+        text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
+    }
+}
+
+#[test]
+fn the_rendered_envoy_splits_traffic_and_follows_the_policy_file() {
+    let kit = Kit::start();
+    let canaries = kit.canaries(600);
+    assert!((10..=55).contains(&canaries), "{canaries} of 600 at 5 %");
+
+    // A client cannot choose a cluster, nor say which variant it has.
+    for header in ["x-split-cluster", "x-split-variant", "x-split-mirror"] {
+        let answer = get(kit.listener, "/elsewhere", &[(header, "checkout-v2")]).unwrap();
+        assert_eq!(answer.headers["x-lab-cluster"], "default", "{header}");
+    }
+    // An override comes before the weights.
+    assert_eq!(kit.ask(1, &[("x-canary", "true")]).headers["x-lab-cluster"], "checkout-v2");
+
+    // Labels are out of the names, and the buckets are those of the configuration.
+    let labels = "{split=\"checkout\",variant=\"canary\"";
+    assert_eq!(kit.number(&format!("traffic_split_weight{labels}}}")), Some(50_000.0));
+    let requests =
+        "traffic_split_requests_total{split=\"checkout\",variant=\"canary\",reason=\"split\"}";
+    let alike =
+        "traffic_split_requests_total{reason=\"split\",split=\"checkout\",variant=\"canary\"}";
+    wait_for("the counter counts", SOON, || {
+        let number = kit.number(requests).or_else(|| kit.number(alike))?;
+        (number == canaries as f64).then_some(())
+    });
+    let all = get(kit.admin, "/stats/prometheus", &[]).unwrap().body;
+    for bucket in ["0.5", "750", "60000", "+Inf"] {
+        let series =
+            format!("traffic_split_request_duration_milliseconds_bucket{labels},le=\"{bucket}\"}}");
+        assert!(all.contains(&series), "{series}");
+    }
+
+    // The access log is JSON and names the variant.
+    let entries = wait_for("the access log has the override", SOON, || {
+        let log = kit.envoy.log();
+        let entries: Vec<Value> =
+            log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        (entries.len() >= 604).then_some(entries)
+    });
+    let last = entries.last().unwrap();
+    assert_eq!(
+        (&last["split"], &last["cluster"]),
+        (&"checkout=canary".into(), &"checkout-v2".into())
+    );
+    assert_eq!((&last["code"], &last["route"]), (&200.into(), &"by-cluster-header".into()));
+    let elsewhere = entries.iter().find(|entry| entry["path"] == "/elsewhere").unwrap();
+    assert_eq!((&elsewhere["split"], &elsewhere["route"]), (&Value::Null, &"fallback".into()));
+
+    // Saving the policy changes the split; a policy with a mistake is told, and changes nothing.
+    kit.edit("weight: 95", "weight: 50");
+    kit.edit("weight: 5,", "weight: 50,");
+    wait_for("the new weight is in force", SOON, || {
+        (kit.number(&format!("traffic_split_weight{labels}}}")) == Some(500_000.0)).then_some(())
+    });
+    let half = kit.canaries(200);
+    assert!((70..=130).contains(&half), "{half} of 200 at 50 %");
+    kit.edit("weight: 50,", "weight: 60,");
+    kit.watcher.says("not rendered");
+    assert!(kit.watcher.log().contains("error[weight_"), "{}", kit.watcher.log());
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(kit.canaries(200), half);
+}
+
+#[test]
+fn a_service_of_the_demo_can_be_made_to_fail_and_to_be_slow() {
+    let kit = Kit::start();
+    let canary = kit.services["checkout-v2"].to_string();
+    let set = |words: &[&str]| output(splitctl().args(["demo", "set", &canary]).args(words));
+    set(&["--failing", "100"]);
+    assert_eq!(kit.ask(1, &[("x-canary", "true")]).status, 503);
+    set(&["--delay", "200"]);
+    let begin = std::time::Instant::now();
+    assert_eq!(kit.ask(1, &[("x-canary", "true")]).status, 200);
+    assert!(begin.elapsed() >= Duration::from_millis(100));
+}
+
+#[test]
+fn the_file_in_envoy_is_valid_for_envoy() {
+    let folder = tempfile::tempdir().unwrap();
+    let ecds = folder.path().join("traffic_split.json");
+    let mut render = splitctl();
+    render.args(["render", "ecds"]).arg(at("envoy/policy.yaml")).arg("--output").arg(&ecds);
+    output(render.arg("--module").arg(harness::module::path()));
+    let text = read("envoy/envoy.yaml").replace("/etc/envoy/ecds", folder.path().to_str().unwrap());
+    let config = folder.path().join("envoy.yaml");
+    std::fs::write(&config, text).unwrap();
+    output(Command::new(script("envoy", &[])).args(["--mode", "validate", "-c"]).arg(&config));
+}
