@@ -3,6 +3,7 @@
 
 mod tools;
 
+mod compose;
 mod files;
 mod rules;
 mod serve;

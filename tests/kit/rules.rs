@@ -39,3 +39,16 @@ fn every_alert_is_tested_both_ways() {
         assert!(cases.len() > quiet, "{alert} is never tested to fire");
     }
 }
+
+#[test]
+fn every_alert_has_a_place_in_the_runbook() {
+    let (rules, book) = (read("envoy/prometheus/rules.yml"), read("envoy/README.md"));
+    // What a heading is called in links: lower case.
+    let headings: BTreeSet<String> =
+        book.lines().filter_map(|line| line.strip_prefix("### ")).map(str::to_lowercase).collect();
+    let links = named(&rules, "runbook_url: envoy/README.md#");
+    assert_eq!(links.len(), named(&rules, "- alert: ").len());
+    for link in links {
+        assert!(headings.contains(link), "envoy/README.md has no heading `{link}`: {headings:?}");
+    }
+}
