@@ -4,6 +4,7 @@
 mod tools;
 
 mod compose;
+mod dashboards;
 mod files;
 mod rules;
 mod serve;

@@ -94,7 +94,7 @@ impl Drop for Running {
         if thread::panicking() {
             let log = self.log();
             let lines: Vec<_> = log.lines().collect();
-            let end = &lines[lines.len().saturating_sub(40)..];
+            let end = &lines[lines.len().saturating_sub(15)..];
             eprintln!("--- the log of {} ends with:\n{}\n---", self.name, end.join("\n"));
         }
     }

@@ -1,0 +1,167 @@
+//! The dashboards: their JSON by Grafana's own SDK, and every query against a real Prometheus that has watched a real
+//! Envoy.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::serve::Kit;
+use crate::tools::{Running, at, output, query, read, script, splitctl, wait_for};
+
+const DASHBOARDS: [&str; 3] = ["executive", "on-call", "debug"];
+
+/// Panels that every Grafana has.
+const TYPES: [&str; 5] = ["heatmap", "stat", "table", "text", "timeseries"];
+
+fn file(name: &str) -> String {
+    format!("envoy/grafana/dashboards/{name}.json")
+}
+
+fn dashboard(name: &str) -> Value {
+    serde_json::from_str(&read(&file(name))).unwrap()
+}
+
+fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+#[test]
+fn grafanas_own_sdk_understands_every_field() {
+    let python = script("grafana-python", &[]);
+    let files = DASHBOARDS.map(|name| at(&file(name)));
+    let told = output(Command::new(python).arg(at("tests/kit/dashboards.py")).args(files));
+    assert!(told.contains("3 dashboards, 0 problems"), "{told}");
+}
+
+#[test]
+fn panels_do_not_overlap_and_ask_the_data_source_that_is_provisioned() {
+    let provisioned = read("envoy/grafana/provisioning/datasources/prometheus.yml");
+    let mut uids = BTreeSet::new();
+    for name in DASHBOARDS {
+        let dashboard = dashboard(name);
+        assert!(uids.insert(dashboard["uid"].to_string()), "{name}: the uid is another's");
+        let variables = list(&dashboard, "/templating/list");
+        let names: Vec<_> = variables.iter().map(|v| v["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["datasource", "split", "variant"], "{name}");
+        let chosen = variables[0].pointer("/current/value").and_then(Value::as_str).unwrap();
+        assert!(provisioned.contains(&format!("uid: {chosen}\n")), "{name}: {chosen}");
+
+        let mut ids = BTreeSet::new();
+        let mut cells = BTreeSet::new();
+        for panel in list(&dashboard, "/panels") {
+            let title = panel["title"].as_str().unwrap();
+            assert!(TYPES.contains(&panel["type"].as_str().unwrap()), "{name}: {title}");
+            assert!(ids.insert(panel["id"].as_u64().unwrap()), "{name}: {title}");
+            let [x, y, w, h] =
+                ["x", "y", "w", "h"].map(|side| panel["gridPos"][side].as_u64().unwrap());
+            assert!(x + w <= 24, "{name}: {title} is wider than the screen");
+            for cell in (x..x + w).flat_map(|x| (y..y + h).map(move |y| (x, y))) {
+                assert!(cells.insert(cell), "{name}: {title} lies over another panel");
+            }
+            let source = json!({"type": "prometheus", "uid": "${datasource}"});
+            for target in list(panel, "/targets") {
+                assert_eq!(
+                    (&panel["datasource"], &target["datasource"]),
+                    (&source, &source),
+                    "{title}"
+                );
+            }
+        }
+    }
+}
+
+/// A query as Grafana would send it, with `All` chosen.
+fn as_sent(expr: &str) -> String {
+    let sent = expr.replace("$__rate_interval", "20s").replace("$__range", "5m");
+    let sent = sent.replace("$split", ".*").replace("$variant", ".*");
+    assert!(!sent.contains('$'), "a variable that nobody fills: {expr}");
+    sent
+}
+
+/// Every query of a dashboard, with the place it is in.
+fn queries(name: &str) -> Vec<(String, String)> {
+    let dashboard = dashboard(name);
+    let mut queries = Vec::new();
+    let mut add = |place: &Value, expr: &Value| {
+        queries.push((
+            format!("{name}: {}", place.as_str().unwrap()),
+            as_sent(expr.as_str().unwrap()),
+        ));
+    };
+    for panel in list(&dashboard, "/panels") {
+        for target in list(panel, "/targets") {
+            add(&panel["title"], &target["expr"]);
+        }
+    }
+    for annotation in list(&dashboard, "/annotations/list").iter().skip(1) {
+        add(&annotation["name"], &annotation["expr"]);
+    }
+    for variable in list(&dashboard, "/templating/list").iter().skip(1) {
+        // label_values(SERIES, LABEL)
+        let text = variable["definition"].as_str().unwrap();
+        let inside = text.strip_prefix("label_values(").and_then(|t| t.strip_suffix(')')).unwrap();
+        let (series, label) = inside.rsplit_once(", ").unwrap();
+        add(&variable["name"], &format!("count by ({label}) ({series})").into());
+    }
+    queries
+}
+
+#[test]
+fn every_query_has_rows_in_a_prometheus_that_watches_a_real_envoy() {
+    let kit = Kit::start();
+    let prometheus = watch(&kit);
+    let mut load = splitctl();
+    load.args(["demo", "load", &kit.listener.to_string(), "--rate", "100"]);
+    let _load = Running::start("load", kit.folder.path(), &load);
+    let share = "traffic_split:share:configured{variant=\"canary\"}";
+    let wait_for_share = |value: f64| {
+        wait_for(share, Duration::from_secs(30), || {
+            (query(prometheus.1, share).ok()?.first()?.1 == value).then_some(())
+        });
+    };
+    wait_for_share(0.05);
+    // So that there is something to annotate, and an alert to show.
+    kit.edit("weight: 95", "weight: 90");
+    kit.edit("weight: 5,", "weight: 10,");
+    wait_for_share(0.1);
+
+    let all: Vec<_> = DASHBOARDS.into_iter().flat_map(queries).collect();
+    assert!(all.len() > 40, "{}", all.len());
+    for (place, promql) in &all {
+        wait_for(&format!("{place}: {promql}"), Duration::from_secs(30), || {
+            let rows = query(prometheus.1, promql);
+            let rows = rows.unwrap_or_else(|why| panic!("{place}: {promql}: {why}"));
+            // A quotient of nothing is a row, and not a number.
+            rows.iter().any(|(_, value)| value.is_finite()).then_some(())
+        });
+    }
+
+    // And what the rules record is true: nobody failed, and requests are about as many as were sent.
+    let value = |promql: &str| query(prometheus.1, promql).unwrap()[0].1;
+    assert_eq!(value("sum(traffic_split:errors:ratio_rate5m)"), 0.0);
+    let sum = value("sum(traffic_split:share:observed5m)");
+    assert!((sum - 1.0).abs() < 1e-9, "{sum}");
+}
+
+/// A Prometheus with the configuration of envoy/prometheus, for this Envoy and every second.
+fn watch(kit: &Kit) -> (Running, SocketAddr) {
+    let folder = kit.folder.path().join("prometheus");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(at("envoy/prometheus/rules.yml"), folder.join("rules.yml")).unwrap();
+    let config = read("envoy/prometheus/prometheus.yml")
+        .replace("envoy:9901", &kit.admin.to_string())
+        .replace("alertmanager:9093", "127.0.0.1:9")
+        .replace(": 5s", ": 1s");
+    std::fs::write(folder.join("prometheus.yml"), config).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = Command::new(script("prometheus", &[]));
+    command.arg(format!("--config.file={}", folder.join("prometheus.yml").display()));
+    command.arg(format!("--storage.tsdb.path={}", folder.join("data").display()));
+    command.arg(format!("--web.listen-address={port}"));
+    let running = Running::start("prometheus", kit.folder.path(), &command);
+    running.says("Server is ready to receive web requests");
+    (running, port)
+}
