@@ -7,4 +7,5 @@ mod compose;
 mod dashboards;
 mod files;
 mod rules;
+mod run;
 mod serve;

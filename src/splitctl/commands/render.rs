@@ -44,6 +44,11 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     }
 }
 
+/// Rules and alerts for Prometheus, as `render prometheus` makes them without options.
+pub(crate) fn rules(valid: &Valid) -> anyhow::Result<String> {
+    prometheus::render(&prometheus::Args::default(), valid)
+}
+
 /// Renders a policy file to stdout, if it is valid.
 fn print(
     path: &Path,

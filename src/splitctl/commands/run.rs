@@ -1,5 +1,6 @@
 //! `splitctl run`: a policy in a real Envoy, with requests of many users, and what Envoy counted.
 
+mod prometheus;
 mod round;
 mod sample;
 mod session;
@@ -50,6 +51,10 @@ pub struct Args {
     #[arg(long)]
     once: bool,
 
+    /// Watch Envoy with a real Prometheus that has the rules and alerts of `render prometheus`.
+    #[arg(long, conflicts_with = "once")]
+    with_prometheus: bool,
+
     /// How the table is written.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -82,6 +87,9 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     let name = &file.source.name;
     let mut session = Session::new(lab, stop.clone(), console, args.format, args.users);
     session.greet(name, &valid, why_not_the_usual)?;
+    if args.with_prometheus {
+        session.watch_with_prometheus(&valid)?;
+    }
     if args.once {
         return Ok(match session.show(&valid, None)? {
             Some(true) => Outcome::Fine,
@@ -136,7 +144,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let policy = folder.path().join("policy.yaml");
         std::fs::write(&policy, "version: 9\nsplits: []\n").unwrap();
-        let args = Args { policy, users: 1, port: None, once: true, format: Format::Human };
+        let format = Format::Human;
+        let args =
+            Args { policy, users: 1, port: None, once: true, with_prometheus: false, format };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let outcome = run(&args, &mut Console { out: &mut out, err: &mut err }).unwrap();
         assert_eq!((outcome, out.len()), (Outcome::No, 0));

@@ -60,7 +60,7 @@ impl From<anyhow::Error> for StartError {
 /// Runs its arguments, from the second one on, as a process group of their own, and ends that group and
 /// removes the folder (the first argument) as soon as this process closes its end of the pipe: by dropping,
 /// by exit, or by a kill -9 that leaves it no time to clean up.
-const GUARD: &str = r#"
+pub(crate) const GUARD: &str = r#"
 folder=$1; shift
 exec 3<&0
 ( cat <&3 >/dev/null; kill -9 $$; rm -rf -- "$folder"; kill -9 -$$ ) >/dev/null 2>&1 &
@@ -233,6 +233,14 @@ pub fn find_envoy() -> Result<PathBuf> {
 /// When neither is there, with what to do.
 pub fn find_module() -> Result<PathBuf> {
     find("TRAFFIC_SPLIT_WASM", "build-wasm")
+}
+
+/// The Prometheus to run: `$PROMETHEUS_BIN`, else the one that scripts/prometheus provides.
+///
+/// # Errors
+/// When neither is there, with what to do.
+pub fn find_prometheus() -> Result<PathBuf> {
+    find("PROMETHEUS_BIN", "prometheus")
 }
 
 fn find(variable: &str, script: &str) -> Result<PathBuf> {

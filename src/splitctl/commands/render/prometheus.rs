@@ -12,6 +12,12 @@ use crate::policy_file::Valid;
 
 const TEMPLATE: &str = include_str!("prometheus.yaml");
 
+/// The objective in percent, where none is asked for.
+const SLO: &str = "99.9";
+
+/// Where the runbook is in this repository.
+const RUNBOOK: &str = "envoy/README.md";
+
 /// Rules and alerts for Prometheus, as commented YAML.
 ///
 /// Per split and variant: rate, error ratio, p50, p95, p99, share observed and configured; alerts against the
@@ -23,7 +29,7 @@ pub(super) struct Args {
     pub(super) file: PathBuf,
 
     /// The objective: percent of requests that must be answered, and with no 5xx.
-    #[arg(long, value_name = "PERCENT", default_value = "99.9", value_parser = objective)]
+    #[arg(long, value_name = "PERCENT", default_value = SLO, value_parser = objective)]
     slo: String,
 
     /// What a variant costs per hour, in any currency; may be repeated.
@@ -31,8 +37,15 @@ pub(super) struct Args {
     prices: Vec<Price>,
 
     /// Where the runbook is; the alert's anchor is added.
-    #[arg(long, value_name = "URL", default_value = "envoy/README.md")]
+    #[arg(long, value_name = "URL", default_value = RUNBOOK)]
     runbook: String,
+}
+
+impl Default for Args {
+    fn default() -> Self {
+        let [slo, runbook] = [SLO, RUNBOOK].map(str::to_owned);
+        Self { file: PathBuf::new(), slo, prices: Vec::new(), runbook }
+    }
 }
 
 /// What a variant costs per hour.

@@ -11,6 +11,7 @@ use engine::plan::Plan;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
+use super::prometheus::Prometheus;
 use super::round::{self, Report};
 use super::table;
 use super::tries::{self, Try};
@@ -32,6 +33,7 @@ pub(super) struct Session<'a, 'c> {
     users: usize,
     /// What there was to try when it was last shown.
     tries: Vec<Try>,
+    prometheus: Option<Prometheus>,
 }
 
 impl<'a, 'c> Session<'a, 'c> {
@@ -42,7 +44,15 @@ impl<'a, 'c> Session<'a, 'c> {
         format: Format,
         users: u32,
     ) -> Self {
-        Self { lab, stop, console, format, users: users as usize, tries: Vec::new() }
+        Self {
+            lab,
+            stop,
+            console,
+            format,
+            users: users as usize,
+            tries: Vec::new(),
+            prometheus: None,
+        }
     }
 
     /// The stream for what is said besides the table.
@@ -69,6 +79,16 @@ impl<'a, 'c> Session<'a, 'c> {
             "{}  http://{listener} (admin http://{admin}){note}\n",
             style::strong("envoy")
         )?;
+        Ok(())
+    }
+
+    /// Starts a Prometheus beside Envoy and says where.
+    pub(super) fn watch_with_prometheus(&mut self, valid: &Valid) -> Result<()> {
+        let prometheus = Prometheus::start(self.lab.admin(), valid, &self.stop)?;
+        let address = prometheus.address();
+        let name = style::strong("prometheus");
+        writeln!(self.talk(), "{name} http://{address}/alerts\n")?;
+        self.prometheus = Some(prometheus);
         Ok(())
     }
 
@@ -196,6 +216,9 @@ impl<'a, 'c> Session<'a, 'c> {
         }
         match self.lab.apply(&to_json(&valid.document)?)? {
             Update::Applied => {
+                if let Some(prometheus) = &self.prometheus {
+                    prometheus.follow(&valid)?;
+                }
                 let (applied, took) = (style::fine("applied"), begin.elapsed().as_millis());
                 writeln!(self.talk(), "{applied} {name}: {}, in {took} ms\n", describe(&valid))?;
                 Ok(Some(valid))

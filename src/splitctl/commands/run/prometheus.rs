@@ -1,0 +1,122 @@
+//! A Prometheus that watches the lab's Envoy, with the rules of the policy.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use crate::commands::render;
+use crate::lab::envoy::{GUARD, find_prometheus};
+use crate::lab::{Request, Stop, client};
+use crate::policy_file::Valid;
+
+/// The port when it is free.
+const PORT: u16 = 9090;
+
+/// How long Prometheus may take to be ready. It takes one second.
+const START: Duration = Duration::from_secs(30);
+
+/// A running Prometheus. Dropping it ends it.
+pub(super) struct Prometheus {
+    child: Child,
+    address: SocketAddr,
+    runtime: Runtime,
+    folder: TempDir,
+}
+
+impl Prometheus {
+    /// Starts it and waits until it is ready, or the end is wished for.
+    pub(super) fn start(envoy_admin: SocketAddr, valid: &Valid, stop: &Stop) -> Result<Self> {
+        let binary = find_prometheus()?;
+        let folder = tempfile::Builder::new().prefix("splitctl-prometheus-").tempdir()?;
+        let config = json!({
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": ["rules.yml"],
+            "scrape_configs": [{
+                "job_name": "envoy",
+                "metrics_path": "/stats/prometheus",
+                "static_configs": [{"targets": [envoy_admin.to_string()]}],
+            }],
+        });
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("prometheus.yml"), config.to_string())?;
+        std::fs::write(path("rules.yml"), render::rules(valid)?)?;
+        let log = std::fs::File::create(path("log"))?;
+        let address = choose_address()?;
+        let flag = |name: &str, value: &Path| format!("--{name}={}", value.display());
+        let child = Command::new("sh")
+            .args(["-c", GUARD, "splitctl-prometheus"])
+            .arg(folder.path())
+            .arg(binary)
+            .arg(flag("config.file", &path("prometheus.yml")))
+            .arg(flag("storage.tsdb.path", &path("data")))
+            .arg(format!("--web.listen-address={address}"))
+            .arg("--web.enable-lifecycle")
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            // Ctrl-C in a terminal is for splitctl alone, which then ends it.
+            .process_group(0)
+            .spawn()
+            .context("cannot start `sh`, which runs prometheus")?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut prometheus = Self { child, address, runtime, folder };
+        prometheus.wait(stop)?;
+        Ok(prometheus)
+    }
+
+    /// Waits until it has looked at Envoy once: it takes no notice of what was counted before that.
+    fn wait(&mut self, stop: &Stop) -> Result<()> {
+        let begin = Instant::now();
+        let looked = "/api/v1/query?query=up";
+        loop {
+            let answer = self.runtime.block_on(client::fetch(self.address, looked));
+            if answer.is_ok_and(|rows| rows.contains("\"value\"")) {
+                return Ok(());
+            }
+            let ended = self.child.try_wait()?;
+            if ended.is_some() || begin.elapsed() > START || stop.wait(Duration::from_millis(50)) {
+                let log = std::fs::read_to_string(self.folder.path().join("log"));
+                let log = log.unwrap_or_default();
+                bail!("prometheus does not get ready; its log is:\n{}", log.trim_end());
+            }
+        }
+    }
+
+    /// Where it listens.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes the rules of another policy: its baselines may be others.
+    pub(super) fn follow(&self, valid: &Valid) -> Result<()> {
+        std::fs::write(self.folder.path().join("rules.yml"), render::rules(valid)?)?;
+        let reload = Request::get("/-/reload").method("POST");
+        let answer = self.runtime.block_on(client::send(self.address, &reload))?;
+        if answer.status != 200 {
+            bail!("prometheus refused the rules: {}", answer.text());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        // The guard sees the pipe close, ends what is left and removes the folder.
+        drop(self.child.stdin.take());
+        let _already_ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+fn choose_address() -> Result<SocketAddr> {
+    let at = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    let free = at(PORT).or_else(|_| at(0)).context("no free port for prometheus")?;
+    Ok(free.local_addr()?)
+}
