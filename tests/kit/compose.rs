@@ -191,7 +191,7 @@ fn compose_brings_everything_up_and_the_policy_can_be_edited() {
     );
     project
         .wait_for_rows(r#"traffic_split:requests:rate5m{split="checkout", variant="canary"} > 1"#);
-    output(project.compose(&["exec", "-T", "load", "/usr/local/bin/splitctl"]).args([
+    output(project.compose(&["exec", "-T", "load", "splitctl"]).args([
         "demo",
         "set",
         "checkout-v2:8080",

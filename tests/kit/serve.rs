@@ -26,6 +26,11 @@ pub(crate) struct Kit {
 
 impl Kit {
     pub(crate) fn start() -> Self {
+        Self::start_with(|config| config)
+    }
+
+    /// With a change of the rendered configuration.
+    fn start_with(change: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let policy = path("policy.yaml");
@@ -55,7 +60,7 @@ impl Kit {
             running.push(service);
         }
         render.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
-        std::fs::write(path("envoy.yaml"), output(&mut render)).unwrap();
+        std::fs::write(path("envoy.yaml"), change(output(&mut render) + "\n")).unwrap();
 
         let mut watch = splitctl();
         watch.args(["render", "ecds"]).arg(&policy).arg("--watch").arg("--module");
@@ -180,6 +185,27 @@ fn the_rendered_envoy_splits_traffic_and_follows_the_policy_file() {
     assert!(kit.watcher.log().contains("error[weight_"), "{}", kit.watcher.log());
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(kit.canaries(200), half);
+}
+
+#[test]
+fn a_request_is_copied_to_the_cluster_that_the_mirror_header_names() {
+    let header = "x-split-mirror";
+    // The header may come from this client, in the filter's place.
+    let kit = Kit::start_with(|config| {
+        assert!(config.contains(&format!("- remove: {header}\n")));
+        config.replace(&format!("- remove: {header}\n"), "")
+    });
+    let copies = || {
+        let stats = get(kit.admin, "/stats?filter=cluster.checkout-v2.upstream_rq_total", &[])?;
+        stats.body.split_once(": ")?.1.trim().parse::<u64>().ok()
+    };
+    for (value, wanted) in [("", 0), ("nobody", 0), ("checkout-v2", 1)] {
+        let headers = [(header, value)];
+        let headers = if value.is_empty() { &[][..] } else { &headers };
+        let answer = get(kit.listener, "/elsewhere", headers).unwrap();
+        assert_eq!((answer.status, answer.headers["x-lab-cluster"].as_str()), (200, "default"));
+        wait_for("the copy arrives", SOON, || (copies() == Some(wanted)).then_some(()));
+    }
 }
 
 #[test]
