@@ -5,7 +5,7 @@
 //! answer bit for bit.
 //!
 //! ```
-//! use engine::{decision::Context, plan::Plan, policy};
+//! use engine::{decision::{Context, Decisions}, plan::Plan, policy};
 //!
 //! let text = br#"{"version": 1, "splits": [{
 //!     "name": "checkout", "key": [{"header": "x-user-id"}], "baseline": "stable",
@@ -15,9 +15,9 @@
 //! let plan = Plan::compile(&checked.policy.expect("the policy is valid"));
 //!
 //! let request = [("x-user-id", "ada")];
-//! let mut decisions = Vec::new();
+//! let mut decisions = Decisions::default();
 //! plan.decide(&request[..], &Context::default(), &mut decisions);
-//! assert_eq!(decisions[0].reason.as_str(), "split");
+//! assert_eq!(decisions.list[0].reason.as_str(), "split");
 //! ```
 
 pub mod decision;

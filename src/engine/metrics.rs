@@ -3,6 +3,7 @@
 
 use crate::decision::{Decision, Reason};
 use crate::plan::{Plan, SplitPlan};
+use crate::policy::{Assignment, OnMissingKey, Policy};
 
 /// The kind of a metric, as proxy-wasm knows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +71,9 @@ pub struct Metrics {
     definitions: Vec<MetricDefinition>,
     /// For each split, for each variant.
     variants: Vec<Vec<VariantMetrics>>,
+    /// For each split that generates keys.
+    new_keys: Vec<Option<MetricIndex>>,
+    force_refused: Option<MetricIndex>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +94,7 @@ impl Metrics {
     /// Counter: calls that the host refused.
     pub const HOST_ERRORS: &str = "traffic_split_host_errors_total";
 
-    pub(crate) fn of(splits: &[SplitPlan], kill: bool) -> Self {
+    pub(crate) fn of(splits: &[SplitPlan], policy: &Policy) -> Self {
         let mut definitions = Vec::new();
         let mut define = |kind, labels: &[(&str, &str)], name: &str| {
             let labels: String =
@@ -99,13 +103,14 @@ impl Metrics {
             definitions.len().saturating_sub(1)
         };
         let mut variants = Vec::new();
+        let mut new_keys = Vec::new();
         for split in splits {
             let mut of_split = Vec::new();
             for (index, variant) in split.variants.iter().enumerate() {
                 let labels = [("split", split.name.as_str()), ("variant", variant.name.as_str())];
                 let [s, v] = labels;
                 let requests = Reason::ALL.map(|reason| {
-                    split.can_decide(index, reason, kill).then(|| {
+                    split.can_decide(index, reason, policy).then(|| {
                         define(
                             MetricKind::Counter,
                             &[s, v, ("reason", reason.as_str())],
@@ -129,8 +134,15 @@ impl Metrics {
                 of_split.push(VariantMetrics { requests, responses, duration, weight });
             }
             variants.push(of_split);
+            new_keys.push(split.generated.is_some().then(|| {
+                let labels = [("split", split.name.as_str())];
+                define(MetricKind::Counter, &labels, "traffic_split_new_keys_total")
+            }));
         }
-        Self { definitions, variants }
+        let refused = policy.force.is_some();
+        let force_refused =
+            refused.then(|| define(MetricKind::Counter, &[], "traffic_split_force_refused_total"));
+        Self { definitions, variants, new_keys, force_refused }
     }
 
     /// Every metric of the plan.
@@ -156,6 +168,16 @@ impl Metrics {
         Some((of_variant.responses.get(class).copied()?, of_variant.duration))
     }
 
+    /// The counter of users who were given a generated key.
+    pub fn new_key(&self, split: usize) -> Option<MetricIndex> {
+        self.new_keys.get(split).copied().flatten()
+    }
+
+    /// The counter of requests that wanted to force a variant without knowing the secret.
+    pub const fn force_refused(&self) -> Option<MetricIndex> {
+        self.force_refused
+    }
+
     fn variant(&self, split: usize, variant: usize) -> Option<&VariantMetrics> {
         self.variants.get(split)?.get(variant)
     }
@@ -163,27 +185,40 @@ impl Metrics {
 
 impl SplitPlan {
     /// Whether a variant can be served for this reason.
-    fn can_decide(&self, variant: usize, reason: Reason, kill: bool) -> bool {
+    fn can_decide(&self, variant: usize, reason: Reason, policy: &Policy) -> bool {
+        let kill = policy.kill;
         let weighs = self.race.runs(variant);
         let baseline = variant == self.baseline;
-        let missing = self.on_missing_key;
+        let by_chance = self.assignment == Assignment::Random;
         match reason {
             Reason::Killed => kill && baseline,
             _ if kill => false,
-            Reason::Split => weighs,
-            Reason::Override => self.overrides.iter().any(|o| o.variant == variant),
-            Reason::NoKey => baseline && missing == crate::policy::OnMissingKey::Baseline,
-            Reason::Random => weighs && missing == crate::policy::OnMissingKey::Random,
-            Reason::Fallback => baseline && self.race.is_empty(),
+            Reason::Split => weighs && !by_chance,
+            Reason::Override => {
+                policy.force.is_some() || self.overrides.iter().any(|o| o.variant == Some(variant))
+            }
+            Reason::Sticky => self.sticky.is_some(),
+            Reason::Holdout => policy.holdout.is_some() && baseline,
+            Reason::NoKey => {
+                baseline && !by_chance && self.on_missing_key == OnMissingKey::Baseline
+            }
+            Reason::Random => weighs && (by_chance || self.on_missing_key == OnMissingKey::Random),
+            // With a ramp every weight may be 0 for a while.
+            Reason::Fallback => baseline && (self.race.is_empty() || self.ramp.is_some()),
         }
     }
 }
 
 impl Plan {
-    /// The gauges to set when the plan begins to serve: each variant's share in millionths.
-    pub fn weights(&self) -> impl Iterator<Item = (MetricIndex, u64)> {
-        let metrics = self.metrics.variants.iter().flatten().map(|m| m.weight);
-        metrics.zip(self.splits.iter().flat_map(|s| &s.variants).map(|v| v.share))
+    /// The gauges to set when the plan begins to serve, and again while it has a ramp: each
+    /// variant's share in millionths at a time in milliseconds since 1970.
+    pub fn shares(&self, now: u64) -> impl Iterator<Item = (MetricIndex, u64)> {
+        self.metrics.variants.iter().zip(&self.splits).flat_map(move |(metrics, split)| {
+            let weights = split.weights_at(now);
+            let share =
+                move |(variant, m): (usize, &VariantMetrics)| (m.weight, weights.share(variant));
+            metrics.iter().enumerate().map(share)
+        })
     }
 }
 
@@ -233,7 +268,7 @@ mod tests {
     fn weights_are_shares_in_millionths() {
         let plan = plan("");
         let found: Vec<_> = plan
-            .weights()
+            .shares(0)
             .map(|(index, value)| {
                 (plan.metrics.definitions()[index].name.contains("canary"), value)
             })

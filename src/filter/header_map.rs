@@ -1,8 +1,6 @@
 //! Headers as the host hands them over, read in place: the number of pairs, the sizes of each name
 //! and value (all u32, little-endian), then names and values, each ended by a NUL.
 
-use engine::matching::Request;
-
 /// All headers of a request in one block of memory.
 #[derive(Debug, Default)]
 pub(crate) struct HeaderMap(Box<[u8]>);
@@ -10,6 +8,12 @@ pub(crate) struct HeaderMap(Box<[u8]>);
 impl HeaderMap {
     pub(crate) const fn new(block: Box<[u8]>) -> Self {
         Self(block)
+    }
+
+    /// The values of a header, one for each line it was sent on.
+    pub(crate) fn lines<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> {
+        let named = move |(n, v): (&'r [u8], &'r [u8])| (n == name.as_bytes()).then_some(v);
+        self.pairs().filter_map(named)
     }
 
     /// Names and values in order. A block that is cut short ends the iteration early.
@@ -26,13 +30,6 @@ impl HeaderMap {
             data = more;
             Some((name, value))
         })
-    }
-}
-
-impl Request for HeaderMap {
-    fn header_lines<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> {
-        let named = move |(n, v): (&'r [u8], &'r [u8])| (n == name.as_bytes()).then_some(v);
-        self.pairs().filter_map(named)
     }
 }
 
@@ -69,12 +66,9 @@ mod tests {
     #[test]
     fn every_line_of_a_header_is_found_in_order() {
         let map = HeaderMap::new(block(&PAIRS));
-        assert_eq!(
-            map.header_lines("cookie").collect::<Vec<_>>(),
-            [b"a=1".as_slice(), b"uid=\xff"]
-        );
-        assert_eq!(map.header_lines(":path").collect::<Vec<_>>(), [b"/"]);
-        assert_eq!(map.header_lines("path").count(), 0);
+        assert_eq!(map.lines("cookie").collect::<Vec<_>>(), [b"a=1".as_slice(), b"uid=\xff"]);
+        assert_eq!(map.lines(":path").collect::<Vec<_>>(), [b"/"]);
+        assert_eq!(map.lines("path").count(), 0);
         assert_eq!(map.pairs().collect::<Vec<_>>(), PAIRS);
     }
 

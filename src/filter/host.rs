@@ -19,8 +19,15 @@ impl Status {
     const NOT_FOUND: u32 = 1;
 }
 
-/// The ABI's number for the headers of the request.
-const REQUEST_HEADERS: u32 = 0;
+/// A map of headers, by the ABI's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Map {
+    /// The request's headers; writable until the response begins.
+    Request = 0,
+    /// The response's headers.
+    Response = 2,
+}
+
 /// The ABI's number for the plugin configuration.
 const PLUGIN_CONFIGURATION: u32 = 7;
 
@@ -35,6 +42,13 @@ unsafe extern "C" {
         size: *mut usize,
     ) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_add_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
     fn proxy_replace_header_map_value(
         map: u32,
         name: *const u8,
@@ -55,6 +69,18 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -92,41 +118,85 @@ pub(crate) fn configuration() -> Result<Box<[u8]>, Status> {
 /// All request headers, as the host lays them out (see [`crate::header_map`]).
 pub(crate) fn request_headers() -> Result<Box<[u8]>, Status> {
     // SAFETY: both pointers are to live locals.
-    bytes_from(|data, size| unsafe { proxy_get_header_map_pairs(REQUEST_HEADERS, data, size) })
+    bytes_from(|data, size| unsafe { proxy_get_header_map_pairs(Map::Request as u32, data, size) })
 }
 
-/// Gives a request header this value and no other.
-pub(crate) fn set_request_header(name: &str, value: &str) -> Result<(), Status> {
+/// Gives a header this value and no other.
+pub(crate) fn set_header(map: Map, name: &str, value: &[u8]) -> Result<(), Status> {
+    let (map, size) = (map as u32, value.len());
     // SAFETY: pointers and sizes are those of live texts.
     check(unsafe {
-        proxy_replace_header_map_value(
-            REQUEST_HEADERS,
-            name.as_ptr(),
-            name.len(),
-            value.as_ptr(),
-            value.len(),
+        proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), size)
+    })
+}
+
+/// Adds a line of a header, and leaves those that are there.
+pub(crate) fn add_header(map: Map, name: &str, value: &[u8]) -> Result<(), Status> {
+    let (map, size) = (map as u32, value.len());
+    // SAFETY: pointers and sizes are those of live texts.
+    check(unsafe {
+        proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), size)
+    })
+}
+
+/// Removes every line of a header.
+pub(crate) fn remove_header(map: Map, name: &str) -> Result<(), Status> {
+    // SAFETY: pointer and size are those of a live text.
+    check(unsafe { proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })
+}
+
+/// Answers the request; it does not go on to an upstream.
+pub(crate) fn respond(status: u16, body: &str) -> Result<(), Status> {
+    const DETAILS: &str = "traffic_split";
+    // No headers of our own, in the host's layout: the number of pairs, 0.
+    const NO_HEADERS: [u8; 4] = [0; 4];
+    const NO_GRPC_STATUS: i32 = -1;
+    // SAFETY: pointers and sizes are those of live texts.
+    check(unsafe {
+        proxy_send_local_response(
+            u32::from(status),
+            DETAILS.as_ptr(),
+            DETAILS.len(),
+            body.as_ptr(),
+            body.len(),
+            NO_HEADERS.as_ptr(),
+            NO_HEADERS.len(),
+            NO_GRPC_STATUS,
         )
     })
 }
 
-/// Removes every line of a request header.
-pub(crate) fn remove_request_header(name: &str) -> Result<(), Status> {
-    // SAFETY: pointer and size are those of a live text.
-    check(unsafe { proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) })
+/// The time in milliseconds since 1970.
+pub(crate) fn now() -> Result<u64, Status> {
+    let mut nanoseconds = 0;
+    // SAFETY: the pointer is to a live local.
+    check(unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) })?;
+    Ok(nanoseconds / 1_000_000)
 }
 
-/// A property that is a 64-bit number; `None` where the stream has none (no response came).
-/// `path` has its parts joined by NUL.
-pub(crate) fn number(path: &str) -> Result<Option<u64>, Status> {
+/// Asks for a tick each time this many milliseconds have passed; 0 = none any more.
+pub(crate) fn tick_every(milliseconds: u32) -> Result<(), Status> {
+    // SAFETY: a plain number.
+    check(unsafe { proxy_set_tick_period_milliseconds(milliseconds) })
+}
+
+/// A property as bytes; `None` where there is none. `path` has its parts joined by NUL.
+pub(crate) fn property(path: &str) -> Result<Option<Box<[u8]>>, Status> {
     // SAFETY: pointer and size are those of a live text, the others point to live locals.
     let read = bytes_from(|data, size| unsafe {
         proxy_get_property(path.as_ptr(), path.len(), data, size)
     });
     match read {
-        Ok(bytes) => Ok(bytes.as_ref().try_into().ok().map(u64::from_le_bytes)),
+        Ok(bytes) => Ok(Some(bytes)),
         Err(Status(Status::NOT_FOUND)) => Ok(None),
         Err(status) => Err(status),
     }
+}
+
+/// A property that is a 64-bit number; `None` where the stream has none (no response came).
+pub(crate) fn number(path: &str) -> Result<Option<u64>, Status> {
+    let bytes = property(path)?;
+    Ok(bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).map(u64::from_le_bytes))
 }
 
 /// Sets the filter state `wasm.<name>` of the stream.

@@ -6,8 +6,10 @@
 mod header_map;
 mod host;
 mod metrics;
+mod request;
 mod root;
 mod stream;
+mod unused;
 
 use proxy_wasm::traits::RootContext;
 

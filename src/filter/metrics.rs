@@ -18,27 +18,31 @@ struct Known {
     users: usize,
 }
 
-thread_local! {
-    static KNOWN: RefCell<BTreeMap<String, Known>> = const { RefCell::new(BTreeMap::new()) };
+/// Every metric that was ever defined in this VM.
+#[derive(Default)]
+struct Registry {
+    /// Places in `metrics`. The names live as long as the VM, as they do at the host.
+    places: BTreeMap<&'static str, usize>,
+    metrics: Vec<Known>,
 }
 
-/// The ids of one configuration's metrics, in the order of its plan's definitions. A gauge that
-/// no configuration has any more goes to 0 when the last that had it ends.
+thread_local! {
+    static REGISTRY: RefCell<Registry> = RefCell::default();
+}
+
+/// The metrics of one configuration, in the order of its plan's definitions. A gauge that no
+/// configuration has any more goes to 0 when the last that had it ends.
 #[derive(Default)]
 pub(crate) struct MetricIds {
-    names: Vec<String>,
-    ids: Vec<Option<u32>>,
+    /// Place in the registry and id at the host; `None` where the host refused it.
+    metrics: Vec<Option<(usize, u32)>>,
 }
 
 impl MetricIds {
     /// Defines what is not known yet.
     pub(crate) fn define(definitions: &[MetricDefinition]) -> Self {
-        let mut all = Self::default();
-        for definition in definitions {
-            all.names.push(definition.name.clone());
-            all.ids.push(claim(definition.kind, &definition.name));
-        }
-        all
+        let claim = |definition: &MetricDefinition| claim(definition.kind, &definition.name);
+        Self { metrics: definitions.iter().map(claim).collect() }
     }
 
     /// Adds 1 to the counter at this place of the definitions.
@@ -56,15 +60,15 @@ impl MetricIds {
     }
 
     fn id(&self, index: usize) -> Option<u32> {
-        self.ids.get(index).copied().flatten()
+        self.metrics.get(index).copied().flatten().map(|(_, id)| id)
     }
 }
 
 impl Drop for MetricIds {
     fn drop(&mut self) {
-        KNOWN.with_borrow_mut(|known| {
-            for name in &self.names {
-                let Some(metric) = known.get_mut(name) else { continue };
+        REGISTRY.with_borrow_mut(|registry| {
+            for (place, _) in self.metrics.iter().flatten() {
+                let Some(metric) = registry.metrics.get_mut(*place) else { continue };
                 metric.users = metric.users.saturating_sub(1);
                 if metric.users == 0 && metric.kind == MetricKind::Gauge {
                     // The proxy may be going down; nobody is left to be told of an error.
@@ -75,19 +79,24 @@ impl Drop for MetricIds {
     }
 }
 
-/// The id of a metric, defined now if it was not known; `None` where the host refuses.
-fn claim(kind: MetricKind, name: &str) -> Option<u32> {
-    let found = KNOWN.with_borrow_mut(|known| {
-        let metric = known.get_mut(name)?;
+/// The place and id of a metric, defined now if it was not known; `None` where the host refuses.
+fn claim(kind: MetricKind, name: &str) -> Option<(usize, u32)> {
+    REGISTRY.with_borrow_mut(|registry| {
+        let place = match registry.places.get(name) {
+            Some(place) => *place,
+            None => {
+                let id = host::define_metric(kind, name)
+                    .inspect_err(|status| log::warn!("metric `{name}` is not counted: {status:?}"))
+                    .ok()?;
+                let place = registry.metrics.len();
+                registry.places.insert(String::leak(name.to_owned()), place);
+                registry.metrics.push(Known { id, kind, users: 0 });
+                place
+            }
+        };
+        let metric = registry.metrics.get_mut(place)?;
         metric.users = metric.users.saturating_add(1);
-        Some(metric.id)
-    });
-    found.or_else(|| {
-        let id = host::define_metric(kind, name)
-            .inspect_err(|status| log::warn!("metric `{name}` is not counted: {status:?}"))
-            .ok()?;
-        KNOWN.with_borrow_mut(|known| known.insert(name.to_owned(), Known { id, kind, users: 1 }));
-        Some(id)
+        Some((place, metric.id))
     })
 }
 
@@ -122,7 +131,11 @@ pub(crate) fn define_common() {
     }
 }
 
+/// The id of a metric that every configuration has.
 fn known_or_define(kind: MetricKind, name: &str) -> Option<u32> {
-    let known = KNOWN.with_borrow(|known| known.get(name).map(|metric| metric.id));
-    known.or_else(|| claim(kind, name))
+    let known = REGISTRY.with_borrow(|registry| {
+        let place = registry.places.get(name)?;
+        registry.metrics.get(*place).map(|metric| metric.id)
+    });
+    known.or_else(|| claim(kind, name).map(|(_, id)| id))
 }

@@ -3,22 +3,53 @@
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
+use engine::decision::Context as DecisionContext;
 use engine::plan::Plan;
 use engine::policy::{self, Checked, Severity};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use crate::host;
-use crate::metrics::{MetricIds, count_refused, define_common, show_policy_hash};
+use crate::metrics::{MetricIds, count_errors, count_refused, define_common, show_policy_hash};
 use crate::stream::Stream;
+use crate::unused::{no_context, no_root_context};
 
 /// What a configuration means, shared with the streams that began under it.
 pub(crate) struct Active {
     pub(crate) plan: Plan,
     pub(crate) metrics: MetricIds,
-    /// Where this configuration's random numbers begin.
-    pub(crate) seed: u64,
+    /// Whether deciding reads the time.
+    reads_time: bool,
+    /// A keyed hash with a random key: of a number that never comes twice, it is a random number.
+    random: RandomState,
 }
+
+impl Active {
+    /// What a decision for this stream may depend on besides its request. Ids of streams count up,
+    /// and none comes twice in a VM.
+    pub(crate) fn context(&self, stream: u32) -> DecisionContext {
+        let random = [0_u8, 1].map(|which| self.random.hash_one((stream, which)));
+        DecisionContext { now: if self.reads_time { now() } else { 0 }, random }
+    }
+
+    /// Shows the weights in force now.
+    fn show_weights(&self) {
+        let now = if self.reads_time { now() } else { 0 };
+        for (index, share) in self.plan.shares(now) {
+            self.metrics.record(index, share);
+        }
+    }
+}
+
+fn now() -> u64 {
+    host::now().unwrap_or_else(|status| {
+        count_errors(Err(status));
+        0
+    })
+}
+
+/// How often the weights shown follow a ramp.
+const TICK_MILLISECONDS: u32 = 1000;
 
 /// The root context: the host makes a new one for each configuration.
 #[derive(Default)]
@@ -26,9 +57,13 @@ pub(crate) struct Root {
     active: Option<Rc<Active>>,
 }
 
-impl Context for Root {}
+impl Context for Root {
+    no_context! {}
+}
 
 impl RootContext for Root {
+    no_root_context! {}
+
     /// Returns `false` for a policy that is refused: then the host does not start, or keeps the
     /// configuration before.
     fn on_configure(&mut self, _size: usize) -> bool {
@@ -56,16 +91,26 @@ impl RootContext for Root {
             return false;
         };
         let plan = Plan::compile(&policy);
-        let metrics = MetricIds::define(plan.metrics.definitions());
-        for (index, weight) in plan.weights() {
-            metrics.record(index, weight);
+        let active = Active {
+            metrics: MetricIds::define(plan.metrics.definitions()),
+            reads_time: plan.reads_time(),
+            random: RandomState::new(),
+            plan,
+        };
+        active.show_weights();
+        if active.reads_time {
+            count_errors(host::tick_every(TICK_MILLISECONDS));
         }
         show_policy_hash(hash);
-        log::info!("policy {hash:013x} in force, splits: {}", plan.splits.len());
-        // A new `RandomState` has new random keys, so an empty hash under it is a random number.
-        let seed = RandomState::new().hash_one(0);
-        self.active = Some(Rc::new(Active { plan, metrics, seed }));
+        log::info!("policy {hash:013x} in force, splits: {}", active.plan.splits.len());
+        self.active = Some(Rc::new(active));
         true
+    }
+
+    fn on_tick(&mut self) {
+        if let Some(active) = &self.active {
+            active.show_weights();
+        }
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {

@@ -2,16 +2,17 @@
 
 use std::rc::Rc;
 
-use engine::decision::{Context as DecisionContext, Decision};
+use engine::decision::{Context as DecisionContext, Decisions};
 use engine::effects::{HeaderEdit, milliseconds};
-use engine::plan::hash::fmix64;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use crate::header_map::HeaderMap;
-use crate::host;
+use crate::host::{self, Map};
 use crate::metrics::count_errors;
+use crate::request::StreamRequest;
 use crate::root::Active;
+use crate::unused::{no_context, no_http_context};
 
 /// The name of the filter state, `wasm.traffic_split` to the host.
 const STATE: &str = "traffic_split";
@@ -21,53 +22,69 @@ pub(crate) struct Stream {
     /// The configuration under which the stream began; `None` = none was ever accepted.
     active: Option<Rc<Active>>,
     id: u32,
-    decisions: Vec<Decision>,
+    context: DecisionContext,
+    decisions: Decisions,
 }
 
 impl Stream {
-    pub(crate) const fn new(active: Option<Rc<Active>>, id: u32) -> Self {
-        Self { active, id, decisions: Vec::new() }
+    pub(crate) fn new(active: Option<Rc<Active>>, id: u32) -> Self {
+        Self { active, id, context: DecisionContext::default(), decisions: Decisions::default() }
     }
 }
 
-impl Context for Stream {}
+impl Context for Stream {
+    no_context! {}
+}
 
 impl HttpContext for Stream {
+    no_http_context! {}
+
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         let Some(active) = &self.active else { return Action::Continue };
-        let headers = match host::request_headers() {
-            Ok(block) => HeaderMap::new(block),
+        let request = match host::request_headers() {
+            Ok(block) => StreamRequest::new(HeaderMap::new(block)),
             Err(status) => {
                 // Undecided, but a client's forged headers must not pass all the same.
                 count_errors(Err(status));
                 for name in active.plan.control_headers() {
-                    count_errors(host::remove_request_header(name));
+                    count_errors(host::remove_header(Map::Request, name));
                 }
                 return Action::Continue;
             }
         };
-        // Stream ids count up and never come twice in a VM.
-        let context = DecisionContext { random: fmix64(active.seed ^ u64::from(self.id)) };
-        active.plan.decide(&headers, &context, &mut self.decisions);
-        let effects = active.plan.request_effects(&headers, &self.decisions);
-        for edit in &effects.headers {
-            count_errors(match edit {
-                HeaderEdit::Set { name, value } => host::set_request_header(name, value),
-                HeaderEdit::Remove { name } => host::remove_request_header(name),
-            });
-        }
+        self.context = active.context(self.id);
+        active.plan.decide(&request, &self.context, &mut self.decisions);
+        let effects = active.plan.request_effects(&request, &self.decisions);
+        apply(Map::Request, &effects.headers);
         for counter in &effects.counters {
             active.metrics.increment(*counter);
         }
         if let Some(state) = &effects.state {
             count_errors(host::set_state(STATE, state));
         }
+        if let Some(respond) = effects.respond {
+            let answered = host::respond(respond.status, &respond.body);
+            count_errors(answered);
+            if answered.is_ok() {
+                return Action::Pause;
+            }
+        }
+        Action::Continue
+    }
+
+    /// Also called for responses by the proxy itself.
+    fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        if let Some(active) = &self.active
+            && active.plan.edits_response(&self.decisions)
+        {
+            apply(Map::Response, &active.plan.response_edits(&self.decisions, &self.context));
+        }
         Action::Continue
     }
 
     /// The one moment at which every stream's outcome is known, whoever answered it.
     fn on_log(&mut self) {
-        let Some(active) = self.active.as_ref().filter(|_| !self.decisions.is_empty()) else {
+        let Some(active) = self.active.as_ref().filter(|_| !self.decisions.list.is_empty()) else {
             return;
         };
         let read = |path| {
@@ -84,5 +101,15 @@ impl HttpContext for Stream {
                 active.metrics.record(effect.histogram, milliseconds(nanoseconds));
             }
         }
+    }
+}
+
+fn apply(map: Map, edits: &[HeaderEdit]) {
+    for edit in edits {
+        count_errors(match edit {
+            HeaderEdit::Set { name, value } => host::set_header(map, name, value),
+            HeaderEdit::Add { name, value } => host::add_header(map, name, value),
+            HeaderEdit::Remove { name } => host::remove_header(map, name),
+        });
     }
 }

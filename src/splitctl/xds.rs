@@ -109,21 +109,31 @@ pub fn cluster(name: &str, address: SocketAddr) -> Value {
 
 /// The pair of routes that the filter needs: first, for each name, one for requests that carry it as
 /// `cluster_header`, which goes to the cluster named there; then the default cluster for all others. A route
-/// with `cluster_header` alone would answer 503 wherever the filter names no cluster.
-pub fn routes(name: &str, cluster_headers: &[&str], default_cluster: &str) -> Value {
+/// with `cluster_header` alone would answer 503 wherever the filter names no cluster. All of them send a copy of
+/// the request to the cluster that a mirror header names, where there is one.
+pub fn routes(
+    name: &str,
+    cluster_headers: &[&str],
+    mirror_headers: &[&str],
+    default_cluster: &str,
+) -> Value {
+    let mirrors: Vec<Value> =
+        mirror_headers.iter().map(|header| json!({"cluster_header": header})).collect();
     let mut routes: Vec<Value> = cluster_headers
         .iter()
         .map(|header| {
             json!({
                 "name": "by-cluster-header",
                 "match": {"prefix": "/", "headers": [{"name": header, "present_match": true}]},
-                "route": {"cluster_header": header},
+                "route": {"cluster_header": header, "request_mirror_policies": mirrors},
             })
         })
         .collect();
-    routes.push(
-        json!({"name": "default", "match": {"prefix": "/"}, "route": {"cluster": default_cluster}}),
-    );
+    routes.push(json!({
+        "name": "default",
+        "match": {"prefix": "/"},
+        "route": {"cluster": default_cluster, "request_mirror_policies": mirrors},
+    }));
     json!({
         "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",
         "name": name,
@@ -166,11 +176,15 @@ mod tests {
 
     #[test]
     fn the_default_route_comes_last() {
-        let table = routes("lab", &["x-new", "x-old"], "default");
+        let table = routes("lab", &["x-new", "x-old"], &["x-copy"], "default");
         let routes = table.pointer("/virtual_hosts/0/routes").unwrap().as_array().unwrap();
         assert_eq!(routes.len(), 3);
         assert_eq!(routes[0]["route"]["cluster_header"], "x-new");
         assert_eq!(routes[2]["route"]["cluster"], "default");
         assert_eq!(routes[2]["match"], json!({"prefix": "/"}));
+        for route in routes {
+            let mirrors = &route["route"]["request_mirror_policies"];
+            assert_eq!(*mirrors, json!([{"cluster_header": "x-copy"}]));
+        }
     }
 }

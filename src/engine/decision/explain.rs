@@ -1,9 +1,7 @@
 //! A judgement step by step, for people.
 
 use super::{Decision, Observer};
-use crate::matching::{self, Match, Request};
-use crate::plan::hash::Hash;
-use crate::plan::{Draw, Race};
+use crate::plan::Draw;
 
 /// What happened in each split, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +23,27 @@ pub enum Step {
         /// In words, one for each entry.
         unmet: Vec<String>,
     },
+    /// An earlier split of the same layer applies to the user.
+    LayerTaken,
+    /// The user does not have a variant of an earlier split that is required.
+    RequirementUnmet {
+        /// Index in the split's `requires`.
+        requirement: usize,
+    },
+    /// Whether the user is in the split's slice of its layer.
+    Slice {
+        /// The user's number in the layer; `None` without a key.
+        bucket: Option<u16>,
+        /// Whether the slice holds it.
+        holds: bool,
+    },
+    /// Somebody who knows the secret forces a variant.
+    Forced,
+    /// The override that holds.
+    Overridden {
+        /// Its index.
+        index: usize,
+    },
     /// No key source had a key.
     NoKey,
     /// A key was found.
@@ -33,8 +52,24 @@ pub enum Step {
         source: usize,
         /// The key.
         key: Vec<u8>,
-        /// The user's number 0..9999.
+        /// Made just now for a new visitor.
+        generated: bool,
+        /// The user's number 0..9999 in the split.
         bucket: u16,
+    },
+    /// Whether the user is held out of all splits.
+    Holdout {
+        /// The user's number in the holdout.
+        bucket: u16,
+        /// Whether the user is held out.
+        held: bool,
+    },
+    /// What the sticky cookie says.
+    Sticky {
+        /// The variant held; `None` where there is no valid cookie.
+        variant: Option<usize>,
+        /// Whether it still counts: its weight is not 0.
+        counts: bool,
     },
     /// What each variant with a weight drew.
     Race(Vec<Draw>),
@@ -50,50 +85,18 @@ impl Explanation {
             _ => None,
         })
     }
-
-    fn push(&mut self, step: Step) {
-        if let Some(steps) = self.splits.last_mut() {
-            steps.push(step);
-        }
-    }
 }
 
 impl Observer for Explanation {
-    fn split(&mut self, _split: usize) {
+    const WATCHES: bool = true;
+
+    fn split(&mut self) {
         self.splits.push(Vec::new());
     }
 
-    fn matches<R: Request + ?Sized>(&mut self, list: &[Match], request: &R) -> bool {
-        let mut unmet = Vec::new();
-        for (entry, conditions) in list.iter().enumerate() {
-            match conditions.unmet(request) {
-                None => self.push(Step::Matched { entry }),
-                Some(condition) => {
-                    unmet.push(condition.to_string());
-                    continue;
-                }
-            }
-            break;
+    fn step(&mut self, step: impl FnOnce() -> Step) {
+        if let Some(steps) = self.splits.last_mut() {
+            steps.push(step());
         }
-        if unmet.len() == list.len() {
-            self.push(Step::Unmatched { unmet });
-        }
-        matching::any(list, request)
-    }
-
-    fn no_key(&mut self) {
-        self.push(Step::NoKey);
-    }
-
-    fn key(&mut self, source: usize, key: &[u8], hash: Hash) {
-        self.push(Step::Key { source, key: key.to_vec(), bucket: hash.bucket() });
-    }
-
-    fn race(&mut self, race: &Race, h2: u64) {
-        self.push(Step::Race(race.draws(h2).collect()));
-    }
-
-    fn decided(&mut self, decision: Decision) {
-        self.push(Step::Decided(decision));
     }
 }

@@ -2,24 +2,28 @@
 //! [`judge`], with an observer that costs nothing where nobody looks.
 
 mod explain;
+mod force;
 mod key;
-mod observe;
-mod reason;
+mod split;
 
 pub use explain::{Explanation, Step};
-pub use observe::Observer;
 pub use reason::Reason;
 
-use crate::matching::{self, Request};
-use crate::plan::hash::Hash;
-use crate::plan::{Plan, SplitPlan};
-use crate::policy::OnMissingKey;
+mod reason;
+
+pub(crate) use key::generated_id;
+
+use crate::matching::Request;
+use crate::plan::Plan;
+use force::Forced;
 
 /// What differs from call to call besides the request.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Context {
-    /// A random number, new for each request; used where the policy asks for chance.
-    pub random: u64,
+    /// The time in milliseconds since 1970; read only where the policy has a ramp.
+    pub now: u64,
+    /// Random numbers, new for each request; used where the policy asks for chance.
+    pub random: [u64; 2],
 }
 
 /// What one split decided.
@@ -31,90 +35,91 @@ pub struct Decision {
     pub variant: usize,
     /// Why.
     pub reason: Reason,
+    /// The user is new: the key was made just now, and a cookie must keep it.
+    pub new_key: bool,
+    /// A sticky cookie must keep the variant.
+    pub hold: bool,
+    /// A copy of the request goes to the split's mirror.
+    pub mirror: bool,
+}
+
+/// What all splits decided.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decisions {
+    /// Of those that apply, in order.
+    pub list: Vec<Decision>,
+    /// Somebody wanted to force a variant without knowing the secret.
+    pub force_refused: bool,
+}
+
+/// Sees each step of a judgement.
+pub trait Observer {
+    /// Whether every split is to be shown, also those that an index would pass over.
+    const WATCHES: bool;
+
+    /// A split is about to be judged.
+    fn split(&mut self);
+
+    /// Something happened; made only for those who look.
+    fn step(&mut self, step: impl FnOnce() -> Step);
+}
+
+/// Nobody looks.
+struct Nobody;
+
+impl Observer for Nobody {
+    const WATCHES: bool = false;
+
+    fn split(&mut self) {}
+
+    fn step(&mut self, _step: impl FnOnce() -> Step) {}
 }
 
 impl Plan {
     /// Decides every split for a request, in order; splits that do not apply add nothing. Clears
-    /// `decisions` first, and allocates only where it must grow.
+    /// `decisions` first, and allocates only where its list must grow or where a key or a value is
+    /// spread over several lines or percent-encoded.
     pub fn decide<R: Request + ?Sized>(
         &self,
         request: &R,
         context: &Context,
-        decisions: &mut Vec<Decision>,
+        decisions: &mut Decisions,
     ) {
-        decisions.clear();
-        judge(self, request, context, &mut |decision| decisions.push(decision));
+        judge(self, request, context, decisions, &mut Nobody);
     }
 
     /// Decides and tells how, for people.
     pub fn explain<R: Request + ?Sized>(&self, request: &R, context: &Context) -> Explanation {
         let mut explanation = Explanation::default();
-        judge(self, request, context, &mut explanation);
+        judge(self, request, context, &mut Decisions::default(), &mut explanation);
         explanation
     }
 }
 
-/// Judges every split of a plan for one request.
+/// Judges the splits of a plan for one request.
 pub fn judge<R: Request + ?Sized, O: Observer>(
     plan: &Plan,
     request: &R,
     context: &Context,
+    decisions: &mut Decisions,
     observer: &mut O,
 ) {
-    for (index, split) in plan.splits.iter().enumerate() {
-        observer.split(index);
-        if let Some((variant, reason)) = judge_split(plan.kill, split, request, context, observer) {
-            observer.decided(Decision { split: index, variant, reason });
-        }
-    }
-}
-
-/// The order of judgement: match, kill, overrides, weights.
-fn judge_split<R: Request + ?Sized, O: Observer>(
-    kill: bool,
-    split: &SplitPlan,
-    request: &R,
-    context: &Context,
-    observer: &mut O,
-) -> Option<(usize, Reason)> {
-    if let Some(list) = &split.matches
-        && !observer.matches(list, request)
-    {
-        return None;
-    }
-    // A killed split still serves its baseline, and so keeps users who match it off the route's
-    // fallback, which may be anything.
-    if kill {
-        return Some((split.baseline, Reason::Killed));
-    }
-    let forced = split.overrides.iter().find(|forced| matching::any(&forced.matches, request));
-    if let Some(forced) = forced {
-        return Some((forced.variant, Reason::Override));
-    }
-    let Some((source, key)) = key::find(&split.key, request) else {
-        observer.no_key();
-        return match split.on_missing_key {
-            OnMissingKey::Baseline => Some((split.baseline, Reason::NoKey)),
-            OnMissingKey::Random => Some(weigh(split, context.random, Reason::Random, observer)),
-            OnMissingKey::Skip => None,
-        };
+    decisions.list.clear();
+    let forced = Forced::read(plan.force.as_ref(), request);
+    decisions.force_refused = forced == Forced::Refused;
+    let mut judgement = split::Judgement {
+        plan,
+        request,
+        context,
+        forced,
+        layers_taken: 0,
+        decided: &mut decisions.list,
+        observer,
     };
-    let hash = Hash::new(&split.salt_prefix, key);
-    observer.key(source, key, hash);
-    Some(weigh(split, hash.h2, Reason::Split, observer))
-}
-
-/// The variant that the weights give to a number; the baseline where every weight is 0.
-fn weigh<O: Observer>(
-    split: &SplitPlan,
-    h2: u64,
-    reason: Reason,
-    observer: &mut O,
-) -> (usize, Reason) {
-    observer.race(&split.race, h2);
-    match split.race.winner(h2) {
-        Some(variant) => (variant, reason),
-        None => (split.baseline, Reason::Fallback),
+    if O::WATCHES {
+        (0..plan.splits.len()).for_each(|index| judgement.judge(index));
+    } else {
+        plan.index.candidates(request, |index| judgement.judge(index));
     }
 }
 

@@ -5,8 +5,12 @@
 pub enum Reason {
     /// The weights decided, by the user's key.
     Split,
-    /// An override forced the variant.
+    /// An override, or somebody who knows the secret, forced the variant.
     Override,
+    /// The user's sticky cookie decided.
+    Sticky,
+    /// The user is held out: baseline.
+    Holdout,
     /// No key was found and the split serves its baseline then.
     NoKey,
     /// The weights decided, by chance.
@@ -19,14 +23,24 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Self; 6] =
-        [Self::Split, Self::Override, Self::NoKey, Self::Random, Self::Killed, Self::Fallback];
+    pub const ALL: [Self; 8] = [
+        Self::Split,
+        Self::Override,
+        Self::Sticky,
+        Self::Holdout,
+        Self::NoKey,
+        Self::Random,
+        Self::Killed,
+        Self::Fallback,
+    ];
 
     /// The stable word.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Split => "split",
             Self::Override => "override",
+            Self::Sticky => "sticky",
+            Self::Holdout => "holdout",
             Self::NoKey => "no_key",
             Self::Random => "random",
             Self::Killed => "killed",

@@ -1,5 +1,10 @@
 //! Path patterns. Bytes are compared as received: no decoding, no case folding.
 
+use std::fmt;
+
+use super::Pattern;
+use super::shown::Shown;
+
 /// A pattern for the path of a request without its query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PathPattern {
@@ -8,6 +13,10 @@ pub enum PathPattern {
     /// This path and all below it, on segment borders as in Gateway API: `/api` (or `/api/`) meets
     /// `/api` and `/api/cart`, not `/apix`.
     Prefix(Box<str>),
+    /// Every path that begins with this, on segment borders or not: `/api` meets `/apix`, too.
+    RawPrefix(Box<str>),
+    /// Every path that this describes as a whole.
+    Regex(Pattern),
 }
 
 impl PathPattern {
@@ -20,7 +29,34 @@ impl PathPattern {
                 path.strip_prefix(prefix.as_bytes())
                     .is_some_and(|rest| rest.first().is_none_or(|b| *b == b'/'))
             }
+            Self::RawPrefix(prefix) => path.starts_with(prefix.as_bytes()),
+            Self::Regex(pattern) => pattern.matches(path),
         }
+    }
+
+    /// Its field in a policy.
+    pub const fn field(&self) -> &'static str {
+        match self {
+            Self::Exact(_) => "exact",
+            Self::Prefix(_) => "prefix",
+            Self::RawPrefix(_) => "raw_prefix",
+            Self::Regex(_) => "regex",
+        }
+    }
+
+    /// Its text in a policy.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Exact(text) | Self::Prefix(text) | Self::RawPrefix(text) => text,
+            Self::Regex(pattern) => pattern.as_str(),
+        }
+    }
+}
+
+/// For people: ``prefix `/api/` ``.
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.field(), Shown(self.as_str()))
     }
 }
 
@@ -63,6 +99,25 @@ mod tests {
         assert!(cart.matches(b"/cart"));
         assert!(!cart.matches(b"/cart/"));
         assert!(!cart.matches(b"/c\xffrt"));
+    }
+
+    #[test]
+    fn raw_prefixes_end_anywhere() {
+        let v = PathPattern::RawPrefix("/v".into());
+        assert!(v.matches(b"/v") && v.matches(b"/v1/cart") && v.matches(b"/v\xff"));
+        assert!(!v.matches(b"/") && !v.matches(b"/V1"));
+    }
+
+    #[test]
+    fn a_regex_describes_the_whole_path() {
+        let carts = PathPattern::Regex(Pattern::parse("/v[0-9]+/(cart|order)s?", false).unwrap());
+        assert!(carts.matches(b"/v12/carts"));
+        assert!(!carts.matches(b"/v12/carts/1") && !carts.matches(b"/api/v12/carts"));
+    }
+
+    #[test]
+    fn a_pattern_prints_with_its_form() {
+        assert_eq!(PathPattern::RawPrefix("/v".into()).to_string(), "raw_prefix `/v`");
     }
 
     #[test]

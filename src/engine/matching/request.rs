@@ -14,6 +14,17 @@ pub trait Request {
     /// The values of a header (lower-case name, pseudo-headers included) in the order received,
     /// one for each line it was sent on.
     fn header_lines<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]>;
+
+    /// The address of whoever sent the request, with its port, as Envoy's `source.address` gives it:
+    /// `192.0.2.5:4711`, `[2001:db8::1]:4711`. `None` where there is no connection to ask.
+    fn source_address(&self) -> Option<Cow<'_, [u8]>> {
+        None
+    }
+
+    /// A claim of the token that a provider of Envoy's `jwt_authn` has checked. `None` where there is none.
+    fn jwt_claim(&self, _provider: &str, _claim: &str) -> Option<Cow<'_, [u8]>> {
+        None
+    }
 }
 
 /// The plainest request: pairs of lower-case name and value.

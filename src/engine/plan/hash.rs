@@ -44,9 +44,10 @@ pub fn first_word(mut bytes: &[u8]) -> u64 {
     murmur(&mut bytes).0
 }
 
-fn murmur(source: &mut impl Read) -> (u64, u64) {
+/// Of any reader, so that the function is in the module once.
+fn murmur(mut source: &mut dyn Read) -> (u64, u64) {
     // The crate reads from anything and so returns an io::Result; memory never fails.
-    let both = murmur3::murmur3_x64_128(source, 0).unwrap_or_default();
+    let both = murmur3::murmur3_x64_128(&mut source, 0).unwrap_or_default();
     (both as u64, (both >> 64) as u64)
 }
 

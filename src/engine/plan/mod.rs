@@ -2,13 +2,26 @@
 //! is prepared here, so that deciding only reads bytes and does whole-number arithmetic.
 
 pub mod hash;
+mod index;
 mod race;
+pub mod ramp;
+pub mod set_cookie;
+pub mod sticky;
+mod weights;
 
+pub use index::Index;
 pub use race::{Draw, Race};
+pub use weights::WeightsNow;
 
-use crate::matching::Match;
+use crate::matching::{Match, Scope};
 use crate::metrics::Metrics;
-use crate::policy::{KeySource, OnMissingKey, Policy, Weight};
+use crate::policy::{
+    Assignment, HeaderEdits, KeySource, MirrorBy, OnMissingKey, Policy, Respond, Rewrite, Secret,
+    SecretSource, Slice, Split, Variant, Weight,
+};
+use ramp::RampPlan;
+use set_cookie::SetCookie;
+use sticky::StickyPlan;
 
 /// A compiled policy.
 #[derive(Debug, Clone)]
@@ -17,12 +30,48 @@ pub struct Plan {
     pub cluster_header: String,
     /// Request header that lists the variants; `None` = off.
     pub variant_header: Option<String>,
+    /// Response header that lists the variants; `None` = off.
+    pub response_variant_header: Option<String>,
+    /// Request header that names the cluster of a mirror.
+    pub mirror_header: String,
+    /// Whether variants go on in the W3C `baggage`.
+    pub baggage: bool,
+    /// The value that every response's `vary` gets; `None` = off.
+    pub vary: Option<String>,
+    /// What matching needs to know besides the request.
+    pub scope: Scope,
+    /// Who may force variants.
+    pub force: Option<ForcePlan>,
+    /// Users never exposed.
+    pub holdout: Option<HoldoutPlan>,
     /// Every split serves its baseline.
     pub kill: bool,
     /// The enabled splits, in the order written.
     pub splits: Vec<SplitPlan>,
+    /// Finds the splits a request can meet.
+    pub index: Index,
     /// Every metric this plan can count, and where.
     pub metrics: Metrics,
+}
+
+/// Who may force variants.
+#[derive(Debug, Clone)]
+pub struct ForcePlan {
+    /// Request header that names the variants wanted.
+    pub header: String,
+    /// Where the secret is.
+    pub secret_in: SecretSource,
+    /// The secret.
+    pub secret: Secret,
+}
+
+/// A compiled holdout.
+#[derive(Debug, Clone)]
+pub struct HoldoutPlan {
+    /// Salt and separator.
+    pub salt_prefix: Box<[u8]>,
+    /// Buckets below this are held out.
+    pub buckets: u16,
 }
 
 /// A compiled split.
@@ -36,16 +85,34 @@ pub struct SplitPlan {
     pub key: Vec<KeySource>,
     /// What happens without a key.
     pub on_missing_key: OnMissingKey,
+    /// Whether the key or chance decides.
+    pub assignment: Assignment,
     /// Salt and separator.
     pub salt_prefix: Box<[u8]>,
+    /// The first word of the salt's hash: makes chance independent from split to split.
+    pub salt_word: u64,
     /// Index of the variant served when in doubt.
     pub baseline: usize,
     /// The outcomes, in the order written.
     pub variants: Vec<VariantPlan>,
-    /// The weights at work.
+    /// The variants' own weights.
+    pub weights: Vec<Weight>,
+    /// Weights over time.
+    pub ramp: Option<RampPlan>,
+    /// The variants that can win.
     pub race: Race,
     /// Forced variants, in order.
     pub overrides: Vec<OverridePlan>,
+    /// The layer and the split's share of it.
+    pub layer: Option<LayerPlan>,
+    /// Keeps a user's first variant.
+    pub sticky: Option<StickyPlan>,
+    /// Copies of requests.
+    pub mirror: Option<MirrorPlan>,
+    /// Variants of earlier splits that a user must have.
+    pub requires: Vec<RequirementPlan>,
+    /// The cookie of a generated key, if one is generated.
+    pub generated: Option<SetCookie>,
 }
 
 /// A compiled variant.
@@ -57,10 +124,14 @@ pub struct VariantPlan {
     pub cluster: Option<String>,
     /// `checkout=canary`: how headers and logs name it.
     pub tag: String,
-    /// Its weight as configured.
-    pub weight: Weight,
-    /// Its share of the split's weights in millionths, rounded down.
-    pub share: u64,
+    /// Edits of the request's headers.
+    pub request_headers: HeaderEdits,
+    /// Edits of the response's headers.
+    pub response_headers: HeaderEdits,
+    /// Answered by the proxy itself.
+    pub respond: Option<Respond>,
+    /// Changes of host and path.
+    pub rewrite: Rewrite,
 }
 
 /// A compiled override.
@@ -68,54 +139,149 @@ pub struct VariantPlan {
 pub struct OverridePlan {
     /// For which requests.
     pub matches: Vec<Match>,
-    /// Index of the variant.
+    /// Index of the variant; `None` = the split does not apply.
+    pub variant: Option<usize>,
+}
+
+/// A split's place in a layer.
+#[derive(Debug, Clone)]
+pub struct LayerPlan {
+    /// One bit for each layer.
+    pub bit: u64,
+    /// The layer's salt and separator.
+    pub salt_prefix: Box<[u8]>,
+    /// Which users; `None` = all, with a key or without.
+    pub slice: Option<Slice>,
+}
+
+/// A compiled mirror.
+#[derive(Debug, Clone)]
+pub struct MirrorPlan {
+    /// Where copies go.
+    pub cluster: String,
+    /// Salt, `/mirror` and separator.
+    pub salt_prefix: Box<[u8]>,
+    /// Buckets below this are copied.
+    pub buckets: u16,
+    /// Whether the share is of users or of requests.
+    pub by: MirrorBy,
+}
+
+/// A variant that a user must have.
+#[derive(Debug, Clone, Copy)]
+pub struct RequirementPlan {
+    /// Index in [`Plan::splits`]; `None` = that split is not enabled, so nobody has it.
+    pub split: Option<usize>,
+    /// Index in that split's variants.
     pub variant: usize,
 }
 
 impl Plan {
     /// Compiles a checked policy.
     pub fn compile(policy: &Policy) -> Self {
-        let splits: Vec<_> =
-            policy.splits.iter().filter(|s| s.enabled).map(SplitPlan::compile).collect();
+        let enabled = |(index, split): (usize, &Split)| split.enabled.then_some(index);
+        let order: Vec<usize> = policy.splits.iter().enumerate().filter_map(enabled).collect();
+        let active = policy.splits.iter().filter(|split| split.enabled);
+        let splits: Vec<_> = active.map(|s| SplitPlan::compile(policy, s, &order)).collect();
+        let holdout = policy.holdout.as_ref().map(|holdout| HoldoutPlan {
+            salt_prefix: hash::prefix(&holdout.salt),
+            buckets: holdout.buckets,
+        });
+        let force = policy.force.as_ref().map(|force| ForcePlan {
+            header: force.header.clone(),
+            secret_in: force.secret_in.clone(),
+            secret: force.secret.clone(),
+        });
         Self {
             cluster_header: policy.cluster_header.clone(),
             variant_header: policy.variant_header.clone(),
+            response_variant_header: policy.response_variant_header.clone(),
+            mirror_header: policy.mirror_header.clone(),
+            baggage: policy.baggage,
+            vary: policy.variant_header.clone().filter(|_| policy.vary),
+            scope: Scope { trusted_hops: policy.trusted_hops },
             kill: policy.kill,
-            metrics: Metrics::of(&splits, policy.kill),
+            index: Index::new(&splits),
+            metrics: Metrics::of(&splits, policy),
+            force,
+            holdout,
             splits,
         }
+    }
+
+    /// Whether deciding reads the time.
+    pub fn reads_time(&self) -> bool {
+        self.splits.iter().any(|split| split.ramp.is_some())
     }
 }
 
 impl SplitPlan {
-    fn compile(split: &crate::policy::Split) -> Self {
-        let sum: u64 = split.variants.iter().fold(0, |sum, v| sum.saturating_add(v.weight.units()));
-        let share = |weight: Weight| {
-            let share =
-                u128::from(weight.units()).saturating_mul(1_000_000).checked_div(u128::from(sum));
-            share.and_then(|s| u64::try_from(s).ok()).unwrap_or(0)
-        };
-        let variant = |v: &crate::policy::Variant| VariantPlan {
+    /// `order`: the indices in the policy of the splits that are enabled.
+    fn compile(policy: &Policy, split: &Split, order: &[usize]) -> Self {
+        let weights: Vec<_> = split.variants.iter().map(|v| v.weight).collect();
+        let variant = |v: &Variant| VariantPlan {
             name: v.name.clone(),
             cluster: v.cluster.clone(),
             tag: format!("{}={}", split.name, v.name),
-            weight: v.weight,
-            share: share(v.weight),
+            request_headers: v.request_headers.clone(),
+            response_headers: v.response_headers.clone(),
+            respond: v.respond.clone(),
+            rewrite: v.rewrite.clone(),
         };
         let forced = |o: &crate::policy::Override| OverridePlan {
             matches: o.matches.clone(),
             variant: o.variant,
         };
+        let layer = split.layer.and_then(|index| {
+            let bit = u32::try_from(index).ok().and_then(|index| 1_u64.checked_shl(index))?;
+            let salt_prefix = hash::prefix(&policy.layers.get(index)?.salt);
+            Some(LayerPlan { bit, salt_prefix, slice: split.slice })
+        });
+        let generated = split.key.iter().find_map(|source| match source {
+            KeySource::Generate(cookie) => Some(SetCookie::new(cookie)),
+            _ => None,
+        });
+        let names: Vec<String> = split.variants.iter().map(|v| v.name.clone()).collect();
+        let ramp = split.ramp.as_ref().map(|ramp| RampPlan::new(ramp, &weights));
+        let race = Race::new(&split.variants, |index| {
+            let ever = split.ramp.iter().flat_map(|ramp| &ramp.steps).map(|step| &step.weights);
+            let mut all = ever.chain([&weights]).filter_map(|weights| weights.get(index));
+            all.any(|weight| !weight.is_zero())
+        });
         Self {
             name: split.name.clone(),
             matches: split.matches.clone(),
             key: split.key.clone(),
             on_missing_key: split.on_missing_key,
+            assignment: split.assignment,
             salt_prefix: hash::prefix(&split.salt),
+            salt_word: hash::first_word(split.salt.as_bytes()),
             baseline: split.baseline,
             variants: split.variants.iter().map(variant).collect(),
-            race: Race::new(&split.variants),
+            ramp,
+            race,
+            weights,
             overrides: split.overrides.iter().map(forced).collect(),
+            layer,
+            sticky: split
+                .sticky
+                .as_ref()
+                .map(|sticky| StickyPlan::new(&split.name, sticky, &names)),
+            mirror: split.mirror.as_ref().map(|mirror| MirrorPlan {
+                cluster: mirror.cluster.clone(),
+                salt_prefix: hash::prefix(&format!("{}/mirror", split.salt)),
+                buckets: mirror.buckets,
+                by: mirror.by,
+            }),
+            requires: split
+                .requires
+                .iter()
+                .map(|required| RequirementPlan {
+                    split: order.iter().position(|index| *index == required.split),
+                    variant: required.variant,
+                })
+                .collect(),
+            generated,
         }
     }
 }

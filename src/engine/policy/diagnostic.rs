@@ -1,5 +1,6 @@
 //! Problems of a policy: stable code, severity, path, message, help.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Declares the closed list of codes: name in Rust, stable text, what it means.
@@ -56,7 +57,42 @@ codes! {
     InvalidWeight = "invalid_weight": "A weight is negative, not finite, too large, or finer than 0.0001.";
     WeightSum = "weight_sum": "The weights of a split do not sum to its `weight_total`.";
     WeightOverMax = "weight_over_max": "A variant's weight is larger than its `max_weight`.";
+    InvalidPercent = "invalid_percent": "A percentage is not 0 to 100 with up to two decimals.";
+    InvalidSlice = "invalid_slice": "A slice holds nobody.";
+    SliceWithoutLayer = "slice_without_layer": "A slice is given without the layer it is a share of.";
+    UnknownLayer = "unknown_layer": "A layer is named that the policy does not declare.";
+    UnknownSplit = "unknown_split": "A split is named that the policy does not have.";
+    ForwardRequirement = "forward_requirement": "A split requires one that is decided later, or itself.";
+    ConflictingFields = "conflicting_fields": "Fields are given together that exclude each other.";
+    LimitExceeded = "limit_exceeded": "A stated limit is exceeded.";
+    UnreadCookie = "unread_cookie": "A key is generated into a cookie that no key source reads.";
+    UnreachableKeySource = "unreachable_key_source": "A key source comes after one that always gives a key.";
+    DrainWithoutSticky = "drain_without_sticky": "A variant drains, but nothing says who holds it.";
+    MissingVariantHeader = "missing_variant_header": "`vary` needs the variant header that it names.";
+    UnreachableSplit = "unreachable_split": "Earlier splits of the layer take every user this one could have.";
+    SliceOverlap = "slice_overlap": "Two slices of a layer overlap: the earlier split wins there.";
+    SliceGap = "slice_gap": "A part of a layer is in no slice.";
+    DeadOverride = "dead_override": "An override can never apply: an earlier one takes its requests.";
+    BaselineOutweighed = "baseline_outweighed": "A challenger has more weight than the baseline.";
+    UnusedLayer = "unused_layer": "A layer is declared that no split is in.";
+    RequiresDisabled = "requires_disabled": "A split requires one that is not enabled, so it never applies.";
     SharedSalt = "shared_salt": "Two splits have one salt, so that the same users go first in both.";
+    InvalidDuration = "invalid_duration": "A duration is not whole numbers with units such as `1h30m`, or too long.";
+    InvalidTime = "invalid_time": "A time is not an RFC 3339 timestamp of the years 1970 to 9999.";
+    InvalidCookie = "invalid_cookie": "A cookie's attributes are a combination that browsers drop.";
+    InvalidDomain = "invalid_domain": "A cookie's domain is not a host name.";
+    CookieConflict = "cookie_conflict": "One cookie is used for two things, so that one of them would be lost.";
+    CookieTtlCapped = "cookie_ttl_capped": "A cookie lives longer than browsers keep any.";
+    WeakSecret = "weak_secret": "A secret is too short, or has characters that no header carries.";
+    RampOrder = "ramp_order": "The steps of a ramp do not come one after the other, or its pause is before its start.";
+    StickyOutlivesRamp = "sticky_outlives_ramp": "A sticky cookie keeps users on their first variant longer than the ramp takes.";
+    InvalidRegex = "invalid_regex": "A text is not a regular expression of the kind that is read here.";
+    InvalidCidr = "invalid_cidr": "A text is not an IP address or network, or has bits beyond its prefix.";
+    InvalidRange = "invalid_range": "A range of numbers holds none, or its bounds cannot be exact.";
+    PseudoHeader = "pseudo_header": "A header test on what is not among the headers: host, path, method.";
+    PreferCookies = "prefer_cookies": "A header test on all cookies at once, where one cookie is most likely meant.";
+    DuplicateValue = "duplicate_value": "A list has a value more than once.";
+    NeverMatches = "never_matches": "Two tests of a match entry exclude each other, so that it never holds.";
 }
 
 /// Whether a policy with this problem is refused.
@@ -95,9 +131,23 @@ pub struct Diagnostic {
 
 impl Diagnostic {
     /// Adds what to do about it.
-    pub(crate) fn help(&mut self, help: impl Into<String>) {
-        self.help = Some(help.into());
+    pub(crate) fn help(&mut self, help: impl Into<Cow<'static, str>>) {
+        self.set_help(help.into());
     }
+
+    /// Apart from [`Self::help`], so that its many callers do not each copy a text.
+    #[inline(never)]
+    fn set_help(&mut self, help: Cow<'static, str>) {
+        self.help = Some(in_one_line(help));
+    }
+}
+
+/// A text without control characters: what a document says cannot begin a line of its own in a log.
+pub(super) fn in_one_line(text: Cow<'static, str>) -> String {
+    if !text.contains(char::is_control) {
+        return text.into_owned();
+    }
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 impl fmt::Display for Diagnostic {

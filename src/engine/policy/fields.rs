@@ -1,9 +1,11 @@
 //! Reading objects of a document: every field is asked for by name, and what nobody asked for is
 //! reported with the name that was probably meant.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
 use std::fmt;
 
+use super::diagnostic::in_one_line;
+use super::name_map::NameMap;
 use super::suggest::nearest;
 use super::{Code, Diagnostic, Severity, Value};
 
@@ -37,7 +39,7 @@ impl Sink {
         &mut self,
         code: Code,
         path: &Path,
-        message: impl Into<String>,
+        message: impl Into<Cow<'static, str>>,
     ) -> &mut Diagnostic {
         self.report(Severity::Error, code, path, message.into())
     }
@@ -46,23 +48,25 @@ impl Sink {
         &mut self,
         code: Code,
         path: &Path,
-        message: impl Into<String>,
+        message: impl Into<Cow<'static, str>>,
     ) -> &mut Diagnostic {
         self.report(Severity::Warning, code, path, message.into())
     }
 
+    /// Not generic and not inlined: it is called from hundreds of places.
+    #[inline(never)]
     fn report(
         &mut self,
         severity: Severity,
         code: Code,
         path: &Path,
-        message: String,
+        message: Cow<'static, str>,
     ) -> &mut Diagnostic {
         self.diagnostics.push(Diagnostic {
             code,
             severity,
-            path: path.to_string(),
-            message,
+            path: in_one_line(path.to_string().into()),
+            message: in_one_line(message),
             help: None,
         });
         #[expect(clippy::expect_used, reason = "the line above pushes one")]
@@ -118,9 +122,9 @@ impl<'v, 'p> Fields<'v, 'p> {
             sink.wrong_type(path, "an object", value);
             return None;
         };
-        let mut seen = BTreeSet::new();
+        let mut seen = NameMap::default();
         for (name, _) in fields {
-            if !seen.insert(name) {
+            if seen.insert(name, 0).is_some() {
                 sink.error(
                     Code::DuplicateField,
                     &Path::Field(path, name),
@@ -133,8 +137,11 @@ impl<'v, 'p> Fields<'v, 'p> {
     }
 
     /// The value of a field, if it is there.
+    #[inline(never)]
     pub(super) fn get(&mut self, name: &'static str) -> Option<&'v Value> {
-        self.asked.push(name);
+        if !self.asked.contains(&name) {
+            self.asked.push(name);
+        }
         self.fields.iter().find(|(n, _)| n == name).map(|(_, v)| v)
     }
 
@@ -145,8 +152,7 @@ impl<'v, 'p> Fields<'v, 'p> {
         sink: &mut Sink,
         read: impl FnOnce(&'v Value, &Path, &mut Sink) -> Option<T>,
     ) -> Option<T> {
-        let value = self.get(name)?;
-        read(value, &Path::Field(self.path, name), sink)
+        read_entry(&self.entry(name), sink, read)
     }
 
     /// Reads a field that must be there.
@@ -156,14 +162,26 @@ impl<'v, 'p> Fields<'v, 'p> {
         sink: &mut Sink,
         read: impl FnOnce(&'v Value, &Path, &mut Sink) -> Option<T>,
     ) -> Option<T> {
-        let Some(value) = self.get(name) else {
+        read_entry(&self.required_entry(name, sink), sink, read)
+    }
+
+    // What the two do that does not depend on `read`, so that it is in the module once.
+
+    #[inline(never)]
+    fn entry(&mut self, name: &'static str) -> Option<Entry<'v, 'p>> {
+        self.get(name).map(|value| (value, Path::Field(self.path, name)))
+    }
+
+    #[inline(never)]
+    fn required_entry(&mut self, name: &'static str, sink: &mut Sink) -> Option<Entry<'v, 'p>> {
+        let entry = self.entry(name);
+        if entry.is_none() {
             let here = self.path.to_string();
             let whose = if here.is_empty() { "the policy".to_owned() } else { format!("`{here}`") };
             // A misspelt field is reported as unknown; that it is missing goes with it.
             sink.error(Code::MissingField, self.path, format!("{whose} needs a field `{name}`"));
-            return None;
-        };
-        read(value, &Path::Field(self.path, name), sink)
+        }
+        entry
     }
 
     /// Ends the reading: reports every field that nobody asked for.
@@ -179,6 +197,22 @@ impl<'v, 'p> Fields<'v, 'p> {
                 );
             }
         }
+    }
+}
+
+/// A field's value and its place.
+type Entry<'v, 'p> = (&'v Value, Path<'p>);
+
+/// Reads a field that may be there. It is lent here: moving it around is much of what reading one
+/// field takes of the module.
+fn read_entry<'v, T>(
+    entry: &Option<Entry<'v, '_>>,
+    sink: &mut Sink,
+    read: impl FnOnce(&'v Value, &Path, &mut Sink) -> Option<T>,
+) -> Option<T> {
+    match entry {
+        Some((value, path)) => read(value, path, sink),
+        None => None,
     }
 }
 
@@ -221,8 +255,10 @@ pub(super) fn read_list<'v, T>(
             .help("add an entry, or leave the field out");
         return None;
     }
-    // Not collected into an Option at once: every item reports its problems.
-    let read_item = |(index, item)| read(item, &Path::Index(path, index), sink);
-    let list: Vec<Option<T>> = items.iter().enumerate().map(read_item).collect();
-    list.into_iter().collect()
+    let mut list = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        // After one that failed the others are read all the same, to report their problems.
+        list.extend(read(item, &Path::Index(path, index), sink));
+    }
+    (list.len() == items.len()).then_some(list)
 }

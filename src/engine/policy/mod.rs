@@ -2,24 +2,50 @@
 //!
 //! Every input changes the policy or yields a diagnostic; nothing is dropped.
 
+pub(crate) mod cookie;
 mod diagnostic;
+pub mod duration;
 mod fields;
 mod model;
+mod name_map;
 mod names;
+pub(crate) mod ramp;
 mod read;
+mod read_cookie;
+mod read_key;
 mod read_match;
+mod read_ramp;
+mod read_split;
+mod read_sticky;
+mod read_test;
+mod read_variant;
 mod rules;
+mod rules_cookies;
+mod rules_layers;
+mod secret;
 mod suggest;
+pub mod time;
 mod value;
 mod weight;
 mod wire_struct;
+mod write;
+mod write_match;
+mod write_time;
 
+pub use cookie::{CookieOptions, SameSite};
 pub use diagnostic::{Code, Diagnostic, Severity};
-pub use model::{KeySource, OnMissingKey, Override, Policy, Split, Variant, WeightTotal};
+pub use model::{
+    Assignment, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror, MirrorBy, OnMissingKey,
+    Override, Policy, Requirement, Respond, Rewrite, SecretSource, Slice, Split, Sticky, Variant,
+    WeightTotal,
+};
+pub use ramp::{Ramp, RampStep};
+pub use secret::Secret;
 pub use value::Value;
 pub use weight::Weight;
 
 use fields::{Path, Sink};
+use name_map::NameMap;
 
 /// The outcome of checking a document.
 #[derive(Debug, Clone)]
@@ -91,13 +117,18 @@ pub fn hash(document: &Value) -> u64 {
 }
 
 fn canonical(value: &Value, text: &mut Vec<u8>) {
-    use std::io::Write as _;
-    let written = match value {
-        Value::Null => write!(text, "null"),
-        Value::Bool(b) => write!(text, "{b}"),
-        Value::Integer(n) => write!(text, "{n}"),
-        Value::Float(n) => write!(text, "{n}"),
-        Value::String(s) => write!(text, "{s:?}"),
+    match value {
+        Value::Null => text.extend(b"null"),
+        Value::Bool(b) => text.extend(if *b { b"true".as_slice() } else { b"false" }),
+        Value::Integer(n) => text.extend(n.to_string().into_bytes()),
+        Value::Float(n) => match whole(*n) {
+            Some(n) => canonical(&Value::Integer(n), text),
+            None => {
+                text.push(b'f');
+                text.extend(n.to_bits().to_le_bytes());
+            }
+        },
+        Value::String(s) => canonical_text(s, text),
         Value::List(items) => {
             text.push(b'[');
             for item in items {
@@ -105,24 +136,47 @@ fn canonical(value: &Value, text: &mut Vec<u8>) {
                 text.push(b',');
             }
             text.push(b']');
-            Ok(())
         }
         Value::Object(fields) => {
-            let mut sorted: Vec<_> = fields.iter().collect();
-            sorted.sort_by(|a, b| a.0.cmp(&b.0));
+            let mut sorted = NameMap::default();
+            for (index, (name, _)) in fields.iter().enumerate() {
+                sorted.insert(name, index);
+            }
             text.push(b'{');
-            for (name, value) in sorted {
-                canonical(&Value::String(name.clone()), text);
+            for (name, index) in sorted.iter() {
+                let Some((_, value)) = fields.get(index) else { continue };
+                canonical_text(name, text);
                 text.push(b':');
                 canonical(value, text);
                 text.push(b',');
             }
             text.push(b'}');
-            Ok(())
         }
-    };
-    debug_assert!(written.is_ok(), "writing to a Vec cannot fail");
+    }
+}
+
+fn canonical_text(content: &str, text: &mut Vec<u8>) {
+    text.push(b'"');
+    for byte in content.bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            text.push(b'\\');
+        }
+        text.push(byte);
+    }
+    text.push(b'"');
+}
+
+/// A double that is a whole number, as one.
+fn whole(number: f64) -> Option<i64> {
+    let whole = number as i64;
+    (whole as f64 == number).then_some(whole)
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_match;
+#[cfg(test)]
+mod tests_split;
+#[cfg(test)]
+mod tests_time;

@@ -1,7 +1,10 @@
 //! The policy: what the operator wrote, checked. Field names are those of the document.
 
 use super::Weight;
-use crate::matching::{Match, ValueTest};
+use super::cookie::CookieOptions;
+use super::ramp::Ramp;
+use super::secret::Secret;
+use crate::matching::Match;
 
 /// A checked split policy, version 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,6 +13,24 @@ pub struct Policy {
     pub cluster_header: String,
     /// Request header that lists the variants, as `checkout=canary, search=b`; `None` = off.
     pub variant_header: Option<String>,
+    /// Response header that lists the variants; `None` = off.
+    pub response_variant_header: Option<String>,
+    /// Request header that names the cluster a copy of the request goes to.
+    pub mirror_header: String,
+    /// Append the variants to the request's W3C `baggage`, as `split.checkout=canary`.
+    pub baggage: bool,
+    /// Append `vary: <variant_header>` to every response of a split, so that caches keep variants apart.
+    pub vary: bool,
+    /// Where the client's address is found: 0 = the proxy's own view of it (`source.address`); N = the
+    /// Nth from the right in `x-forwarded-for` as the filter sees it, which is Envoy's
+    /// `xff_num_trusted_hops` plus 1.
+    pub trusted_hops: u8,
+    /// Who may force variants from outside; `None` = nobody.
+    pub force: Option<Force>,
+    /// Sets of splits that exclude each other.
+    pub layers: Vec<Layer>,
+    /// Users never exposed to any split; `None` = nobody.
+    pub holdout: Option<Holdout>,
     /// Every split serves its baseline, whatever else it says.
     pub kill: bool,
     /// Decision points, in the order written.
@@ -21,6 +42,8 @@ impl Policy {
     pub const CLUSTER_HEADER: &str = "x-split-cluster";
     /// The default of `variant_header`.
     pub const VARIANT_HEADER: &str = "x-split-variant";
+    /// The default of `mirror_header`.
+    pub const MIRROR_HEADER: &str = "x-split-mirror";
 }
 
 impl Default for Policy {
@@ -29,10 +52,56 @@ impl Default for Policy {
         Self {
             cluster_header: Self::CLUSTER_HEADER.into(),
             variant_header: Some(Self::VARIANT_HEADER.into()),
+            response_variant_header: None,
+            mirror_header: Self::MIRROR_HEADER.into(),
+            baggage: false,
+            vary: false,
+            trusted_hops: 0,
+            force: None,
+            layers: Vec::new(),
+            holdout: None,
             kill: false,
             splits: Vec::new(),
         }
     }
+}
+
+/// Who may force variants: a request that proves to know the secret may name them in a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Force {
+    /// Request header that names the variants wanted, as `checkout=canary, search=b`.
+    pub header: String,
+    /// Where the secret is.
+    pub secret_in: SecretSource,
+    /// The secret itself.
+    pub secret: Secret,
+}
+
+/// Where a request carries a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In this request header.
+    Header(String),
+    /// In this cookie.
+    Cookie(String),
+}
+
+/// A set of splits of which at most one applies to a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Unique in the policy.
+    pub name: String,
+    /// Hashed with the key for slices; the name where none is written.
+    pub salt: String,
+}
+
+/// Users who are served the baseline of every split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holdout {
+    /// Buckets below this are held out: hundredths of a percent, 0..=10000.
+    pub buckets: u16,
+    /// Hashed with the key; `holdout` where none is written.
+    pub salt: String,
 }
 
 /// One decision point.
@@ -48,6 +117,8 @@ pub struct Split {
     pub key: Vec<KeySource>,
     /// What happens to a request without a key.
     pub on_missing_key: OnMissingKey,
+    /// Whether the key or chance decides.
+    pub assignment: Assignment,
     /// Hashed with the key; the name where none is written.
     pub salt: String,
     /// Index in `variants` of the variant served when in doubt.
@@ -58,10 +129,22 @@ pub struct Split {
     pub weight_total: WeightTotal,
     /// Forced variants; the first whose match holds wins.
     pub overrides: Vec<Override>,
+    /// Index in [`Policy::layers`].
+    pub layer: Option<usize>,
+    /// Which users of the layer; `None` = all.
+    pub slice: Option<Slice>,
+    /// Keeps a user's first variant by cookie; `None` = off.
+    pub sticky: Option<Sticky>,
+    /// Weights over time; `None` = always those of the variants.
+    pub ramp: Option<Ramp>,
+    /// Copies of requests; `None` = none.
+    pub mirror: Option<Mirror>,
+    /// Only users who have all of these.
+    pub requires: Vec<Requirement>,
 }
 
 /// One outcome of a split.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Variant {
     /// Unique in the split.
     pub name: String,
@@ -71,6 +154,45 @@ pub struct Variant {
     pub weight: Weight,
     /// The largest weight it may be given.
     pub max_weight: Option<Weight>,
+    /// Keeps those who hold it by sticky cookie, admits nobody new.
+    pub drain: bool,
+    /// Edits of the request's headers.
+    pub request_headers: HeaderEdits,
+    /// Edits of the response's headers.
+    pub response_headers: HeaderEdits,
+    /// Answered by the proxy itself.
+    pub respond: Option<Respond>,
+    /// Changes of host and path before the request goes on.
+    pub rewrite: Rewrite,
+}
+
+/// Edits of headers, applied in this order: remove, set, add (names in lower case).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HeaderEdits {
+    /// Headers that are replaced.
+    pub set: Vec<(String, String)>,
+    /// Headers that get one more line.
+    pub add: Vec<(String, String)>,
+    /// Headers that are taken away.
+    pub remove: Vec<String>,
+}
+
+/// A response by the proxy itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Respond {
+    /// 200 to 599.
+    pub status: u16,
+    /// Its text; may be empty.
+    pub body: String,
+}
+
+/// Changes of a request's target.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rewrite {
+    /// The new host.
+    pub host: Option<String>,
+    /// A path prefix (on segment borders) and what takes its place.
+    pub path_prefix: Option<(String, String)>,
 }
 
 /// A forced variant.
@@ -78,8 +200,8 @@ pub struct Variant {
 pub struct Override {
     /// For which requests.
     pub matches: Vec<Match>,
-    /// Index in the split's `variants`.
-    pub variant: usize,
+    /// Index in the split's `variants`; `None` = the split does not apply (`skip: true`).
+    pub variant: Option<usize>,
 }
 
 /// Where a user's key comes from.
@@ -89,6 +211,19 @@ pub enum KeySource {
     Header(String),
     /// This cookie: its first value that is not empty.
     Cookie(String),
+    /// This query parameter: its first value that is not empty, percent-decoded.
+    Query(String),
+    /// A claim of a token that `jwt_authn` has checked.
+    Jwt {
+        /// The `payload_in_metadata` of the provider.
+        provider: String,
+        /// The claim's name.
+        claim: String,
+    },
+    /// The client's address without port.
+    ClientIp,
+    /// A new random id, kept in a cookie (which an earlier source reads).
+    Generate(CookieOptions),
 }
 
 /// What happens to a request without a key.
@@ -109,6 +244,76 @@ impl OnMissingKey {
         &[("baseline", Self::Baseline), ("random", Self::Random), ("skip", Self::Skip)];
 }
 
+/// Whether the key or chance decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Assignment {
+    /// One user, one variant.
+    #[default]
+    Hash,
+    /// A variant drawn by weight, anew for each request.
+    Random,
+}
+
+impl Assignment {
+    /// Each value with its text in a policy.
+    pub const ALL: &[(&str, Self)] = &[("hash", Self::Hash), ("random", Self::Random)];
+}
+
+/// A split's share of its layer: buckets `from <= bucket < to`, in hundredths of a percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    /// First bucket, 0..=9999.
+    pub from: u16,
+    /// First bucket after the slice, 1..=10000.
+    pub to: u16,
+}
+
+/// Keeps a user's first variant by an authenticated cookie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sticky {
+    /// The cookie.
+    pub cookie: CookieOptions,
+    /// Assignments of another epoch no longer count.
+    pub epoch: u32,
+    /// The key of the cookie's MAC.
+    pub secret: Secret,
+}
+
+/// Copies of requests to another cluster; their answers are ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// Where copies go.
+    pub cluster: String,
+    /// How much: hundredths of a percent, 0..=10000.
+    pub buckets: u16,
+    /// Whether the share is of users or of requests.
+    pub by: MirrorBy,
+}
+
+/// What a mirror's share is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MirrorBy {
+    /// The same users always; 5 % are inside 10 %.
+    #[default]
+    User,
+    /// Requests, by chance.
+    Request,
+}
+
+impl MirrorBy {
+    /// Each value with its text in a policy.
+    pub const ALL: &[(&str, Self)] = &[("user", Self::User), ("request", Self::Request)];
+}
+
+/// A variant of an earlier split that a user must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requirement {
+    /// Index in [`Policy::splits`].
+    pub split: usize,
+    /// Index in that split's variants.
+    pub variant: usize,
+}
+
 /// What the weights of a split must sum to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WeightTotal {
@@ -121,33 +326,5 @@ pub enum WeightTotal {
 impl Default for WeightTotal {
     fn default() -> Self {
         Self::Exactly(Weight::HUNDRED)
-    }
-}
-
-impl Split {
-    /// Everything the split reads a header for: the names, with repetitions.
-    pub fn headers_read(&self) -> impl Iterator<Item = &str> {
-        let matches = self.matches.iter().flatten();
-        matches
-            .chain(self.overrides.iter().flat_map(|o| &o.matches))
-            .flat_map(|m| &m.headers)
-            .map(|test| test.name.as_str())
-            .chain(self.key.iter().filter_map(|source| match source {
-                KeySource::Header(name) => Some(name.as_str()),
-                KeySource::Cookie(_) => None,
-            }))
-    }
-}
-
-/// Whether a value of this text can meet the test at all; used to derive sample requests.
-impl ValueTest {
-    /// A value that meets the test; `None` where only absence does.
-    pub fn sample(&self) -> Option<Vec<u8>> {
-        match self {
-            Self::Exact(value) | Self::Prefix(value) => Some(value.to_vec()),
-            Self::Present(true) => Some(b"1".to_vec()),
-            Self::Present(false) => None,
-            Self::In(values) => values.first().map(|v| v.to_vec()),
-        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::fields::{Path, Sink, read_text};
 use super::{Code, Value};
+use crate::matching::Escaped;
 
 /// Longest name of a split or variant, in bytes.
 pub(super) const NAME_MAX: usize = 64;
@@ -136,10 +137,6 @@ pub(super) fn read_salt(value: &Value, path: &Path, sink: &mut Sink) -> Option<S
 }
 
 /// The text as it can stand in a message: escaped, and not longer than a line.
-pub(super) fn shown(text: &str) -> String {
-    let mut short: String = text.chars().take(80).flat_map(char::escape_debug).collect();
-    if text.chars().nth(80).is_some() {
-        short.push_str("...");
-    }
-    short
+pub(super) const fn shown(text: &str) -> Escaped<'_> {
+    Escaped(text)
 }

@@ -1,54 +1,68 @@
-//! Reading a document: [`Value`] -> [`Policy`], with every problem reported.
+//! Reading a document: [`Value`] -> [`Policy`], with every problem reported. This file reads what
+//! holds for all splits; [`super::read_split`] reads a split.
 
 use super::fields::{Fields, Path, Sink, read_bool, read_list, read_text};
-use super::names::{
-    read_cluster, read_control_header, read_cookie_name, read_header_name, read_name, read_salt,
-};
-use super::read_match::read_matches;
+use super::name_map::NameMap;
+use super::names::{read_control_header, read_cookie_name, read_name, read_salt};
+use super::read_key::read_key;
+use super::read_split::{Around, name_of, read_splits};
 use super::rules;
-use super::{
-    Code, KeySource, OnMissingKey, Override, Policy, Split, Value, Variant, Weight, WeightTotal,
-};
+use super::rules_cookies;
+use super::rules_layers;
+use super::{Code, Force, Holdout, Layer, Policy, Secret, SecretSource, Value, Weight};
 
 /// The version this release reads.
 const VERSION: i64 = 1;
+/// Layers a policy may have.
+pub(super) const LAYERS_MAX: usize = 64;
+/// The fewest bytes of a secret.
+const SECRET_MIN: usize = 16;
 
 /// Reads the document; `None` when something required could not be read (which is reported).
 pub(super) fn read_policy(value: &Value, sink: &mut Sink) -> Option<Policy> {
     let root = Path::Root;
     let mut fields = Fields::open(value, &root, sink)?;
     fields.required("version", sink, read_version);
+    let default = Policy::default();
     let cluster_header = fields.optional("cluster_header", sink, read_control_header);
     let variant_header = match fields.get("variant_header") {
-        None => Some(Policy::VARIANT_HEADER.to_owned()),
+        None => default.variant_header.clone(),
         Some(Value::Null) => None,
         Some(name) => read_control_header(name, &Path::Field(&root, "variant_header"), sink),
     };
-    let kill = fields.optional("kill", sink, read_bool);
+    let response_variant_header =
+        fields.optional("response_variant_header", sink, read_control_header);
+    let mirror_header = fields.optional("mirror_header", sink, read_control_header);
+    let baggage = fields.optional("baggage", sink, read_bool);
+    let vary = fields.optional("vary", sink, read_bool);
+    let trusted_hops = fields.optional("client_ip", sink, read_client_ip);
+    let force = fields.optional("force", sink, read_force);
     let key = fields.optional("key", sink, read_key);
+    let layers = fields.optional("layers", sink, read_layers);
+    let holdout = fields.optional("holdout", sink, read_holdout);
+    let kill = fields.optional("kill", sink, read_bool);
     let mut policy = Policy {
-        cluster_header: cluster_header.unwrap_or_else(|| Policy::CLUSTER_HEADER.into()),
+        cluster_header: cluster_header.unwrap_or(default.cluster_header),
         variant_header,
+        response_variant_header,
+        mirror_header: mirror_header.unwrap_or(default.mirror_header),
+        baggage: baggage.unwrap_or_default(),
+        vary: vary.unwrap_or_default(),
+        trusted_hops: trusted_hops.unwrap_or_default(),
+        force,
+        layers: layers.unwrap_or_default(),
+        holdout,
         kill: kill.unwrap_or_default(),
         splits: Vec::new(),
     };
     rules::check_headers(&policy, sink);
-    let around =
-        Around { policy: &policy, key: key.as_deref(), key_given: fields.get("key").is_some() };
+    let around = Around::new(&policy, key.as_deref(), fields.get("key").is_some(), value);
     let splits = fields.required("splits", sink, |v, p, s| read_splits(v, p, s, &around));
     fields.close(sink);
     policy.splits = splits?;
+    rules_layers::check(&policy, sink);
+    rules_cookies::check(&policy, sink);
     Some(policy)
-}
-
-/// What a split needs to know of the policy around it.
-struct Around<'p> {
-    /// The policy, its splits not read yet.
-    policy: &'p Policy,
-    /// The default key.
-    key: Option<&'p [KeySource]>,
-    /// The policy has a `key`, be it a broken one.
-    key_given: bool,
 }
 
 fn read_version(value: &Value, path: &Path, sink: &mut Sink) -> Option<()> {
@@ -66,164 +80,147 @@ fn read_version(value: &Value, path: &Path, sink: &mut Sink) -> Option<()> {
     None
 }
 
-fn read_splits(value: &Value, path: &Path, sink: &mut Sink, around: &Around) -> Option<Vec<Split>> {
-    // No splits at all is a policy, too: the way to switch everything off and keep the file.
-    if matches!(value, Value::List(items) if items.is_empty()) {
-        return Some(Vec::new());
-    }
-    let mut seen = rules::Seen::default();
-    read_list(value, path, sink, |value, path, sink| {
-        let split = read_split(value, path, sink, around);
-        match &split {
-            Some(split) => {
-                rules::check_split(around.policy, split, path, sink);
-                seen.check_split(split, path, sink);
-            }
-            // What could not be read has reported why.
-            None => seen.skip(),
-        }
-        split
-    })
-}
-
-fn read_split(value: &Value, path: &Path, sink: &mut Sink, around: &Around) -> Option<Split> {
+fn read_client_ip(value: &Value, path: &Path, sink: &mut Sink) -> Option<u8> {
     let mut fields = Fields::open(value, path, sink)?;
-    let name = fields.required("name", sink, read_name);
-    let enabled = fields.optional("enabled", sink, read_bool);
-    let matches = fields.optional("match", sink, read_matches);
-    let own_key = fields.optional("key", sink, read_key);
-    if fields.get("key").is_none() && !around.key_given {
-        sink.error(
-            Code::MissingKey,
-            path,
-            "nothing says which header or cookie identifies the user",
-        )
-        .help("add `key: [{header: x-user-id}]` to the split, or to the policy for all splits");
-    }
-    let on_missing_key = fields.optional("on_missing_key", sink, read_on_missing_key);
-    let salt = fields.optional("salt", sink, read_salt);
-    let weight_total = fields.optional("weight_total", sink, read_weight_total);
-    let variants = fields.required("variants", sink, |v, p, s| read_list(v, p, s, read_variant));
-    let index_of = |v: &Value, p: &Path, s: &mut Sink| find_variant(v, p, s, variants.as_deref());
-    let baseline = fields.required("baseline", sink, index_of);
-    let overrides = fields.optional("overrides", sink, |v, p, s| {
-        read_list(v, p, s, |v, p, s| read_override(v, p, s, index_of))
-    });
+    let hops =
+        fields.required("trusted_hops", sink, |v, p, s| read_whole(v, p, s, 0, u8::MAX.into()));
     fields.close(sink);
-    let name = name?;
-    Some(Split {
-        enabled: enabled.unwrap_or(true),
-        matches,
-        key: own_key.or_else(|| around.key.map(<[_]>::to_vec)).unwrap_or_default(),
-        on_missing_key: on_missing_key.unwrap_or_default(),
-        salt: salt.unwrap_or_else(|| name.clone()),
-        baseline: baseline?,
-        weight_total: weight_total.unwrap_or_default(),
-        variants: variants?,
-        overrides: overrides.unwrap_or_default(),
-        name,
-    })
+    hops.and_then(|hops| u8::try_from(hops).ok())
 }
 
-fn read_key(value: &Value, path: &Path, sink: &mut Sink) -> Option<Vec<KeySource>> {
-    read_list(value, path, sink, |value, path, sink| {
+fn read_force(value: &Value, path: &Path, sink: &mut Sink) -> Option<Force> {
+    let mut fields = Fields::open(value, path, sink)?;
+    let header = fields.optional("header", sink, read_control_header);
+    let given = fields.get("header").is_some();
+    let secret = fields.required("secret", sink, |value, path, sink| {
         let mut fields = Fields::open(value, path, sink)?;
-        let header = fields.optional("header", sink, read_header_name).map(KeySource::Header);
-        let cookie = fields.optional("cookie", sink, read_cookie_name).map(KeySource::Cookie);
-        let given = [fields.get("header"), fields.get("cookie")].iter().flatten().count();
+        let in_header =
+            fields.optional("header", sink, read_control_header).map(SecretSource::Header);
+        let in_cookie = fields.optional("cookie", sink, read_cookie_name).map(SecretSource::Cookie);
+        let places = [fields.get("header"), fields.get("cookie")].iter().flatten().count();
+        let value = fields.required("value", sink, read_secret);
         fields.close(sink);
-        if given != 1 {
-            sink.error(
-                Code::InvalidKeySource,
-                path,
-                "a key source needs exactly one of `header`, `cookie`",
-            )
-            .help("sources are tried in order: `key: [{header: x-user-id}, {cookie: uid}]`");
+        if places != 1 {
+            let message = "a secret is carried in exactly one of `header`, `cookie`";
+            sink.error(Code::InvalidValue, path, message)
+                .help("write `secret: {header: x-split-secret, value: ...}`");
             return None;
         }
-        header.or(cookie)
-    })
+        Some((in_header.or(in_cookie)?, value?))
+    });
+    fields.close(sink);
+    let (secret_in, secret) = secret?;
+    let header = if given { header? } else { "x-split-force".to_owned() };
+    Some(Force { header, secret_in, secret })
 }
 
-fn read_on_missing_key(value: &Value, path: &Path, sink: &mut Sink) -> Option<OnMissingKey> {
-    let word = read_text(value, path, sink)?;
-    let found = OnMissingKey::ALL.iter().find(|(known, _)| *known == word);
-    if found.is_none() {
-        let known: Vec<_> = OnMissingKey::ALL.iter().map(|(known, _)| *known).collect();
-        sink.unknown(Code::InvalidValue, path, "value", word, &known);
+/// A secret: text of at least 16 bytes. It is never shown.
+pub(super) fn read_secret(value: &Value, path: &Path, sink: &mut Sink) -> Option<Secret> {
+    let Value::String(secret) = value else {
+        let message = format!("expected a string, found {}", value.kind());
+        sink.error(Code::WrongType, path, message).help("put the secret in quotes");
+        return None;
+    };
+    let printable = secret.bytes().all(|b| b.is_ascii_graphic());
+    if secret.len() >= SECRET_MIN && printable && secret.len() <= 256 {
+        return Some(Secret::from(secret.as_str()));
     }
-    found.map(|(_, value)| *value)
+    sink.error(Code::WeakSecret, path, "the secret is too easily guessed, or no header carries it")
+        .help(
+            "a secret is 16 to 256 visible ASCII characters, such as `openssl rand -hex 32` prints",
+        );
+    None
 }
 
-fn read_weight(value: &Value, path: &Path, sink: &mut Sink) -> Option<Weight> {
+fn read_layers(value: &Value, path: &Path, sink: &mut Sink) -> Option<Vec<Layer>> {
+    let mut names = NameMap::default();
+    let layers = read_list(value, path, sink, |value, path, sink| {
+        let mut fields = Fields::open(value, path, sink)?;
+        let name = fields.required("name", sink, read_name);
+        let salt = fields.optional("salt", sink, read_salt);
+        fields.close(sink);
+        let name = name?;
+        if names.insert(name_of(value), 0).is_some() {
+            let message = format!("layer `{name}` is there already");
+            sink.error(Code::DuplicateName, &Path::Field(path, "name"), message);
+        }
+        Some(Layer { salt: salt.unwrap_or_else(|| name.clone()), name })
+    })?;
+    if layers.len() > LAYERS_MAX {
+        let message = format!("{} layers are more than {LAYERS_MAX}", layers.len());
+        sink.error(Code::LimitExceeded, path, message);
+    }
+    Some(layers)
+}
+
+fn read_holdout(value: &Value, path: &Path, sink: &mut Sink) -> Option<Holdout> {
+    let mut fields = Fields::open(value, path, sink)?;
+    let buckets = fields.required("percent", sink, read_percent);
+    let salt = fields.optional("salt", sink, read_salt);
+    fields.close(sink);
+    Some(Holdout { buckets: buckets?, salt: salt.unwrap_or_else(|| "holdout".into()) })
+}
+
+/// A percentage with up to two decimals, as a number of buckets: 0..=10000.
+pub(super) fn read_percent(value: &Value, path: &Path, sink: &mut Sink) -> Option<u16> {
     if !matches!(value, Value::Integer(_) | Value::Float(_)) {
         sink.wrong_type(path, "a number", value);
         return None;
     }
-    match Weight::from_value(value) {
-        Ok(weight) => Some(weight),
-        Err(why) => {
-            sink.error(Code::InvalidWeight, path, format!("`{value}` {why}"))
-                .help("weights are 0 to 1000000000 with up to four decimals");
-            None
+    let in_hundredths = |weight: Weight| {
+        let buckets = weight.units().checked_div(100)?;
+        let exact = buckets.checked_mul(100)? == weight.units();
+        u16::try_from(buckets).ok().filter(|buckets| exact && *buckets <= 10_000)
+    };
+    let buckets = Weight::from_value(value).ok().and_then(in_hundredths);
+    if buckets.is_none() {
+        sink.error(Code::InvalidPercent, path, format!("`{value}` is not a percentage"))
+            .help("a percentage is 0 to 100 with up to two decimals");
+    }
+    buckets
+}
+
+/// A whole number in a range.
+pub(super) fn read_whole(
+    value: &Value,
+    path: &Path,
+    sink: &mut Sink,
+    min: i64,
+    max: i64,
+) -> Option<i64> {
+    let number = match value {
+        Value::Integer(n) => Some(*n),
+        // Whole doubles below 2^53 are exact.
+        Value::Float(n) if n.fract() == 0.0 && n.abs() < 9e15 => Some(*n as i64),
+        Value::Float(_) => None,
+        _ => {
+            sink.wrong_type(path, "a whole number", value);
+            return None;
         }
+    };
+    let number = number.filter(|n| (min..=max).contains(n));
+    if number.is_none() {
+        sink.error(
+            Code::InvalidValue,
+            path,
+            format!("`{value}` is not a whole number from {min} to {max}"),
+        );
     }
+    number
 }
 
-fn read_weight_total(value: &Value, path: &Path, sink: &mut Sink) -> Option<WeightTotal> {
-    if matches!(value, Value::String(word) if word == "any") {
-        return Some(WeightTotal::Any);
-    }
-    if let Value::String(_) = value {
-        sink.wrong_type(path, "a number or `any`", value);
-        return None;
-    }
-    let total = read_weight(value, path, sink)?;
-    if total.is_zero() {
-        sink.error(Code::InvalidWeight, path, "a `weight_total` of `0` leaves nobody a variant")
-            .help("to switch the split off, write `enabled: false`");
-        return None;
-    }
-    Some(WeightTotal::Exactly(total))
-}
-
-fn read_variant(value: &Value, path: &Path, sink: &mut Sink) -> Option<Variant> {
-    let mut fields = Fields::open(value, path, sink)?;
-    let name = fields.required("name", sink, read_name);
-    let cluster = fields.optional("cluster", sink, read_cluster);
-    let weight = fields.required("weight", sink, read_weight);
-    let max_weight = fields.optional("max_weight", sink, read_weight);
-    fields.close(sink);
-    Some(Variant { name: name?, cluster, weight: weight?, max_weight })
-}
-
-fn read_override(
+/// One word of a list of words.
+pub(super) fn read_word<T: Copy>(
     value: &Value,
     path: &Path,
     sink: &mut Sink,
-    index_of: impl FnOnce(&Value, &Path, &mut Sink) -> Option<usize>,
-) -> Option<Override> {
-    let mut fields = Fields::open(value, path, sink)?;
-    let matches = fields.required("match", sink, read_matches);
-    let variant = fields.required("variant", sink, index_of);
-    fields.close(sink);
-    Some(Override { matches: matches?, variant: variant? })
-}
-
-/// The index of a variant that is referred to by name. Where the variants themselves could not be
-/// read, their own problems are enough.
-fn find_variant(
-    value: &Value,
-    path: &Path,
-    sink: &mut Sink,
-    variants: Option<&[Variant]>,
-) -> Option<usize> {
-    let name = read_text(value, path, sink)?;
-    let variants = variants?;
-    let found = variants.iter().position(|v| v.name == name);
+    all: &[(&str, T)],
+) -> Option<T> {
+    let word = read_text(value, path, sink)?;
+    let found = all.iter().find(|(known, _)| *known == word);
     if found.is_none() {
-        let known: Vec<_> = variants.iter().map(|v| v.name.as_str()).collect();
-        sink.unknown(Code::UnknownVariant, path, "variant", name, &known);
+        let known: Vec<_> = all.iter().map(|(known, _)| *known).collect();
+        sink.unknown(Code::InvalidValue, path, "value", word, &known);
     }
-    found
+    found.map(|(_, value)| *value)
 }

@@ -1,13 +1,21 @@
 //! Reading match lists: document -> [`Match`].
 
-use super::fields::{Fields, Path, Sink, list_of, read_bool, read_list, read_text};
-use super::names::{read_header_name, read_method, shown};
+use super::fields::{Fields, Path, Sink, list_of, read_list, read_text};
+use super::name_map::NameMap;
+use super::names::{read_cookie_name, read_header_name, read_method, shown};
+use super::read_key::read_plain_text;
+use super::read_test::{Place, read_pattern, read_value_test};
 use super::{Code, Value};
-use crate::matching::{HeaderTest, HostPattern, Match, PathPattern, ValueTest};
+use crate::matching::{
+    Cidr, CidrError, HostPattern, Match, NamedTest, PathPattern, first_conflict,
+};
+
+/// Entries a match list may have, and conditions each field of an entry.
+pub(super) const CONDITIONS_MAX: usize = 1_000;
 
 /// A list of which any entry must hold.
 pub(super) fn read_matches(value: &Value, path: &Path, sink: &mut Sink) -> Option<Vec<Match>> {
-    read_list(value, path, sink, read_entry)
+    read_conditions(value, path, sink, read_entry)
 }
 
 fn read_entry(value: &Value, path: &Path, sink: &mut Sink) -> Option<Match> {
@@ -17,17 +25,69 @@ fn read_entry(value: &Value, path: &Path, sink: &mut Sink) -> Option<Match> {
             .help("leave `match` out to take every request, or add a condition");
         return None;
     }
-    let hosts = fields.optional("hosts", sink, |v, p, s| read_list(v, p, s, read_host));
+    let hosts = fields.optional("hosts", sink, |v, p, s| read_set(v, p, s, read_host));
     let pattern = fields.optional("path", sink, read_path);
-    let methods = fields.optional("methods", sink, |v, p, s| read_list(v, p, s, read_method));
-    let headers = fields.optional("headers", sink, |v, p, s| read_list(v, p, s, read_header_test));
+    let methods = fields.optional("methods", sink, |v, p, s| read_set(v, p, s, read_method));
+    let headers =
+        fields.optional("headers", sink, |v, p, s| read_named_tests(v, p, s, Place::Header));
+    let cookies =
+        fields.optional("cookies", sink, |v, p, s| read_named_tests(v, p, s, Place::Cookie));
+    let query = fields.optional("query", sink, |v, p, s| read_named_tests(v, p, s, Place::Query));
+    let source_ip = fields.optional("source_ip", sink, |v, p, s| read_set(v, p, s, read_cidr));
     fields.close(sink);
     Some(Match {
         hosts: hosts.unwrap_or_default(),
         path: pattern,
         methods: methods.unwrap_or_default(),
         headers: headers.unwrap_or_default(),
+        cookies: cookies.unwrap_or_default(),
+        query: query.unwrap_or_default(),
+        source_ip: source_ip.unwrap_or_default(),
     })
+}
+
+/// Reads a list of conditions, of a size that a request can be tried against.
+fn read_conditions<'v, T>(
+    value: &'v Value,
+    path: &Path,
+    sink: &mut Sink,
+    read: impl FnMut(&'v Value, &Path, &mut Sink) -> Option<T>,
+) -> Option<Vec<T>> {
+    if let Value::List(items) = value
+        && items.len() > CONDITIONS_MAX
+    {
+        let message = format!("{} conditions are more than {CONDITIONS_MAX}", items.len());
+        sink.error(Code::LimitExceeded, path, message)
+            .help("for many values of a header, cookie or query parameter use one test with `in`");
+        return None;
+    }
+    read_list(value, path, sink, read)
+}
+
+/// Reads conditions of which any must hold, so that one of them twice says nothing new.
+fn read_set<'v, T: ToString>(
+    value: &'v Value,
+    path: &Path,
+    sink: &mut Sink,
+    read: impl FnMut(&'v Value, &Path, &mut Sink) -> Option<T>,
+) -> Option<Vec<T>> {
+    let list = read_conditions(value, path, sink, read)?;
+    let texts: Vec<String> = list.iter().map(T::to_string).collect();
+    let mut seen = NameMap::default();
+    let duplicates = texts.iter().filter(|text| seen.insert(text, 0).is_some()).count();
+    warn_of_duplicates(duplicates, path, sink);
+    Some(list)
+}
+
+/// Warns, once, that some values of a list were there already.
+pub(super) fn warn_of_duplicates(count: usize, path: &Path, sink: &mut Sink) {
+    let message = match count {
+        0 => return,
+        1 => "one value is in the list already".to_owned(),
+        _ => format!("{count} values are in the list already"),
+    };
+    sink.warning(Code::DuplicateValue, path, message)
+        .help("each value counts once: remove the others");
 }
 
 fn read_host(value: &Value, path: &Path, sink: &mut Sink) -> Option<HostPattern> {
@@ -47,17 +107,29 @@ fn read_host(value: &Value, path: &Path, sink: &mut Sink) -> Option<HostPattern>
 }
 
 fn read_path(value: &Value, path: &Path, sink: &mut Sink) -> Option<PathPattern> {
+    const FORMS: [&str; 4] = ["exact", "prefix", "raw_prefix", "regex"];
     let mut fields = Fields::open(value, path, sink)?;
-    let exact = fields.optional("exact", sink, read_path_text);
-    let prefix = fields.optional("prefix", sink, read_path_text);
-    let given = fields_given(value, &["exact", "prefix"]);
+    let mut given = 0_usize;
+    let mut pattern = None;
+    for form in FORMS {
+        let found = fields.optional(form, sink, |v, p, s| match form {
+            "exact" => read_path_text(v, p, s).map(PathPattern::Exact),
+            "prefix" => read_path_text(v, p, s).map(PathPattern::Prefix),
+            "raw_prefix" => read_path_text(v, p, s).map(PathPattern::RawPrefix),
+            _ => read_pattern(v, p, s, false).map(PathPattern::Regex),
+        });
+        if fields.get(form).is_some() {
+            given = given.saturating_add(1);
+            pattern = found;
+        }
+    }
     fields.close(sink);
     if given != 1 {
-        sink.error(Code::InvalidTest, path, "a path needs exactly one of `exact`, `prefix`")
-            .help("write `path: {prefix: /api/}`");
+        let message = format!("a path needs exactly one of {}", list_of(&FORMS));
+        sink.error(Code::InvalidTest, path, message).help("write `path: {prefix: /api/}`");
         return None;
     }
-    exact.map(PathPattern::Exact).or(prefix.map(PathPattern::Prefix))
+    pattern
 }
 
 fn read_path_text(value: &Value, path: &Path, sink: &mut Sink) -> Option<Box<str>> {
@@ -75,60 +147,79 @@ fn read_path_text(value: &Value, path: &Path, sink: &mut Sink) -> Option<Box<str
     None
 }
 
-fn read_header_test(value: &Value, path: &Path, sink: &mut Sink) -> Option<HeaderTest> {
-    let mut fields = Fields::open(value, path, sink)?;
-    let name = fields.required("name", sink, read_header_name);
-    let test = read_value_test(value, path, &mut fields, sink);
-    fields.close(sink);
-    Some(HeaderTest { name: name?, test: test? })
-}
-
-/// The forms of a value test.
-const FORMS: [&str; 4] = ["exact", "prefix", "present", "in"];
-
-/// Reads the value test among the fields of an object.
-fn read_value_test(
+/// Reads tests of named values, of which all must hold.
+fn read_named_tests(
     value: &Value,
     path: &Path,
-    fields: &mut Fields,
     sink: &mut Sink,
-) -> Option<ValueTest> {
-    let exact = fields.optional("exact", sink, read_bytes).map(ValueTest::Exact);
-    let prefix = fields.optional("prefix", sink, read_bytes).map(ValueTest::Prefix);
-    let present = fields.optional("present", sink, read_bool).map(ValueTest::Present);
-    let one_of = fields
-        .optional("in", sink, |v, p, s| read_list(v, p, s, read_bytes))
-        .map(ValueTest::one_of);
-    if fields_given(value, &FORMS) != 1 {
-        sink.error(
-            Code::InvalidTest,
-            path,
-            format!("a value test needs exactly one of {}", list_of(&FORMS)),
-        )
-        .help("to require that a header is there, whatever its value, write `present: true`");
-        return None;
-    }
-    exact.or(prefix).or(present).or(one_of)
-}
-
-fn read_bytes(value: &Value, path: &Path, sink: &mut Sink) -> Option<Box<[u8]>> {
-    let text = read_text(value, path, sink)?;
-    // A proxy hands values on without the spaces around them and never with control characters.
-    if text.trim_matches([' ', '\t']) != text
-        || text.bytes().any(|b| b.is_ascii_control() && b != b'\t')
+    place: Place,
+) -> Option<Vec<NamedTest>> {
+    let tests = read_conditions(value, path, sink, |v, p, s| read_named_test(v, p, s, place))?;
+    if let Some((earlier, later)) = first_conflict(&tests)
+        && let (Some(a), Some(b)) = (tests.get(earlier), tests.get(later))
     {
-        sink.error(Code::InvalidValue, path, format!("no header value is `{}`", shown(text)))
-            .help("header values have no control characters and no spaces around them");
-        return None;
+        let message = format!(
+            "no request meets this and `{path}[{earlier}]`: {} `{}` cannot be both {} and {}",
+            place.word(),
+            a.name,
+            a.test,
+            b.test
+        );
+        sink.warning(Code::NeverMatches, &Path::Index(path, later), message)
+            .help("all tests of an entry must hold; alternatives are entries of their own, or values of `in`");
     }
-    Some(text.as_bytes().into())
+    Some(tests)
 }
 
-fn fields_given(value: &Value, names: &[&str]) -> usize {
-    match value {
-        Value::Object(fields) => {
-            names.iter().filter(|n| fields.iter().any(|(f, _)| f == *n)).count()
+fn read_named_test(value: &Value, path: &Path, sink: &mut Sink, place: Place) -> Option<NamedTest> {
+    let mut fields = Fields::open(value, path, sink)?;
+    let name = fields.required("name", sink, |value, path, sink| match place {
+        Place::Header => read_tested_header(value, path, sink),
+        Place::Cookie => read_cookie_name(value, path, sink),
+        Place::Query => read_plain_text(value, path, sink),
+    });
+    let test = read_value_test(&mut fields, path, sink, place);
+    fields.close(sink);
+    Some(NamedTest { name: name?, test: test? })
+}
+
+/// The name of a header that a request can be tested for.
+fn read_tested_header(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
+    let name = read_text(value, path, sink)?;
+    let field = match name.to_ascii_lowercase().as_str() {
+        "host" | ":authority" => "hosts",
+        ":path" => "path` or `query",
+        ":method" => "methods",
+        "cookie" => {
+            sink.warning(Code::PreferCookies, path, "header `cookie` has all cookies in one value")
+                .help("use `cookies`, which tests one cookie by its name");
+            return Some("cookie".into());
         }
-        _ => 0,
-    }
+        _ => return read_header_name(value, path, sink),
+    };
+    sink.error(Code::PseudoHeader, path, format!("`{name}` is not among the headers of a request"))
+        .help(format!("use `{field}` of the match"));
+    None
+}
+
+fn read_cidr(value: &Value, path: &Path, sink: &mut Sink) -> Option<Cidr> {
+    let text = read_text(value, path, sink)?;
+    let name = shown(text);
+    let (message, help) = match Cidr::parse(text) {
+        Ok(cidr) => return Some(cidr),
+        Err(CidrError::Address) => (
+            format!("`{name}` is not an IP address or network"),
+            "write `10.0.0.0/8`, `2001:db8::/32` or a single address".to_owned(),
+        ),
+        Err(CidrError::Prefix(bits)) => (
+            format!("the prefix of `{name}` is not a number from 0 to {bits}"),
+            "the prefix is how many leading bits are the network's, as in `10.0.0.0/8`".to_owned(),
+        ),
+        Err(CidrError::HostBits(network)) => (
+            format!("`{name}` has bits beyond its prefix"),
+            format!("write `{network}` for the whole network"),
+        ),
+    };
+    sink.error(Code::InvalidCidr, path, message).help(help);
+    None
 }

@@ -122,6 +122,8 @@ pub(crate) struct Parameters<'a> {
     pub(crate) form: PolicyForm,
     /// Headers that Envoy removes from requests before any filter runs.
     pub(crate) remove_early: &'a [&'a str],
+    /// HTTP filters that run before this one.
+    pub(crate) filters_before: &'a [Value],
 }
 
 /// The bootstrap as JSON.
@@ -146,7 +148,7 @@ pub(crate) fn render(files: &Files, parameters: &Parameters<'_>) -> Result<Value
         "address": xds::socket_address(listen),
         // Without this a second Envoy on the same port would silently share it.
         "enable_reuse_port": false,
-        "filter_chains": [{"filters": [connections(files, &filter, parameters.remove_early)?]}],
+        "filter_chains": [{"filters": [connections(files, &filter, parameters)?]}],
     });
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Ok(json!({
@@ -159,12 +161,15 @@ pub(crate) fn render(files: &Files, parameters: &Parameters<'_>) -> Result<Value
     }))
 }
 
-fn connections(files: &Files, filter: &Value, remove_early: &[&str]) -> Result<Value> {
+fn connections(files: &Files, filter: &Value, parameters: &Parameters<'_>) -> Result<Value> {
     let router = json!({
         "name": "router",
         "typed_config": {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"},
     });
-    let early: Vec<Value> = remove_early
+    let before = parameters.filters_before.iter().cloned();
+    let filters: Vec<Value> = before.chain([filter.clone(), router]).collect();
+    let early: Vec<Value> = parameters
+        .remove_early
         .iter()
         .map(|header| {
             json!({
@@ -186,7 +191,7 @@ fn connections(files: &Files, filter: &Value, remove_early: &[&str]) -> Result<V
             "codec_type": "AUTO",
             "access_log": [access_log(&files.access_log())?],
             "early_header_mutation_extensions": early,
-            "http_filters": [filter, router],
+            "http_filters": filters,
             "rds": {"route_config_name": ROUTES, "config_source": files.source(Watched::Routes)?},
         },
     }))
@@ -247,6 +252,7 @@ mod tests {
             policy: "{\"version\": 1}",
             form: PolicyForm::String,
             remove_early,
+            filters_before: &[],
         };
         render(&files, &parameters).unwrap()
     }

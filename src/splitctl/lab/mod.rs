@@ -45,7 +45,7 @@ use bootstrap::{Files, Parameters, Watched};
 pub use client::{Echo, Request, Response};
 use envoy::{LOOK, Process, filter_lines};
 pub use envoy::{StartError, find_envoy, find_module};
-use named::Named;
+use named::{Named, RouteHeaders};
 pub use stats::{Histogram, Stats};
 pub use stop::Stop;
 pub use update::Update;
@@ -70,6 +70,8 @@ pub struct Options {
     /// Let Envoy remove the client's control headers before any filter. Off by default: the filter has to
     /// protect itself.
     pub remove_control_headers_early: bool,
+    /// HTTP filters that run before the splitter, such as authentication.
+    pub filters_before: Vec<Value>,
     /// Clusters that get an upstream besides those the policy names.
     pub clusters: Vec<String>,
     /// Envoy, if it is not the one that [`find_envoy`] finds.
@@ -122,14 +124,17 @@ impl Lab {
             add_upstream(&mut upstreams, cluster, &runtime)?;
         }
         files.replace(Watched::Clusters, "1", &cluster_resources(&upstreams))?;
-        let routes = xds::routes(bootstrap::ROUTES, &[&named.cluster_header], DEFAULT_CLUSTER);
+        let routes = route_table(&[&named.headers]);
         files.replace(Watched::Routes, "1", &[routes])?;
         let module_path =
             module.to_str().context("the module's path is not UTF-8, which envoy needs")?;
         let filter = xds::extension_config(module_path, policy, options.form)?;
         files.replace(Watched::Filter, "1", &[filter])?;
-        let early: &[&str] =
-            if options.remove_control_headers_early { &[&named.cluster_header] } else { &[] };
+        let early: &[&str] = if options.remove_control_headers_early {
+            &[&named.headers.cluster, &named.headers.mirror]
+        } else {
+            &[]
+        };
         let parameters = Parameters {
             port: options.port,
             placement: options.placement,
@@ -137,6 +142,7 @@ impl Lab {
             policy,
             form: options.form,
             remove_early: early,
+            filters_before: &options.filters_before,
         };
         let bootstrap = bootstrap::render(&files, &parameters)?;
         std::fs::write(files.bootstrap(), bootstrap.to_string())
@@ -149,7 +155,7 @@ impl Lab {
             admin: process.admin,
             listener: process.listener,
             process: Mutex::new(process),
-            state: Mutex::new(State::starting(policy, named.cluster_header)),
+            state: Mutex::new(State::starting(policy, named.headers)),
             upstreams: Mutex::new(upstreams),
             module,
             options,
@@ -358,6 +364,16 @@ fn add_upstream(
         upstreams.insert(cluster.to_owned(), Arc::new(upstream));
     }
     Ok(())
+}
+
+/// Routes by all of these headers.
+fn route_table(headers: &[&RouteHeaders]) -> Value {
+    let mut clusters: Vec<&str> = headers.iter().map(|headers| headers.cluster.as_str()).collect();
+    let mut mirrors: Vec<&str> = headers.iter().map(|headers| headers.mirror.as_str()).collect();
+    // One header twice would be two copies.
+    clusters.dedup();
+    mirrors.dedup();
+    xds::routes(bootstrap::ROUTES, &clusters, &mirrors, DEFAULT_CLUSTER)
 }
 
 fn cluster_resources(upstreams: &BTreeMap<String, Arc<Upstream>>) -> Vec<Value> {

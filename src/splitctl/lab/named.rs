@@ -2,16 +2,23 @@
 
 use std::collections::BTreeSet;
 
+use engine::policy::Policy;
 use serde_json::Value;
 
-/// The name of the control header in a policy that does not give one.
-const DEFAULT_CLUSTER_HEADER: &str = "x-split-cluster";
+/// The headers by which Envoy routes and copies requests.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct RouteHeaders {
+    /// Names the cluster.
+    pub(super) cluster: String,
+    /// Names the cluster of a copy.
+    pub(super) mirror: String,
+}
 
 /// The names in a policy. They are read without the engine, so that policies that are wrong can be given to the
 /// filter too.
 #[derive(Debug, PartialEq)]
 pub(super) struct Named {
-    pub(super) cluster_header: String,
+    pub(super) headers: RouteHeaders,
     pub(super) clusters: BTreeSet<String>,
 }
 
@@ -22,13 +29,20 @@ impl Named {
         let list = |value: &Value, field: &str| {
             value.get(field).and_then(Value::as_array).cloned().unwrap_or_default()
         };
-        let variants = list(&json, "splits").into_iter().flat_map(|split| list(&split, "variants"));
+        let splits = list(&json, "splits");
+        let variants = splits.iter().flat_map(|split| list(split, "variants"));
         let clusters = variants.filter_map(|variant| text(variant.get("cluster")));
+        let mirrors = splits.iter().filter_map(|split| text(split.pointer("/mirror/cluster")));
+        let header = |field: &str, default: &str| {
+            let given = text(json.get(field)).filter(|name| !name.is_empty());
+            given.unwrap_or_else(|| default.to_owned())
+        };
         Self {
-            cluster_header: text(json.get("cluster_header"))
-                .filter(|name| !name.is_empty())
-                .unwrap_or_else(|| DEFAULT_CLUSTER_HEADER.to_owned()),
-            clusters: clusters.filter(|name| !name.is_empty()).collect(),
+            headers: RouteHeaders {
+                cluster: header("cluster_header", Policy::CLUSTER_HEADER),
+                mirror: header("mirror_header", Policy::MIRROR_HEADER),
+            },
+            clusters: clusters.chain(mirrors).filter(|name| !name.is_empty()).collect(),
         }
     }
 }
@@ -38,14 +52,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_policy_names_its_clusters_and_its_control_header() {
+    fn a_policy_names_its_clusters_and_its_control_headers() {
         let named = Named::read(
-            r#"{"cluster_header": "x-to", "splits": [
+            r#"{"cluster_header": "x-to", "mirror_header": "x-copy-to", "splits": [
                 {"variants": [{"name": "a", "cluster": "one"}, {"name": "b"}]},
-                {"variants": [{"cluster": "two"}, {"cluster": "one"}]}]}"#,
+                {"variants": [{"cluster": "two"}, {"cluster": "one"}], "mirror": {"cluster": "shadow"}}]}"#,
         );
-        assert_eq!(named.cluster_header, "x-to");
-        assert_eq!(named.clusters.into_iter().collect::<Vec<_>>(), ["one", "two"]);
+        let headers = RouteHeaders { cluster: "x-to".into(), mirror: "x-copy-to".into() };
+        assert_eq!(named.headers, headers);
+        assert_eq!(named.clusters.into_iter().collect::<Vec<_>>(), ["one", "shadow", "two"]);
     }
 
     #[test]
@@ -53,11 +68,9 @@ mod tests {
         for wrong in
             ["", "{", "[]", "7", r#"{"splits": 1, "cluster_header": 2}"#, r#"{"splits": [3]}"#]
         {
-            let named = Named::read(wrong);
-            assert_eq!(
-                named,
-                Named { cluster_header: "x-split-cluster".to_owned(), clusters: BTreeSet::new() }
-            );
+            let headers =
+                RouteHeaders { cluster: "x-split-cluster".into(), mirror: "x-split-mirror".into() };
+            assert_eq!(Named::read(wrong), Named { headers, clusters: BTreeSet::new() });
         }
     }
 }

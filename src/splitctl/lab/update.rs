@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::bootstrap::{self, Files, Placement, Watched};
+use super::bootstrap::{Files, Placement, Watched};
 use super::envoy::{LOOK, filter_lines, indented, tail};
-use super::named::Named;
-use super::{DEFAULT_CLUSTER, Lab, add_upstream, cluster_resources, lock};
+use super::named::{Named, RouteHeaders};
+use super::{Lab, add_upstream, cluster_resources, lock, route_table};
 use crate::xds;
 
 /// How long an update may take that Envoy does in some milliseconds.
@@ -34,19 +34,19 @@ pub(super) struct State {
     policy: String,
     /// What was written to the filter's file last.
     sent: String,
-    cluster_header: String,
+    headers: RouteHeaders,
     /// What the filter said about policies it refused.
     refused: BTreeMap<String, Vec<String>>,
 }
 
 impl State {
     /// With the policy that Envoy starts with, in files of version 1.
-    pub(super) fn starting(policy: &str, cluster_header: String) -> Self {
+    pub(super) fn starting(policy: &str, headers: RouteHeaders) -> Self {
         Self {
             version: 1,
             policy: policy.to_owned(),
             sent: policy.to_owned(),
-            cluster_header,
+            headers,
             refused: BTreeMap::new(),
         }
     }
@@ -87,7 +87,7 @@ impl Lab {
                 }
             }
         }
-        let (old, new) = (state.cluster_header.clone(), named.cluster_header);
+        let (old, new) = (state.headers.clone(), named.headers);
         if old != new {
             // Both names are routes while some workers have the old policy and some the new one.
             self.push_routes(&mut state, &[&new, &old])?;
@@ -101,7 +101,7 @@ impl Lab {
         let update = match update {
             Update::Applied => {
                 policy.clone_into(&mut state.policy);
-                state.cluster_header.clone_from(&new);
+                state.headers.clone_from(&new);
                 Update::Applied
             }
             Update::Refused(lines) if lines.is_empty() => {
@@ -113,18 +113,18 @@ impl Lab {
             }
         };
         if old != new {
-            let current = state.cluster_header.clone();
+            let current = state.headers.clone();
             self.push_routes(&mut state, &[&current])?;
         }
         Ok(update)
     }
 
-    fn push_routes(&self, state: &mut State, cluster_headers: &[&str]) -> Result<()> {
-        let routes = xds::routes(bootstrap::ROUTES, cluster_headers, DEFAULT_CLUSTER);
+    fn push_routes(&self, state: &mut State, headers: &[&RouteHeaders]) -> Result<()> {
+        let routes = route_table(headers);
         match self.push(state, &Resource::ROUTES, &[routes], false)? {
             Update::Applied => Ok(()),
             Update::Refused(_) => {
-                bail!("envoy refused the routes for {}; see its log", cluster_headers.join(", "))
+                bail!("envoy refused the routes for {headers:?}; see its log")
             }
         }
     }

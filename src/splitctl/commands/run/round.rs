@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use anyhow::Result;
 use engine::decision::Reason;
 use engine::metrics::Class;
-use engine::plan::{Plan, SplitPlan};
-use engine::policy::Policy;
+use engine::plan::{Plan, SplitPlan, WeightsNow};
+use engine::policy::{Policy, Split};
 
 use super::sample::{self, user};
 use crate::lab::{Lab, Stats};
@@ -89,7 +89,7 @@ pub(super) fn run(
                 Some("every weight is 0: everybody is served the baseline".to_owned()),
             )
         } else {
-            (Reason::Split, None)
+            (Reason::Split, not_only_weights(split))
         };
         let Some(sample) = sample::derive(plan, index, &[reason]) else {
             splits.push(without_requests(
@@ -100,7 +100,13 @@ pub(super) fn run(
         };
 
         let before = lab.stats()?;
-        let requests = (1..=users).map(|number| sample.of(&user(number))).collect();
+        // Users whom a slice or a requirement leaves out are passed over: they are in no variant.
+        let requests: Vec<_> = (1..=users.saturating_mul(USERS_PER_MEMBER))
+            .map(|number| sample.of(&user(number)))
+            .filter(|request| sample::applies(plan, index, request))
+            .take(users)
+            .collect();
+        let users = requests.len();
         let progress = progress.clone();
         let answers = lab.load_with(requests, CONNECTIONS, move |done| {
             progress(done_before.saturating_add(done))
@@ -137,6 +143,17 @@ pub(super) fn run(
     Ok(Some(Report { splits }))
 }
 
+/// One in so many users must be in a split's slice, or fewer requests are sent.
+const USERS_PER_MEMBER: usize = 50;
+
+/// What else than the weights decides for some users.
+fn not_only_weights(split: &Split) -> Option<String> {
+    let ramp = split.ramp.as_ref().map(|_| "its weights follow a ramp; shown are those of now");
+    let slice = split.slice.map(|_| "only users in its slice of the layer take part");
+    let notes: Vec<_> = ramp.into_iter().chain(slice).collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
+}
+
 fn without_requests(name: &str, why: &str) -> SplitReport {
     SplitReport {
         name: name.to_owned(),
@@ -155,10 +172,12 @@ fn measure(split: &SplitPlan, stats: &Stats, reason: Reason) -> SplitReport {
     };
     let decided: u64 =
         split.variants.iter().fold(0, |sum, v| sum.saturating_add(decided_for(&v.name)));
-    let weights: u64 = split.variants.iter().fold(0, |sum, v| sum.saturating_add(v.weight.units()));
+    let weights = split.weights_at(sample::now().now);
+    let sum = (0..split.variants.len())
+        .fold(0_u64, |sum, v| sum.saturating_add(admitting(split, &weights, v)));
     let variants = split.variants.iter().enumerate().map(|(index, variant)| {
         let configured = match reason {
-            Reason::Split => variant.weight.units() as f64 / weights as f64,
+            Reason::Split => admitting(split, &weights, index) as f64 / sum as f64,
             _ if index == split.baseline => 1.0,
             _ => 0.0,
         };
@@ -186,6 +205,11 @@ fn measure(split: &SplitPlan, stats: &Stats, reason: Reason) -> SplitReport {
         failed: false,
         variants: variants.collect(),
     }
+}
+
+/// The weight by which a variant gets new users: a draining one gets none.
+fn admitting(split: &SplitPlan, weights: &WeightsNow, variant: usize) -> u64 {
+    if split.race.runs(variant) { weights.of(variant) } else { 0 }
 }
 
 /// Whether `count` of `all` users is what a share allows: within 4 standard deviations of the binomial

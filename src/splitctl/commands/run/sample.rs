@@ -1,8 +1,10 @@
 //! Requests that a split's weights decide, derived from what the split matches.
 
-use engine::decision::{Context, Decision, Reason, Step};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use engine::decision::{Context, Decision, Decisions, Reason, Step};
 use engine::effects::HeaderEdit;
-use engine::matching::{AUTHORITY, HostPattern, METHOD, Match, PATH, PathPattern, ValueTest};
+use engine::matching::{AUTHORITY, Form, HostPattern, METHOD, Match, PATH, ValueTest};
 use engine::plan::Plan;
 use engine::policy::KeySource;
 
@@ -12,6 +14,9 @@ use crate::lab::{DEFAULT_CLUSTER, Request};
 pub(super) fn user(number: usize) -> String {
     format!("user-{number}")
 }
+
+/// Among so many users some are in every slice of a layer that is not tiny.
+const USERS_TRIED: usize = 2_000;
 
 /// A request that meets a split's match, with a place for the user's key.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,8 +39,9 @@ pub(super) fn derive(plan: &Plan, split: usize, reasons: &[Reason]) -> Option<Sa
         .flat_map(sources)
         .filter_map(|(conditions, key)| Sample::new(conditions, key));
     samples.into_iter().find(|sample| {
-        // Several users, so that a key that is the same for all would show.
-        (1..=3).map(user).all(|user| sample.is_judged(plan, split, reasons, &user))
+        // Several users, so that a key that is the same for all would show; a slice may hold but few.
+        let judged = |user: &String| sample.is_judged(plan, split, reasons, user);
+        (1..=USERS_TRIED).map(user).filter(judged).take(3).count() == 3
     })
 }
 
@@ -50,15 +56,28 @@ impl Sample {
             };
         }
         if let Some(path) = &conditions.path {
-            request.path = match path {
-                PathPattern::Exact(path) | PathPattern::Prefix(path) => path.to_string(),
-            };
+            request.path = path.sample()?;
         }
         if let Some(method) = conditions.methods.first() {
             request.method.clone_from(method);
         }
         let mut sample = Self { request, key: key.clone(), key_prefix: Vec::new() };
+        if !matches!(key, KeySource::Header(_) | KeySource::Cookie(_) | KeySource::Query(_)) {
+            return None;
+        }
         conditions.headers.iter().try_for_each(|header| sample.meet(&header.name, &header.test))?;
+        for cookie in &conditions.cookies {
+            if cookie.test != ValueTest::Present(false) {
+                let pair = [cookie.name.as_bytes(), b"=", &cookie.test.sample()?].concat();
+                sample.request.headers.push(("cookie".to_owned(), pair));
+            }
+        }
+        for parameter in &conditions.query {
+            if parameter.test != ValueTest::Present(false) {
+                let value = parameter.test.sample()?;
+                sample.request.path = with_parameter(&sample.request.path, &parameter.name, &value);
+            }
+        }
         Some(sample)
     }
 
@@ -66,8 +85,8 @@ impl Sample {
     fn meet(&mut self, name: &str, test: &ValueTest) -> Option<()> {
         match (&self.key, test) {
             // The key goes into this header.
-            (KeySource::Header(key), ValueTest::Prefix(prefix)) if key == name => {
-                self.key_prefix = prefix.to_vec();
+            (KeySource::Header(key), ValueTest::Is(Form::Prefix(prefix))) if key == name => {
+                self.key_prefix = prefix.as_str().as_bytes().to_vec();
             }
             (KeySource::Header(key), ValueTest::Present(true)) if key == name => {}
             (_, ValueTest::Present(false)) => {}
@@ -89,6 +108,15 @@ impl Sample {
             KeySource::Cookie(name) => {
                 let cookie = [name.as_bytes(), b"=", &key].concat();
                 self.request.clone().header("cookie", cookie)
+            }
+            KeySource::Query(name) => {
+                let mut request = self.request.clone();
+                request.path = with_parameter(&request.path, name, &key);
+                request
+            }
+            // No sample is made of these.
+            KeySource::Jwt { .. } | KeySource::ClientIp | KeySource::Generate(_) => {
+                self.request.clone()
             }
         }
     }
@@ -119,7 +147,7 @@ impl Sample {
 
     /// Whether the engine judges the user's request in this split for one of the reasons, and by that user.
     fn is_judged(&self, plan: &Plan, split: usize, reasons: &[Reason], user: &str) -> bool {
-        let explanation = plan.explain(&Seen(&self.of(user)), &Context::default());
+        let explanation = plan.explain(&Seen(&self.of(user)), &now());
         let steps = explanation.splits.get(split).map(Vec::as_slice).unwrap_or_default();
         steps.iter().any(|step| match step {
             Step::Decided(decision) => reasons.contains(&decision.reason),
@@ -129,6 +157,23 @@ impl Sample {
             _ => true,
         })
     }
+}
+
+/// A path with one more query parameter; what is not plain is percent-encoded.
+fn with_parameter(path: &str, name: &str, value: &[u8]) -> String {
+    let encoded = |bytes: &[u8]| -> String {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~".contains(&b);
+        let one = |b: &u8| if plain(*b) { char::from(*b).to_string() } else { format!("%{b:02X}") };
+        bytes.iter().map(one).collect()
+    };
+    let separator = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{separator}{}={}", encoded(name.as_bytes()), encoded(value))
+}
+
+/// What decisions made here depend on besides their request.
+pub(super) fn now() -> Context {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Context { now: u64::try_from(now.as_millis()).unwrap_or_default(), random: [0; 2] }
 }
 
 /// A request of the lab as the engine sees it.
@@ -149,19 +194,33 @@ impl engine::matching::Request for Seen<'_> {
 
 /// What the engine decides for a request.
 pub(super) fn decide(plan: &Plan, request: &Request) -> Vec<Decision> {
-    let mut decisions = Vec::new();
-    plan.decide(&Seen(request), &Context::default(), &mut decisions);
+    decide_all(plan, request).list
+}
+
+fn decide_all(plan: &Plan, request: &Request) -> Decisions {
+    let mut decisions = Decisions::default();
+    plan.decide(&Seen(request), &now(), &mut decisions);
     decisions
+}
+
+/// Whether a split applies to a request.
+pub(super) fn applies(plan: &Plan, split: usize, request: &Request) -> bool {
+    decide(plan, request).iter().any(|decision| decision.split == split)
 }
 
 /// The cluster to which the engine sends a request in the lab.
 pub(super) fn cluster_of(plan: &Plan, request: &Request) -> String {
-    let effects = plan.request_effects(&Seen(request), &decide(plan, request));
+    let effects = plan.request_effects(&Seen(request), &decide_all(plan, request));
+    if let Some(respond) = effects.respond {
+        return format!("status {}", respond.status);
+    }
     let named = effects.headers.iter().find_map(|edit| match edit {
-        HeaderEdit::Set { name, value } if *name == plan.cluster_header => Some(value.as_ref()),
+        HeaderEdit::Set { name, value } if *name == plan.cluster_header => {
+            Some(String::from_utf8_lossy(value).into_owned())
+        }
         _ => None,
     });
-    named.unwrap_or(DEFAULT_CLUSTER).to_owned()
+    named.unwrap_or_else(|| DEFAULT_CLUSTER.to_owned())
 }
 
 #[cfg(test)]
@@ -201,7 +260,7 @@ mod tests {
             request.headers.iter().map(|(n, v)| (n.as_str(), v.as_slice())).collect();
         assert_eq!(
             headers,
-            [("a", &b"1"[..]), ("b", b"x"), ("c", b"1"), ("d", b"y"), ("u", b"eve")]
+            [("a", &b"1"[..]), ("b", b"x"), ("c", b"1"), ("d", b"z"), ("u", b"eve")]
         );
     }
 

@@ -86,7 +86,7 @@ fn of_split(plan: &Plan, split: usize, request: &Request) -> Option<Decision> {
 }
 
 fn name(plan: &Plan, decision: &Decision) -> String {
-    plan.served(decision).map(|variant| variant.name.clone()).unwrap_or_default()
+    plan.served(decision).map(|(_, variant)| variant.name.clone()).unwrap_or_default()
 }
 
 /// The first user whom the weights give a variant other than the baseline.
@@ -107,7 +107,7 @@ fn overridden(plan: &Plan, split: usize, sample: &Sample) -> Option<(String, Req
     overrides.iter().find_map(|forced| {
         let (user, other) = (1..=USERS).map(user).find_map(|user| {
             let decision = of_split(plan, split, &sample.of(&user))?;
-            (decision.variant != forced.variant).then_some((user, decision))
+            (Some(decision.variant) != forced.variant).then_some((user, decision))
         })?;
         forced.matches.iter().find_map(|conditions| {
             let request = sample.of_meeting(&user, conditions)?;
@@ -116,7 +116,7 @@ fn overridden(plan: &Plan, split: usize, sample: &Sample) -> Option<(String, Req
                 let (forced, other) = (name(plan, &decision), name(plan, &other));
                 format!("an override gives {user} {forced} and not {other}")
             };
-            (decision.reason == Reason::Override && decision.variant == forced.variant)
+            (decision.reason == Reason::Override && Some(decision.variant) == forced.variant)
                 .then(|| (what(), request))
         })
     })
@@ -176,7 +176,7 @@ mod tests {
     /// The default policy of `splitctl run`.
     fn default_plan() -> Plan {
         let text = include_str!("../../../../envoy/policy.yaml");
-        let document = Source::new("policy.yaml", text).parse().unwrap().value;
+        let document = Source::new("policy.yaml", text).policy().unwrap().value;
         let checked = policy::check(&document);
         assert_eq!(checked.diagnostics, []);
         Plan::compile(&checked.policy.unwrap())

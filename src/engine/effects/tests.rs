@@ -1,0 +1,153 @@
+//! What becomes of a request and its response.
+
+use super::*;
+use crate::policy;
+
+const POLICY: &str = r#"{"version": 1, "key": [{"header": "u"}], "splits": [
+    {"name": "a", "match": [{"path": {"prefix": "/a"}}], "baseline": "on",
+     "variants": [{"name": "on", "weight": 100}]},
+    {"name": "b", "match": [{"path": {"prefix": "/a"}}, {"path": {"prefix": "/b"}}], "baseline": "on",
+     "variants": [{"name": "on", "cluster": "b-on", "weight": 100}]},
+    {"name": "c", "match": [{"path": {"prefix": "/a"}}], "baseline": "on",
+     "variants": [{"name": "on", "cluster": "c-on", "weight": 100}]}]}"#;
+
+/// A header and its new value (`+` before one that is added); `None` = removed.
+type Edit = (String, Option<String>);
+
+fn edits(headers: &[HeaderEdit]) -> Vec<Edit> {
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    let edit = |edit: &HeaderEdit| match edit {
+        HeaderEdit::Set { name, value } => ((*name).to_owned(), Some(text(value))),
+        HeaderEdit::Add { name, value } => ((*name).to_owned(), Some(format!("+{}", text(value)))),
+        HeaderEdit::Remove { name } => ((*name).to_owned(), None),
+    };
+    headers.iter().map(edit).collect()
+}
+
+fn plan(text: &str) -> Plan {
+    let checked = policy::from_json(text.as_bytes());
+    Plan::compile(&checked.policy.unwrap_or_else(|| panic!("{:?}", checked.diagnostics)))
+}
+
+/// Edits, filter state, number of counters.
+fn headers_for(request: &[(&str, &str)]) -> (Vec<Edit>, Option<String>, usize) {
+    let plan = plan(POLICY);
+    let mut decisions = Decisions::default();
+    plan.decide(request, &Context::default(), &mut decisions);
+    let effects = plan.request_effects(request, &decisions);
+    (edits(&effects.headers), effects.state.map(Cow::into_owned), effects.counters.len())
+}
+
+fn set(name: &str, value: &str) -> Edit {
+    (name.into(), Some(value.into()))
+}
+
+#[test]
+fn the_first_split_that_names_a_cluster_sets_it_and_all_are_tagged() {
+    let (headers, state, counters) = headers_for(&[(":path", "/a"), ("u", "ada")]);
+    assert_eq!(
+        headers,
+        [set("x-split-cluster", "b-on"), set("x-split-variant", "a=on, b=on, c=on")]
+    );
+    assert_eq!(state.as_deref(), Some("a=on, b=on, c=on"));
+    assert_eq!(counters, 3);
+}
+
+#[test]
+fn headers_that_a_client_forged_are_removed_where_nothing_matched() {
+    let forged = [
+        (":path", "/"),
+        ("x-split-cluster", "secret"),
+        ("x-split-variant", "a=on"),
+        ("x-split-mirror", "elsewhere"),
+    ];
+    let (headers, state, counters) = headers_for(&forged);
+    let removed = ["x-split-cluster", "x-split-variant", "x-split-mirror"];
+    assert_eq!(headers, removed.map(|name| (name.to_owned(), None)));
+    assert_eq!((state, counters), (None, 0));
+}
+
+#[test]
+fn a_request_that_nothing_matched_is_left_alone() {
+    assert_eq!(headers_for(&[(":path", "/"), ("u", "ada")]), (vec![], None, 0));
+}
+
+#[test]
+fn durations_round_to_the_nearest_millisecond() {
+    for (nanoseconds, wanted) in
+        [(0, 0), (499_999, 0), (500_000, 1), (1_499_999, 1), (u64::MAX, 18_446_744_073_709)]
+    {
+        assert_eq!(milliseconds(nanoseconds), wanted);
+    }
+}
+
+#[test]
+fn a_variant_edits_request_and_response() {
+    let plan = plan(
+        r#"{"version": 1, "key": [{"header": "u"}], "baggage": true, "vary": true, "response_variant_header": "x-variant",
+        "splits": [{"name": "a", "baseline": "on", "mirror": {"cluster": "shadow", "percent": 100},
+          "variants": [{"name": "on", "cluster": "c", "weight": 100,
+            "request_headers": {"set": [{"name": "X-Stage", "value": "canary"}], "add": [{"name": "x-more", "value": "1"}], "remove": ["x-old"]},
+            "response_headers": {"set": [{"name": "server", "value": "new"}]},
+            "rewrite": {"host": "new.example.com", "path_prefix": {"from": "/a", "to": "/b"}}}]}]}"#,
+    );
+    let request = [(":path", "/a/x?y"), ("u", "ada"), ("baggage", "k=v")];
+    let mut decisions = Decisions::default();
+    plan.decide(&request[..], &Context::default(), &mut decisions);
+    let effects = plan.request_effects(&request[..], &decisions);
+    assert_eq!(
+        edits(&effects.headers),
+        [
+            ("x-old".to_owned(), None),
+            set("x-stage", "canary"),
+            set("x-more", "+1"),
+            set(":authority", "new.example.com"),
+            set(":path", "/b/x?y"),
+            set("x-split-cluster", "c"),
+            set("x-split-variant", "a=on"),
+            set("x-split-mirror", "shadow"),
+            set("baggage", "k=v,split.a=on"),
+        ]
+    );
+    assert!(plan.edits_response(&decisions));
+    assert_eq!(
+        edits(&plan.response_edits(&decisions, &Context::default())),
+        [set("server", "new"), set("x-variant", "a=on"), set("vary", "+x-split-variant")]
+    );
+}
+
+#[test]
+fn a_generated_key_is_kept_by_one_cookie_and_a_variant_by_its_own() {
+    let split = |name: &str| {
+        format!(
+            r#"{{"name": "{name}", "baseline": "on", "variants": [{{"name": "on", "weight": 100}}],
+            "key": [{{"cookie": "uid"}}, {{"generate": {{"cookie": "uid"}}}}],
+            "sticky": {{"secret": "0123456789abcdef"}}}}"#
+        )
+    };
+    let plan = plan(&format!(r#"{{"version": 1, "splits": [{}, {}]}}"#, split("a"), split("b")));
+    let context = Context { random: [1, 2], ..Context::default() };
+    let mut decisions = Decisions::default();
+    plan.decide(&[(":path", "/")][..], &context, &mut decisions);
+    assert!(decisions.list.iter().all(|d| d.new_key && d.hold));
+    let headers = edits(&plan.response_edits(&decisions, &context));
+    let cookies: Vec<_> = headers.iter().filter_map(|(_, value)| value.as_deref()).collect();
+    assert_eq!(cookies.len(), 3, "{cookies:?}");
+    let id = String::from_utf8(generated_id("uid", &context).to_vec()).unwrap();
+    assert!(cookies[0].starts_with(&format!("+uid={id};")), "{cookies:?}");
+    assert!(cookies[1].starts_with("+split-a="), "{cookies:?}");
+    assert!(cookies[2].starts_with("+split-b="), "{cookies:?}");
+}
+
+#[test]
+fn a_response_by_the_proxy_itself_is_an_effect() {
+    let plan = plan(
+        r#"{"version": 1, "key": [{"header": "u"}], "splits": [{"name": "a", "baseline": "off",
+        "variants": [{"name": "off", "weight": 100, "respond": {"status": 503, "body": "back soon"}}]}]}"#,
+    );
+    let request = [("u", "ada")];
+    let mut decisions = Decisions::default();
+    plan.decide(&request[..], &Context::default(), &mut decisions);
+    let effects = plan.request_effects(&request[..], &decisions);
+    assert_eq!(effects.respond, Some(&Respond { status: 503, body: "back soon".into() }));
+}

@@ -1,0 +1,153 @@
+//! The client's address: that of the connection, or one that trusted proxies have reported.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::Request;
+
+/// The header in which proxies report where a request came from.
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// The address of the client, IPv4 in IPv6 clothes as IPv4. Garbage is `None`.
+///
+/// With `trusted_hops` 0 it is the connection's address as the host gives it. Envoy's `source.address` is that of
+/// its HTTP connection manager, which has already looked into `x-forwarded-for` as its own `use_remote_address`
+/// and `xff_num_trusted_hops` say: where those are set right, 0 is right here.
+///
+/// With N from 1 it is the Nth address from the right of all `x-forwarded-for` lines taken together. Each proxy
+/// appends one address, that of whoever connected to it, so N is how many proxies that you trust have appended
+/// when the filter reads the header: **including this Envoy**, which appends before any filter runs if it has
+/// `use_remote_address: true` (and not `skip_xff_append`), and not including it otherwise. Envoy's own
+/// `xff_num_trusted_hops: H` looks at the header before it appends (`use_remote_address: true`), or skips H
+/// addresses (`false`); either way the filter finds the same address with N = H + 1. What lies further left is
+/// whatever the client has sent. Where there are fewer addresses than N, proxies did not report, and it is the
+/// connection's address, as in Envoy.
+pub fn client_ip<R: Request + ?Sized>(request: &R, trusted_hops: u8) -> Option<IpAddr> {
+    let hops = usize::from(trusted_hops);
+    // Counted first: the lines can only be read from the left.
+    let count = if hops == 0 { 0 } else { forwarded(request).count() };
+    if hops == 0 || count < hops {
+        return parse(&request.source_address()?);
+    }
+    parse(forwarded(request).nth(count.saturating_sub(hops))?)
+}
+
+/// Every address that proxies (or the client) have written, left to right. Empty places are none.
+fn forwarded<R: Request + ?Sized>(request: &R) -> impl Iterator<Item = &[u8]> {
+    let lines = request.header_lines(FORWARDED_FOR);
+    let entries = lines.flat_map(|line| line.split(|b| *b == b','));
+    entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty())
+}
+
+/// An address in any of the forms that proxies write: `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]`, `[::1]:80`, and
+/// IPv6 with a zone (`fe80::1%2`), which is not kept.
+fn parse(text: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(text).ok()?;
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Some(address.ip().to_canonical());
+    }
+    let inner = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+    let (address, zone) = match inner.unwrap_or(text).split_once('%') {
+        Some((address, zone)) => (address, Some(zone)),
+        None => (inner.unwrap_or(text), None),
+    };
+    let address: IpAddr = address.parse().ok()?;
+    let only_v6 = inner.is_some() || zone.is_some();
+    (address.is_ipv6() || !only_v6).then(|| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    struct Connection<'r> {
+        peer: Option<&'r str>,
+        lines: &'r [&'r str],
+    }
+
+    impl Request for Connection<'_> {
+        fn header_lines<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> {
+            self.lines.iter().filter(move |_| name == FORWARDED_FOR).map(|line| line.as_bytes())
+        }
+
+        fn source_address(&self) -> Option<Cow<'_, [u8]>> {
+            self.peer.map(|peer| peer.as_bytes().into())
+        }
+    }
+
+    fn found(lines: &[&str], hops: u8) -> Option<String> {
+        let request = Connection { peer: Some("192.0.2.5:4711"), lines };
+        client_ip(&request, hops).map(|ip| ip.to_string())
+    }
+
+    #[test]
+    fn the_client_is_the_address_that_the_outermost_trusted_proxy_saw() {
+        // The header of Envoy's own documentation, Example 3 (two trusted proxies in front, this one appends).
+        let lines = ["203.0.113.128, 203.0.113.10, 203.0.113.1, 192.0.2.5"];
+        for (hops, ip) in [
+            (0, "192.0.2.5"),
+            (1, "192.0.2.5"),
+            (2, "203.0.113.1"),
+            (3, "203.0.113.10"),
+            (4, "203.0.113.128"),
+            (5, "192.0.2.5"),
+            (255, "192.0.2.5"),
+        ] {
+            assert_eq!(found(&lines, hops).as_deref(), Some(ip), "{hops}");
+        }
+    }
+
+    #[test]
+    fn several_lines_are_one_list_and_empty_places_do_not_count() {
+        let lines = ["1.1.1.1, 2.2.2.2", "", "3.3.3.3 ,,", " 4.4.4.4:80\t"];
+        for (hops, ip) in [(1, "4.4.4.4"), (2, "3.3.3.3"), (3, "2.2.2.2"), (4, "1.1.1.1")] {
+            assert_eq!(found(&lines, hops).as_deref(), Some(ip), "{hops}");
+        }
+    }
+
+    #[test]
+    fn without_trusted_hops_the_header_is_not_looked_at() {
+        assert_eq!(found(&["6.6.6.6"], 0).as_deref(), Some("192.0.2.5"));
+    }
+
+    #[test]
+    fn garbage_is_no_address() {
+        for line in
+            ["unknown", "_hidden", "1.2.3", "1.2.3.4.5", "a\u{fe}", "1.2.3.4;5", "999.1.1.1"]
+        {
+            assert_eq!(found(&[line], 1), None, "{line}");
+            assert_eq!(found(&["1.1.1.1", line], 1), None, "{line}");
+        }
+        let request = Connection { peer: None, lines: &[] };
+        assert_eq!(client_ip(&request, 0), None);
+        assert_eq!(client_ip(&request, 1), None);
+        for peer in ["", "/var/run/envoy.sock", "@", "envoy://internal"] {
+            assert_eq!(client_ip(&Connection { peer: Some(peer), lines: &[] }, 0), None, "{peer}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_read_in_every_form_that_proxies_write() {
+        for (text, ip) in [
+            ("1.2.3.4", Some("1.2.3.4")),
+            ("1.2.3.4:80", Some("1.2.3.4")),
+            ("::1", Some("::1")),
+            ("[2001:db8::1]", Some("2001:db8::1")),
+            ("[2001:db8::1]:443", Some("2001:db8::1")),
+            ("::ffff:1.2.3.4", Some("1.2.3.4")),
+            ("[::ffff:1.2.3.4]:80", Some("1.2.3.4")),
+            ("fe80::1%2", Some("fe80::1")),
+            ("[fe80::1%2]:80", Some("fe80::1")),
+            ("[1.2.3.4]", None),
+            ("1.2.3.4%1", None),
+            ("[::1", None),
+            ("::1]", None),
+            ("1.2.3.4:", None),
+            ("1.2.3.4:99999", None),
+        ] {
+            assert_eq!(parse(text.as_bytes()), ip.map(|ip| ip.parse().unwrap()), "{text}");
+        }
+        assert_eq!(parse(b"1.2.3.4\xff"), None);
+    }
+}

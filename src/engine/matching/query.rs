@@ -1,0 +1,112 @@
+//! Query parameters of a request target, as forms send them: `a=1&b=two+words&c=%C3%A4`.
+
+use std::borrow::Cow;
+
+/// The query of a request target: what comes after the first `?`, without the fragment.
+pub(super) fn query_of(target: &[u8]) -> &[u8] {
+    let without_fragment = target.split(|b| *b == b'#').next().unwrap_or_default();
+    let mut parts = without_fragment.splitn(2, |b| *b == b'?');
+    parts.nth(1).unwrap_or_default()
+}
+
+/// The values of all parameters of that name in a request target, in the order sent, decoded; a parameter without
+/// `=` has an empty value. Names are decoded and compared byte by byte. Allocates only for a value that needs
+/// decoding.
+pub fn query_values<'r>(
+    target: &'r [u8],
+    name: &'r str,
+) -> impl Iterator<Item = Cow<'r, [u8]>> + use<'r> {
+    query_of(target).split(|b| *b == b'&').filter(|pair| !pair.is_empty()).filter_map(move |pair| {
+        let mut parts = pair.splitn(2, |b| *b == b'=');
+        let sent = Decoded(parts.next().unwrap_or_default());
+        sent.eq(name.bytes()).then(|| decode(parts.next().unwrap_or_default()))
+    })
+}
+
+fn decode(value: &[u8]) -> Cow<'_, [u8]> {
+    if value.iter().any(|b| matches!(b, b'%' | b'+')) {
+        Decoded(value).collect::<Vec<_>>().into()
+    } else {
+        value.into()
+    }
+}
+
+/// The bytes that a text stands for: `+` is a space, `%41` an `A`; `%` before anything else is itself.
+struct Decoded<'r>(&'r [u8]);
+
+impl Iterator for Decoded<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        let (byte, rest) = match self.0 {
+            [] => return None,
+            [b'+', rest @ ..] => (b' ', rest),
+            [b'%', after @ ..] => escaped(after).unwrap_or((b'%', after)),
+            [byte, rest @ ..] => (*byte, rest),
+        };
+        self.0 = rest;
+        Some(byte)
+    }
+}
+
+fn escaped(text: &[u8]) -> Option<(u8, &[u8])> {
+    let [high, low, rest @ ..] = text else { return None };
+    let digit = |b: u8| char::from(b).to_digit(16);
+    let byte = digit(*high)? << 4 | digit(*low)?;
+    Some((u8::try_from(byte).ok()?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(target: &str, name: &str) -> Vec<String> {
+        let text = |value: Cow<[u8]>| String::from_utf8_lossy(&value).into_owned();
+        query_values(target.as_bytes(), name).map(text).collect()
+    }
+
+    #[test]
+    fn parameters_are_read_as_forms_send_them() {
+        for (target, found) in [
+            ("/p?uid=ada", vec!["ada"]),
+            ("/p?a=1&uid=ada&b=2", vec!["ada"]),
+            ("/p?uid=ada&uid=bob", vec!["ada", "bob"]),
+            ("/p?uid", vec![""]),
+            ("/p?uid=", vec![""]),
+            ("/p?uid=a=b", vec!["a=b"]),
+            ("/p?uid=a?b/c", vec!["a?b/c"]),
+            ("/p?uid=two+words%21", vec!["two words!"]),
+            ("/p?uid=%c3%A4", vec!["ä"]),
+            ("/p?uid=100%", vec!["100%"]),
+            ("/p?uid=%zz%4", vec!["%zz%4"]),
+            ("/p?uid=%%41", vec!["%A"]),
+            ("/p?uid=a%26b%3Dc", vec!["a&b=c"]),
+            ("/p?%75id=ada", vec!["ada"]),
+            ("/p?UID=1&xuid=2&uidx=3", vec![]),
+            ("/p?&&=1&", vec![]),
+            ("/p?a=1;uid=ada", vec![]),
+            ("/p?a=1#?uid=ada", vec![]),
+            ("/p#?uid=ada", vec![]),
+            ("/p?uid=ada#x", vec!["ada"]),
+            ("/uid=ada", vec![]),
+            ("?uid=ada", vec!["ada"]),
+            ("", vec![]),
+        ] {
+            assert_eq!(values(target, "uid"), found, "{target}");
+        }
+        assert_eq!(values("/?two+words=1", "two words"), ["1"]);
+    }
+
+    #[test]
+    fn only_a_value_that_needs_decoding_is_copied() {
+        let first = |target: &'static str| query_values(target.as_bytes(), "a").next().unwrap();
+        assert!(matches!(first("/?%61=plain"), Cow::Borrowed(b"plain")));
+        assert!(matches!(first("/?a=two+words"), Cow::Owned(_)));
+    }
+
+    #[test]
+    fn bytes_that_are_not_text_come_through() {
+        let found: Vec<_> = query_values(b"/?a=%ff&a=\xfe", "a").collect();
+        assert_eq!(found, [b"\xff".as_slice(), b"\xfe"]);
+    }
+}

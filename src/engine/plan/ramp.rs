@@ -1,0 +1,330 @@
+//! Weights over time, prepared: for every moment the weights of a split, in whole numbers, so that
+//! all proxies whose clocks agree give the same.
+
+use crate::policy::{Ramp, Weight};
+
+/// A schedule of weights, prepared. Its points are numbered: 0 is the start with the variants' own
+/// weights, `n` is the step number `n` of the policy, counted from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RampPlan {
+    start: u64,
+    pause: u64,
+    linear: bool,
+    points: Vec<Point>,
+}
+
+/// A point of a schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Point {
+    /// Milliseconds after the start.
+    after: u64,
+    /// In units of 0.0001, in the order of the variants.
+    weights: Box<[u64]>,
+}
+
+/// A place in a schedule: what a moment comes to, found once per request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The last point passed.
+    point: usize,
+    /// Milliseconds on the way to the next point; 0 where the weights do not move.
+    on_the_way: u64,
+    /// Milliseconds between the points; never 0.
+    way: u64,
+}
+
+impl Position {
+    /// The last point passed: 0 before the first step, `n` from the `n`th on.
+    pub const fn point(self) -> usize {
+        self.point
+    }
+}
+
+impl RampPlan {
+    /// Prepares a schedule; `base` are the weights of the variants themselves.
+    pub fn new(ramp: &Ramp, base: &[Weight]) -> Self {
+        let point = |after, weights: &[Weight]| Point {
+            after,
+            weights: weights.iter().map(|weight| weight.units()).collect(),
+        };
+        let steps = ramp.steps.iter().map(|step| point(step.after, &step.weights));
+        Self {
+            start: ramp.start,
+            pause: ramp.pause.unwrap_or(u64::MAX),
+            linear: ramp.linear,
+            points: std::iter::once(point(0, base)).chain(steps).collect(),
+        }
+    }
+
+    /// The place of a moment, in milliseconds since 1970.
+    pub fn position(&self, now: u64) -> Position {
+        let still = |point| Position { point, on_the_way: 0, way: 1 };
+        let Some(passed) = now.min(self.pause).checked_sub(self.start) else {
+            return still(0);
+        };
+        // A first step at `0s` is passed at the start at once, so point 0 is then never the last.
+        let next = self.points.partition_point(|point| point.after <= passed);
+        let point = next.saturating_sub(1);
+        match (self.points.get(point), self.points.get(next)) {
+            (Some(from), Some(to)) if self.linear => Position {
+                point,
+                on_the_way: passed.saturating_sub(from.after),
+                way: to.after.saturating_sub(from.after),
+            },
+            _ => still(point),
+        }
+    }
+
+    /// A variant's weight there, in units of 0.0001. Between two points it is rounded down, so a
+    /// weight that rises never falls in between, and the sum may miss a few units.
+    pub fn weight(&self, variant: usize, at: Position) -> u64 {
+        let from = self.point_weight(at.point, variant);
+        if at.on_the_way == 0 {
+            return from;
+        }
+        let to = self.point_weight(at.point.saturating_add(1), variant);
+        let left = at.way.saturating_sub(at.on_the_way);
+        // Weights are below 2^44, so the products are below 2^108.
+        let product = |a: u64, b: u64| u128::from(a).saturating_mul(b.into());
+        let moved = product(from, left)
+            .saturating_add(product(to, at.on_the_way))
+            .checked_div(at.way.into());
+        moved.and_then(|weight| u64::try_from(weight).ok()).unwrap_or(from)
+    }
+
+    fn point_weight(&self, point: usize, variant: usize) -> u64 {
+        let weights = self.points.get(point).map(|point| &point.weights);
+        weights.and_then(|weights| weights.get(variant)).copied().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test that overflows has failed")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::plan::hash::fmix64;
+    use crate::plan::{Race, WeightsNow};
+    use crate::policy::{RampStep, Variant};
+
+    const HOUR: u64 = 3_600_000;
+    const START: u64 = 1_795_176_000_000;
+
+    fn weights(units: &[u64]) -> Vec<Weight> {
+        units.iter().map(|units| Weight::from_units(*units)).collect()
+    }
+
+    fn ramp(steps: &[(u64, &[u64])], linear: bool, pause: Option<u64>) -> Ramp {
+        let step =
+            |(after, units): &(u64, &[u64])| RampStep { after: *after, weights: weights(units) };
+        Ramp { start: START, steps: steps.iter().map(step).collect(), linear, pause }
+    }
+
+    fn at(plan: &RampPlan, now: u64) -> [u64; 2] {
+        let position = plan.position(now);
+        [0, 1].map(|variant| plan.weight(variant, position))
+    }
+
+    const STEPS: &[(u64, &[u64])] =
+        &[(HOUR, &[90, 10]), (2 * HOUR, &[50, 50]), (4 * HOUR, &[0, 100])];
+
+    #[test]
+    fn weights_stay_from_one_step_to_the_next() {
+        let plan = RampPlan::new(&ramp(STEPS, false, None), &weights(&[100, 0]));
+        for (now, expected, point) in [
+            (0, [100, 0], 0),
+            (START - 1, [100, 0], 0),
+            (START, [100, 0], 0),
+            (START + HOUR - 1, [100, 0], 0),
+            (START + HOUR, [90, 10], 1),
+            (START + 2 * HOUR - 1, [90, 10], 1),
+            (START + 2 * HOUR, [50, 50], 2),
+            (START + 4 * HOUR - 1, [50, 50], 2),
+            (START + 4 * HOUR, [0, 100], 3),
+            (u64::MAX, [0, 100], 3),
+        ] {
+            assert_eq!(at(&plan, now), expected, "{now}");
+            assert_eq!(plan.position(now).point(), point, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_straight_line_begins_at_the_variants_own_weights() {
+        let plan = RampPlan::new(&ramp(STEPS, true, None), &weights(&[100, 0]));
+        for (now, expected) in [
+            (START - 1, [100, 0]),
+            (START, [100, 0]),
+            (START + HOUR / 2, [95, 5]),
+            // Rounded down, both.
+            (START + HOUR - 1, [90, 9]),
+            (START + HOUR, [90, 10]),
+            (START + 3 * HOUR / 2, [70, 30]),
+            (START + 2 * HOUR, [50, 50]),
+            (START + 3 * HOUR, [25, 75]),
+            (START + 4 * HOUR, [0, 100]),
+            (u64::MAX, [0, 100]),
+        ] {
+            assert_eq!(at(&plan, now), expected, "{now}");
+        }
+    }
+
+    #[test]
+    fn a_first_step_at_the_start_takes_the_place_of_the_own_weights() {
+        let steps: &[(u64, &[u64])] = &[(0, &[99, 1]), (HOUR, &[0, 100])];
+        for linear in [false, true] {
+            let plan = RampPlan::new(&ramp(steps, linear, None), &weights(&[100, 0]));
+            assert_eq!(at(&plan, START - 1), [100, 0]);
+            assert_eq!(at(&plan, START), [99, 1]);
+            assert_eq!(at(&plan, START + HOUR), [0, 100]);
+        }
+    }
+
+    #[test]
+    fn a_pause_keeps_the_weights_of_its_moment() {
+        let own = weights(&[100, 0]);
+        for (linear, pause, expected) in [
+            (false, START, [100, 0]),
+            (false, START + 3 * HOUR, [50, 50]),
+            (true, START, [100, 0]),
+            (true, START + 3 * HOUR, [25, 75]),
+            (true, START + 9 * HOUR, [0, 100]),
+        ] {
+            let plan = RampPlan::new(&ramp(STEPS, linear, Some(pause)), &own);
+            let running = RampPlan::new(&ramp(STEPS, linear, None), &own);
+            for now in [pause, pause + 1, pause + 100 * HOUR, u64::MAX] {
+                assert_eq!(at(&plan, now), expected, "{linear} {pause} {now}");
+            }
+            for now in [0, START, pause - 1] {
+                assert_eq!(at(&plan, now), at(&running, now), "{linear} {pause} {now}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_ramp_may_go_back() {
+        let steps: &[(u64, &[u64])] = &[(HOUR, &[0, 100]), (2 * HOUR, &[100, 0])];
+        let plan = RampPlan::new(&ramp(steps, true, None), &weights(&[100, 0]));
+        assert_eq!(at(&plan, START + 3 * HOUR / 2), [50, 50]);
+        assert_eq!(at(&plan, START + 2 * HOUR), [100, 0]);
+    }
+
+    #[test]
+    fn the_largest_weights_and_the_longest_times_do_not_overflow() {
+        let (large, long) = (Weight::MAX.units(), u64::MAX - START);
+        let plan = RampPlan::new(&ramp(&[(long, &[0, large])], true, None), &weights(&[large, 0]));
+        assert_eq!(at(&plan, u64::MAX), [0, large]);
+        let half = START + long / 2;
+        assert_eq!(at(&plan, half).iter().sum::<u64>(), large - 1, "each is rounded down");
+        assert_eq!(plan.weight(2, plan.position(half)), 0, "a variant that is not there is off");
+    }
+
+    /// A schedule of three variants: own weights, steps in the order of their times, pause.
+    type Schedule = (Vec<u64>, Vec<(u64, Vec<u64>)>, Option<u64>);
+
+    fn schedules() -> impl Strategy<Value = Schedule> {
+        let weights = || prop::collection::vec(prop_oneof![0..20_u64, 0..=1_000_000_u64], 3);
+        let steps = prop::collection::btree_map(0..20_000_u64, weights(), 1..6);
+        let steps = steps.prop_map(|steps| steps.into_iter().collect());
+        (weights(), steps, prop::option::of(START..START + 22_000))
+    }
+
+    /// The definition, without preparation: looks at every point and takes the last one passed.
+    fn naive(ramp: &Ramp, base: &[u64], variant: usize, now: u64) -> u64 {
+        let now = ramp.pause.map_or(now, |pause| now.min(pause));
+        if now < ramp.start {
+            return base[variant];
+        }
+        let passed = now - ramp.start;
+        let (mut from, mut to) = ((0, base[variant]), None);
+        for step in &ramp.steps {
+            let point = (step.after, step.weights[variant].units());
+            if step.after <= passed {
+                from = point;
+            } else if to.is_none() {
+                to = Some(point);
+            }
+        }
+        match to.filter(|_| ramp.linear) {
+            None => from.1,
+            Some(to) => {
+                let rise = (i128::from(to.1) - i128::from(from.1)) * i128::from(passed - from.0);
+                let moved = i128::from(from.1) + rise.div_euclid(i128::from(to.0 - from.0));
+                u64::try_from(moved).unwrap()
+            }
+        }
+    }
+
+    fn built(
+        base: &[u64],
+        steps: &[(u64, Vec<u64>)],
+        linear: bool,
+        pause: Option<u64>,
+    ) -> (Ramp, RampPlan) {
+        let steps: Vec<_> = steps.iter().map(|(after, units)| (*after, units.as_slice())).collect();
+        let ramp = ramp(&steps, linear, pause);
+        let plan = RampPlan::new(&ramp, &weights(base));
+        (ramp, plan)
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_what_the_definition_says(
+            (base, steps, pause) in schedules(), linear: bool, now in START - 10..START + 25_000,
+        ) {
+            let (ramp, plan) = built(&base, &steps, linear, pause);
+            for variant in 0..3 {
+                let found = plan.weight(variant, plan.position(now));
+                prop_assert_eq!(found, naive(&ramp, &base, variant, now));
+            }
+        }
+
+        #[test]
+        fn every_point_is_met_exactly((base, steps, _) in schedules(), linear: bool) {
+            let (ramp, plan) = built(&base, &steps, linear, None);
+            for step in &ramp.steps {
+                let position = plan.position(START + step.after);
+                for (variant, weight) in step.weights.iter().enumerate() {
+                    prop_assert_eq!(plan.weight(variant, position), weight.units());
+                }
+            }
+        }
+
+        #[test]
+        fn between_two_points_a_weight_only_moves_towards_the_next(
+            (base, steps, _) in schedules(), a in 0..25_000_u64, b in 0..25_000_u64,
+        ) {
+            let (_, plan) = built(&base, &steps, true, None);
+            let (a, b) = (plan.position(START + a.min(b)), plan.position(START + a.max(b)));
+            prop_assume!(a.point() == b.point());
+            for variant in 0..3 {
+                let ends = [a.point(), a.point() + 1].map(|point| plan.point_weight(point, variant));
+                let (earlier, later) = (plan.weight(variant, a), plan.weight(variant, b));
+                if ends[0] <= ends[1] {
+                    prop_assert!(earlier <= later);
+                } else if a.point() + 1 < plan.points.len() {
+                    prop_assert!(earlier >= later);
+                }
+            }
+        }
+
+        #[test]
+        fn raising_never_takes_a_user_off_the_canary(
+            user: u64, from in 0..=500_000_u64, to in 500_000..=1_000_000_u64,
+            a in 0..=HOUR, b in 0..=HOUR,
+        ) {
+            let all = 1_000_000;
+            let steps = [(0, vec![all - from, from]), (HOUR, vec![all - to, to])];
+            let (_, plan) = built(&[all, 0], &steps, true, None);
+            let names = ["stable", "canary"].map(|name| Variant { name: name.into(), ..Variant::default() });
+            let race = Race::new(&names, |_| true);
+            let variant_at = |passed| {
+                let weights = weights(&at(&plan, START + passed));
+                race.winner(fmix64(user), &WeightsNow::fixed(&weights))
+            };
+            if variant_at(a.min(b)) == Some(1) {
+                prop_assert_eq!(variant_at(a.max(b)), Some(1));
+            }
+        }
+    }
+}
