@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use engine::plan::Race;
+use engine::decision::Context;
 use engine::plan::hash::{Hash, cost, first_word, fmix64, prefix};
+use engine::plan::{Race, WeightsNow};
 use engine::policy::{Variant, Weight};
 use harness::golden;
 
@@ -13,23 +14,23 @@ fn every_golden_row_is_met() {
     let prepared: BTreeMap<_, _> = splits
         .iter()
         .map(|(id, split)| {
-            let variant = |(name, weight): &(String, u64)| Variant {
-                name: name.clone(),
-                cluster: None,
-                weight: Weight::from_units(weight * Weight::UNITS_PER_ONE),
-                max_weight: None,
-            };
+            let weight = |weight: u64| Weight::from_units(weight * Weight::UNITS_PER_ONE);
+            let weights: Vec<_> = split.variants.iter().map(|(_, w)| weight(*w)).collect();
+            let variant =
+                |(name, _): &(String, u64)| Variant { name: name.clone(), ..Variant::default() };
             let variants: Vec<_> = split.variants.iter().map(variant).collect();
-            (id, (prefix(&split.salt), Race::new(&variants), variants))
+            let race = Race::new(&variants, |index| !weights[index].is_zero());
+            (id, (prefix(&split.salt), race, variants, weights))
         })
         .collect();
     let rows = golden::rows();
     assert!(rows.len() >= 10_000);
     for row in rows {
-        let (salt, race, variants) = &prepared[&row.split];
+        let (salt, race, variants, weights) = &prepared[&row.split];
         let hash = Hash::new(salt, &row.key);
         assert_eq!((hash.h1, hash.h2, hash.bucket()), (row.h1, row.h2, row.bucket), "{row:x?}");
-        let winner = race.winner(hash.h2).map(|variant| variants[variant].name.as_str());
+        let winner = race.winner(hash.h2, &WeightsNow::fixed(weights));
+        let winner = winner.map(|variant| variants[variant].name.as_str());
         assert_eq!(winner, Some(row.variant.as_str()), "{row:x?}");
     }
 }
@@ -56,7 +57,8 @@ fn one_policy_with_all_golden_splits_decides_as_recorded() {
     for row in golden::rows() {
         let host = splits[&row.split].host.clone().into_bytes();
         let request = [(":authority".to_owned(), host), ("x-key".to_owned(), row.key.clone())];
-        let decided = super::in_words(&plan, &super::decide(&plan, &request, 0));
+        let decided = super::decide(&plan, &request[..], &Context::default());
+        let decided = super::in_words(&plan, &decided.list);
         assert_eq!(decided, [(row.split, row.variant, "split")]);
     }
 }

@@ -1,12 +1,19 @@
 //! The engine alone: golden values, conformance vectors, properties, a naive model.
 
+mod diagnostics;
+mod generate;
 mod golden;
+mod limits;
 mod model;
+mod populations;
 mod properties;
 mod shares;
+mod spoiled;
 mod vectors;
+mod written;
 
-use engine::decision::{Context, Decision};
+use engine::decision::{Context, Decision, Decisions};
+use engine::matching::Request;
 use engine::plan::Plan;
 use engine::policy;
 use serde_json::Value;
@@ -19,11 +26,11 @@ fn plan(document: &Value) -> Plan {
 }
 
 /// Decides, and checks that explaining gives the same.
-fn decide(plan: &Plan, request: &[(String, Vec<u8>)], random: u64) -> Vec<Decision> {
-    let mut decisions = Vec::new();
-    let context = Context { random };
-    plan.decide(request, &context, &mut decisions);
-    assert_eq!(plan.explain(request, &context).decisions().collect::<Vec<_>>(), decisions);
+fn decide<R: Request + ?Sized>(plan: &Plan, request: &R, context: &Context) -> Decisions {
+    let mut decisions = Decisions::default();
+    plan.decide(request, context, &mut decisions);
+    let explained: Vec<_> = plan.explain(request, context).decisions().collect();
+    assert_eq!(explained, decisions.list);
     decisions
 }
 

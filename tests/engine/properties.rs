@@ -1,29 +1,22 @@
 //! What weighted rendezvous promises, for any names and weights.
 
-use engine::plan::Race;
 use engine::plan::hash::{Hash, prefix};
+use engine::plan::{Race, WeightsNow};
 use engine::policy::{Variant, Weight};
 use proptest::prelude::*;
 
 const USERS: u32 = 300;
 
-fn variants(weights: &[(String, u64)]) -> Vec<Variant> {
-    let variant = |(name, weight): &(String, u64)| Variant {
-        name: name.clone(),
-        cluster: None,
-        weight: Weight::from_units(*weight),
-        max_weight: None,
-    };
-    weights.iter().map(variant).collect()
-}
-
 /// The name each of [`USERS`] users gets.
 fn assign(salt: &str, weights: &[(String, u64)]) -> Vec<Option<String>> {
-    let all = variants(weights);
-    let race = Race::new(&all);
+    let variant = |(name, _): &(String, u64)| Variant { name: name.clone(), ..Variant::default() };
+    let all: Vec<_> = weights.iter().map(variant).collect();
+    let race = Race::new(&all, |index| weights[index].1 > 0);
+    let units: Vec<_> = weights.iter().map(|(_, weight)| Weight::from_units(*weight)).collect();
     let salt = prefix(salt);
     let name = |user: u32| {
-        race.winner(Hash::new(&salt, user.to_string().as_bytes()).h2).map(|v| all[v].name.clone())
+        let h2 = Hash::new(&salt, user.to_string().as_bytes()).h2;
+        race.winner(h2, &WeightsNow::fixed(&units)).map(|v| all[v].name.clone())
     };
     (0..USERS).map(name).collect()
 }

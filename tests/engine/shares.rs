@@ -1,23 +1,28 @@
 //! Shares and independence, measured over many users with fixed ids: the same on every run.
 
-use engine::plan::Race;
 use engine::plan::hash::{Hash, prefix};
+use engine::plan::{Race, WeightsNow};
 use engine::policy::{Variant, Weight};
 
-fn race(weights: &[u64]) -> Race {
-    let variant = |(at, weight): (usize, &u64)| Variant {
-        name: format!("v{at}"),
-        cluster: None,
-        weight: Weight::from_units(*weight),
-        max_weight: None,
-    };
-    Race::new(&weights.iter().enumerate().map(variant).collect::<Vec<_>>())
+/// A race of variants `v0`, `v1`, ... with these weights.
+struct Weighed {
+    race: Race,
+    weights: Vec<Weight>,
 }
 
-fn winners<'a>(salt: &str, race: &'a Race, users: u32) -> impl Iterator<Item = usize> + 'a {
+fn race(weights: &[u64]) -> Weighed {
+    let variant = |at: usize| Variant { name: format!("v{at}"), ..Variant::default() };
+    let variants: Vec<_> = (0..weights.len()).map(variant).collect();
+    let race = Race::new(&variants, |index| weights[index] > 0);
+    Weighed { race, weights: weights.iter().map(|weight| Weight::from_units(*weight)).collect() }
+}
+
+fn winners<'a>(salt: &str, all: &'a Weighed, users: u32) -> impl Iterator<Item = usize> + 'a {
     let salt = prefix(salt);
+    let weights = WeightsNow::fixed(&all.weights);
     (0..users).map(move |user| {
-        race.winner(Hash::new(&salt, format!("user-{user}").as_bytes()).h2).unwrap()
+        let h2 = Hash::new(&salt, format!("user-{user}").as_bytes()).h2;
+        all.race.winner(h2, &weights).unwrap()
     })
 }
 

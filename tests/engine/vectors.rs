@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use engine::effects::HeaderEdit;
-use harness::vectors::{self, Case};
+use harness::vectors::{self, Case, Reply, assert_lines};
+
+/// Headers by name, each with its lines.
+type Headers = BTreeMap<String, Vec<Vec<u8>>>;
 
 #[test]
 fn every_vector_holds_natively() {
@@ -11,35 +14,64 @@ fn every_vector_holds_natively() {
         let plan = super::plan(&vector.policy);
         for case in &vector.cases {
             let place = format!("{}: {}", vector.file, case.about);
-            let decisions = super::decide(&plan, &case.request, 7);
-            let words = super::in_words(&plan, &decisions);
+            let context = case.context();
+            let decisions = super::decide(&plan, case, &context);
+            let words = super::in_words(&plan, &decisions.list);
             let words: Vec<_> =
                 words.into_iter().map(|(s, v, reason)| format!("{s}={v} {reason}")).collect();
             assert_eq!(words, case.decisions, "{place}");
+            assert_eq!(decisions.force_refused, case.refused, "{place}");
 
-            let effects = plan.request_effects(case.request.as_slice(), &decisions);
-            assert_eq!(
-                effects.counters.len(),
-                decisions.len(),
-                "every decision is counted: {place}"
-            );
-            let mut headers: BTreeMap<&str, Option<Vec<u8>>> = sent(case);
-            for edit in &effects.headers {
-                match edit {
-                    HeaderEdit::Set { name, value } => {
-                        headers.insert(name, Some(value.as_bytes().to_vec()))
-                    }
-                    HeaderEdit::Remove { name } => headers.insert(name, None),
-                };
-            }
-            for (name, wanted) in &case.upstream {
-                let found = headers.get(name.as_str()).cloned().flatten();
-                assert_eq!(&found, wanted, "{name}, {place}");
-            }
+            let effects = plan.request_effects(case, &decisions);
+            let new_keys = decisions.list.iter().filter(|decision| decision.new_key).count();
+            let counted = decisions.list.len() + new_keys + usize::from(case.refused);
+            assert_eq!(effects.counters.len(), counted, "every decision is counted: {place}");
+            let reply = effects
+                .respond
+                .map(|reply| Reply { status: reply.status, body: reply.body.clone() });
+            assert_eq!(reply, case.reply, "{place}");
+            assert_headers(edited(&case.request, &effects.headers), &case.upstream, &place);
+
+            let edits = match plan.edits_response(&decisions) {
+                true => plan.response_edits(&decisions, &context),
+                false => Vec::new(),
+            };
+            assert_headers(edited(&case.answer, &edits), &case.response, &place);
         }
     }
 }
 
-fn sent(case: &Case) -> BTreeMap<&str, Option<Vec<u8>>> {
-    case.request.iter().map(|(name, value)| (name.as_str(), Some(value.clone()))).collect()
+fn edited(sent: &[(String, Vec<u8>)], edits: &[HeaderEdit]) -> Headers {
+    let mut headers = Headers::new();
+    for (name, value) in sent {
+        headers.entry(name.clone()).or_default().push(value.clone());
+    }
+    for edit in edits {
+        match edit {
+            HeaderEdit::Set { name, value } => {
+                headers.insert((*name).to_owned(), vec![value.to_vec()]);
+            }
+            HeaderEdit::Add { name, value } => {
+                headers.entry((*name).to_owned()).or_default().push(value.to_vec());
+            }
+            HeaderEdit::Remove { name } => {
+                headers.remove(*name);
+            }
+        }
+    }
+    headers
+}
+
+fn assert_headers(found: Headers, wanted: &[(String, Vec<vectors::Line>)], place: &str) {
+    for (name, lines) in wanted {
+        let found = found.get(name).map(Vec::as_slice).unwrap_or_default();
+        assert_lines(found, lines, &format!("{name}, {place}"));
+    }
+}
+
+#[test]
+fn vectors_that_chance_or_the_clock_decides_are_marked() {
+    let cases: Vec<Case> = vectors::all().into_iter().flat_map(|vector| vector.cases).collect();
+    assert!(cases.iter().any(|case| !case.runs_in_the_module()));
+    assert!(cases.iter().any(|case| case.now.is_some() && !case.runs_in_envoy()));
 }

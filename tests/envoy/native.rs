@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use engine::decision::Context;
+use engine::decision::{Context, Decisions};
 use engine::plan::Plan;
 use engine::policy;
 use serde_json::Value;
@@ -20,6 +20,8 @@ pub(crate) struct Native {
 pub(crate) struct Expected {
     /// The cluster that the filter names.
     pub(crate) cluster: Option<String>,
+    /// The cluster that gets a copy.
+    pub(crate) mirror: Option<String>,
     /// `checkout=canary`: the variant header and the filter state.
     pub(crate) state: Option<String>,
     /// Split, variant and reason of every decision.
@@ -37,17 +39,19 @@ impl Native {
     /// For requests that chance does not decide.
     pub(crate) fn expect(&self, request: &Request) -> Expected {
         let pairs = pairs(request);
-        let mut decisions = Vec::new();
+        let mut decisions = Decisions::default();
         self.plan.decide(pairs.as_slice(), &Context::default(), &mut decisions);
         let served =
-            || decisions.iter().map(|d| self.plan.served(d).expect("a variant of the plan"));
+            || decisions.list.iter().map(|d| self.plan.served(d).expect("a variant of the plan"));
         let effects = self.plan.request_effects(pairs.as_slice(), &decisions);
-        let words = decisions.iter().zip(served()).map(|(decision, variant)| {
-            let (split, _) = variant.tag.split_once('=').expect("a tag");
-            [split.to_owned(), variant.name.clone(), decision.reason.as_str().to_owned()]
+        let words = decisions.list.iter().zip(served()).map(|(decision, (split, variant))| {
+            [split.name.clone(), variant.name.clone(), decision.reason.as_str().to_owned()]
         });
+        let mirrored = decisions.list.iter().zip(served()).filter(|(decision, _)| decision.mirror);
+        let mut mirrors = mirrored.filter_map(|(_, (split, _))| split.mirror.as_ref());
         Expected {
-            cluster: served().find_map(|variant| variant.cluster.clone()),
+            mirror: mirrors.next().map(|mirror| mirror.cluster.clone()),
+            cluster: served().find_map(|(_, variant)| variant.cluster.clone()),
             decisions: words.collect(),
             state: effects.state.map(|state| state.into_owned()),
         }

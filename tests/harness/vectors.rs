@@ -16,11 +16,30 @@
 //! `request`: names and values; a list is several lines; `{"hex": ..}` are raw bytes. `:method`,
 //! `:authority` and `:path` are `GET`, `vector.test` and `/` where they are not given. `decisions`:
 //! what each split that applies decided, and why. `upstream`: headers as they go on to the
-//! upstream; `null` = the header is not there.
+//! upstream; `null` = the header is not there; a list is several lines.
+//!
+//! What a case may say besides:
+//!
+//! | field | meaning |
+//! |---|---|
+//! | `response` | headers as they come back to the client, in the form of `upstream`; `{"prefix": ..}` is a line that begins so |
+//! | `reply` | `{"status": 503, "body": ".."}`: the proxy answers itself, nothing reaches an upstream |
+//! | `refused` | `true`: the request wanted to force a variant, and did not know the secret |
+//! | `client` | `ip:port` of the connection, as the property `source.address` has it |
+//! | `jwt` | `{provider: {claim: value}}`: claims of a token that was checked before |
+//! | `now` | the clock, as `2026-11-20T12:00:00Z` |
+//! | `random` | two numbers of 16 hexadecimal digits: the chance of this request |
+//! | `answer` | response headers of the upstream, before the filter sees them |
+//!
+//! What cannot be arranged is left out: chance is arranged natively alone; clock, connection, token
+//! and the upstream's headers natively and in the module.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::PathBuf;
 
+use engine::decision::Context;
+use engine::matching::Request;
 use serde_json::{Map, Value};
 
 /// A vector file.
@@ -45,8 +64,100 @@ pub struct Case {
     pub request: Vec<(String, Vec<u8>)>,
     /// As `checkout=canary split`.
     pub decisions: Vec<String>,
-    /// Headers at the upstream; `None` = not there.
-    pub upstream: Vec<(String, Option<Vec<u8>>)>,
+    /// Headers at the upstream: all lines of each; none = not there.
+    pub upstream: Vec<(String, Vec<Line>)>,
+    /// Headers of the response at the client, likewise.
+    pub response: Vec<(String, Vec<Line>)>,
+    /// The proxy's own answer.
+    pub reply: Option<Reply>,
+    /// Whether a wish to force a variant is refused.
+    pub refused: bool,
+    /// Who sent the request: `ip:port`.
+    pub client: Option<String>,
+    /// Provider, claim and value.
+    pub jwt: Vec<(String, String, Vec<u8>)>,
+    /// Milliseconds since 1970.
+    pub now: Option<u64>,
+    /// The chance of this request.
+    pub random: Option<[u64; 2]>,
+    /// Response headers of the upstream.
+    pub answer: Vec<(String, Vec<u8>)>,
+}
+
+/// What a line of a header must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Line {
+    /// This.
+    Is(Vec<u8>),
+    /// Something that begins with this.
+    Begins(Vec<u8>),
+}
+
+/// An answer by the proxy itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+}
+
+impl Line {
+    /// Whether a line is as it must be.
+    pub fn is_met(&self, line: &[u8]) -> bool {
+        match self {
+            Self::Is(wanted) => line == wanted,
+            Self::Begins(wanted) => line.starts_with(wanted),
+        }
+    }
+}
+
+/// Checks all lines of a header.
+///
+/// # Panics
+/// When they are not as they must be.
+pub fn assert_lines<L: AsRef<[u8]>>(found: &[L], wanted: &[Line], place: &str) {
+    let met = found.len() == wanted.len()
+        && wanted.iter().zip(found).all(|(wanted, found)| wanted.is_met(found.as_ref()));
+    let text = |line: &L| String::from_utf8_lossy(line.as_ref()).into_owned();
+    let shown: Vec<_> = found.iter().map(text).collect();
+    assert!(met, "{place}: {shown:?} is not {wanted:?}");
+}
+
+impl Case {
+    /// What the decision may depend on besides the request.
+    pub fn context(&self) -> Context {
+        Context { now: self.now.unwrap_or_default(), random: self.random.unwrap_or([7, 8]) }
+    }
+
+    /// Whether a module that makes its own random numbers can be held to this case.
+    pub fn runs_in_the_module(&self) -> bool {
+        self.random.is_none()
+    }
+
+    /// Whether an Envoy on the loopback, with its own clock, can be held to this case.
+    pub fn runs_in_envoy(&self) -> bool {
+        let arranged = self.now.is_some() || self.client.is_some() || !self.jwt.is_empty();
+        // Envoy refuses targets with a fragment, as it should.
+        let target = self.request.iter().find(|(name, _)| name == ":path");
+        let refused = target.is_some_and(|(_, path)| path.contains(&b'#'));
+        self.runs_in_the_module() && !arranged && !refused && self.answer.is_empty()
+    }
+}
+
+impl Request for Case {
+    fn header_lines<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> {
+        self.request.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_slice())
+    }
+
+    fn source_address(&self) -> Option<Cow<'_, [u8]>> {
+        self.client.as_ref().map(|client| client.as_bytes().into())
+    }
+
+    fn jwt_claim(&self, provider: &str, claim: &str) -> Option<Cow<'_, [u8]>> {
+        let found = self.jwt.iter().find(|(p, c, _)| p == provider && c == claim);
+        found.map(|(_, _, value)| value.into())
+    }
 }
 
 /// Every vector, by file name.
@@ -86,6 +197,25 @@ fn read_case(case: &Value, file: &str) -> Case {
     };
     let (about, request, decisions, upstream) =
         (take("about"), take("request"), take("decisions"), take("upstream"));
+    let mut optional = |name: &str| fields.remove(name);
+    let headers_of = |value: Option<Value>| {
+        let given = value.map(|value| object(value, file)).unwrap_or_default();
+        given.into_iter().map(|(name, value)| (name, lines_of(&value))).collect()
+    };
+    let response = headers_of(optional("response"));
+    let reply = optional("reply").map(|reply| Reply {
+        status: reply["status"].as_u64().and_then(|s| u16::try_from(s).ok()).expect("a status"),
+        body: text_of(&reply["body"]),
+    });
+    let refused = optional("refused").is_some_and(|refused| refused.as_bool().expect("a truth"));
+    let client = optional("client").map(|client| text_of(&client));
+    let jwt = optional("jwt").map(|jwt| claims_of(jwt, file)).unwrap_or_default();
+    let now = optional("now").map(|now| milliseconds_of(&text_of(&now)));
+    let random = optional("random").map(|random| {
+        let hex = |at: usize| u64::from_str_radix(&text_of(&random[at]), 16).expect("hexadecimal");
+        [hex(0), hex(1)]
+    });
+    let answer = optional("answer").map(|answer| pairs_of(&object(answer, file)));
     assert!(fields.is_empty(), "a case of {file} has unknown fields: {fields:?}");
     let given = object(request, file);
     let defaults = [(":method", "GET"), (":authority", "vector.test"), (":path", "/")];
@@ -94,23 +224,72 @@ fn read_case(case: &Value, file: &str) -> Case {
         .filter(|(name, _)| !given.contains_key(*name))
         .map(|(name, value)| (name.to_owned(), value.into()))
         .collect();
-    for (name, value) in &given {
-        match value {
-            Value::Array(lines) => {
-                request.extend(lines.iter().map(|line| (name.clone(), bytes_of(line))))
-            }
-            one => request.push((name.clone(), bytes_of(one))),
-        }
-    }
+    request.extend(pairs_of(&given));
     request.sort_by_key(|(name, _)| !name.starts_with(':'));
-    let at_upstream =
-        |(name, value): (String, Value)| (name, (!value.is_null()).then(|| bytes_of(&value)));
     Case {
         about: text_of(&about),
         request,
         decisions: decisions.as_array().expect("a list").iter().map(text_of).collect(),
-        upstream: object(upstream, file).into_iter().map(at_upstream).collect(),
+        upstream: headers_of(Some(upstream)),
+        response,
+        reply,
+        refused,
+        client,
+        jwt,
+        now,
+        random,
+        answer: answer.unwrap_or_default(),
     }
+}
+
+/// Names and values; a list is several lines.
+fn pairs_of(given: &Map<String, Value>) -> Vec<(String, Vec<u8>)> {
+    let lines = |value: &Value| match value {
+        Value::Array(lines) => lines.iter().map(bytes_of).collect(),
+        one => vec![bytes_of(one)],
+    };
+    let each = given
+        .iter()
+        .flat_map(|(name, value)| lines(value).into_iter().map(move |line| (name.clone(), line)));
+    each.collect()
+}
+
+fn lines_of(value: &Value) -> Vec<Line> {
+    let line = |value: &Value| match value.get("prefix") {
+        Some(prefix) => Line::Begins(bytes_of(prefix)),
+        None => Line::Is(bytes_of(value)),
+    };
+    match value {
+        Value::Null => Vec::new(),
+        Value::Array(lines) => lines.iter().map(line).collect(),
+        one => vec![line(one)],
+    }
+}
+
+fn claims_of(jwt: Value, file: &str) -> Vec<(String, String, Vec<u8>)> {
+    let providers = object(jwt, file).into_iter();
+    let claims = providers.flat_map(|(provider, claims)| {
+        let claims = object(claims, file).into_iter();
+        claims.map(move |(claim, value)| (provider.clone(), claim, bytes_of(&value)))
+    });
+    claims.collect()
+}
+
+/// The milliseconds since 1970 of `2026-11-20T12:00:00Z`, with milliseconds where they are given.
+pub(crate) fn milliseconds_of(time: &str) -> u64 {
+    let numbers: Vec<i64> = time
+        .trim_end_matches('Z')
+        .split(['-', 'T', ':', '.'])
+        .map(|part| part.parse().expect("a number of a time"))
+        .collect();
+    let [year, month, day, hour, minute, second] = numbers[..6] else { panic!("a time: {time}") };
+    // Days by the proleptic Gregorian calendar, with years that begin in March.
+    let (years, months) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * years + years / 4 - years / 100 + years / 400 + (153 * months + 2) / 5 + day;
+    let days = days - 719_469;
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    let fraction = numbers.get(6).copied().unwrap_or_default();
+    u64::try_from(seconds * 1_000 + fraction).expect("a time after 1970")
 }
 
 fn object(value: Value, file: &str) -> Map<String, Value> {
@@ -135,5 +314,23 @@ fn bytes_of(value: &Value) -> Vec<u8> {
                 .collect()
         }
         other => panic!("a text or {{\"hex\": ..}} is needed, not {other}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_milliseconds_since_1970() {
+        for (time, wanted) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("2000-02-29T00:00:00Z", 951_782_400_000),
+            ("2026-11-20T12:00:00Z", 1_795_176_000_000),
+            ("2026-11-20T12:00:00.250Z", 1_795_176_000_250),
+            ("2024-12-31T23:59:59Z", 1_735_689_599_000),
+        ] {
+            assert_eq!(milliseconds_of(time), wanted, "{time}");
+        }
     }
 }

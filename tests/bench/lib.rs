@@ -1,0 +1,1 @@
+//! Nothing to use: the benchmarks are in `engine.rs`.

@@ -1,0 +1,84 @@
+//! Stated limits: a policy at a limit is accepted, one beyond is refused, and says so.
+
+use engine::policy::{self, Code};
+use serde_json::{Value, json};
+
+fn split(index: usize) -> Value {
+    json!({"name": format!("s{index}"), "baseline": "a", "variants": [{"name": "a", "weight": 100}]})
+}
+
+fn policy(splits: Vec<Value>) -> Value {
+    json!({"version": 1, "key": [{"header": "u"}], "splits": splits})
+}
+
+/// One split with a field.
+fn with(field: &str, value: Value) -> Value {
+    let mut split = split(0);
+    split[field] = value;
+    policy(vec![split])
+}
+
+fn many<T>(count: usize, make: impl FnMut(usize) -> T) -> Vec<T> {
+    (0..count).map(make).collect()
+}
+
+fn named(test: Value) -> Value {
+    with("match", json!([{"headers": [test]}]))
+}
+
+/// Name, the limit, and a policy of a size.
+type Limit = (&'static str, usize, fn(usize) -> Value);
+
+const LIMITS: &[Limit] = &[
+    ("splits", 2_000, |n| policy(many(n, split))),
+    ("layers", 64, |n| {
+        let mut policy = policy(vec![split(0)]);
+        policy["layers"] = many(n, |layer| json!({"name": format!("l{layer}")})).into();
+        policy
+    }),
+    ("variants", 64, |n| {
+        let variants = many(n, |variant| json!({"name": format!("v{variant}"), "weight": 1}));
+        let split =
+            json!({"name": "s", "baseline": "v0", "weight_total": "any", "variants": variants});
+        policy(vec![split])
+    }),
+    ("conditions", 1_000, |n| {
+        with("match", json!([{"hosts": many(n, |host| format!("h{host}.test"))}]))
+    }),
+    ("entries", 1_000, |n| {
+        with("match", many(n, |entry| json!({"path": {"exact": format!("/{entry}")}})).into())
+    }),
+    ("cohort values", 200_000, |n| {
+        named(json!({"name": "u", "in": many(n, |user| format!("user-{user}"))}))
+    }),
+    ("bytes of a value", 4_096, |n| named(json!({"name": "u", "exact": "x".repeat(n)}))),
+    ("steps of a ramp", 100, |n| {
+        let step = |step| json!({"after": format!("{step}s"), "weights": {"a": 100}});
+        with("ramp", json!({"start": "2026-11-20T12:00:00Z", "steps": many(n, step)}))
+    }),
+    ("bytes of a body", 65_536, |n| {
+        let variant =
+            json!({"name": "a", "weight": 100, "respond": {"status": 200, "body": "x".repeat(n)}});
+        with("variants", json!([variant]))
+    }),
+];
+
+#[test]
+fn a_policy_at_a_limit_is_accepted_and_one_beyond_is_refused() {
+    for (name, limit, make) in LIMITS {
+        let codes = |size: usize| {
+            let checked = policy::from_json(make(size).to_string().as_bytes());
+            let codes: Vec<Code> = checked.diagnostics.iter().map(|d| d.code).collect();
+            (checked.policy.is_some(), codes.contains(&Code::LimitExceeded))
+        };
+        assert_eq!(codes(*limit), (true, false), "{limit} {name}");
+        assert_eq!(codes(limit + 1), (false, true), "{} {name}", limit + 1);
+    }
+}
+
+#[test]
+fn a_policy_at_every_limit_of_its_lists_compiles_and_decides() {
+    let plan = super::plan(&(LIMITS[0].2)(2_000));
+    let decided = super::decide(&plan, &[("u", "ada")][..], &engine::decision::Context::default());
+    assert_eq!(decided.list.len(), 2_000);
+}

@@ -1,0 +1,212 @@
+//! Whether a request meets conditions, and the key it has.
+
+use std::net::{IpAddr, SocketAddr};
+
+use regex::RegexBuilder;
+use serde_json::Value;
+
+use super::{Pairs, Situation, generated_id, list, text};
+
+/// The key that a source gives, and whether it was made just now.
+pub(super) fn key(
+    policy: &Value,
+    source: &Value,
+    situation: &Situation,
+) -> Option<(Vec<u8>, bool)> {
+    let request = &situation.headers;
+    let values = if let Some(name) = source["header"].as_str() {
+        lines(request, &name.to_lowercase())
+    } else if let Some(name) = source["cookie"].as_str() {
+        cookies(request, name)
+    } else if let Some(name) = source["query"].as_str() {
+        parameters(&one(request, ":path"), name)
+    } else if source["client_ip"] == true {
+        let ip = client_ip(policy, situation);
+        ip.map(|ip| ip.to_string().into_bytes()).into_iter().collect()
+    } else {
+        let cookie = text(&source["generate"]["cookie"]);
+        return Some((generated_id(cookie, situation.random).into_bytes(), true));
+    };
+    values.into_iter().find(|value| !value.is_empty()).map(|value| (value, false))
+}
+
+pub(super) fn meets(policy: &Value, entry: &Value, situation: &Situation) -> bool {
+    let request = &situation.headers;
+    let one = |name: &str| one(request, name);
+    let authority = String::from_utf8_lossy(&one(":authority")).to_lowercase();
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => host.to_owned(),
+        _ => authority.clone(),
+    };
+    let host_meets = |pattern: &Value| match text(pattern).to_lowercase().as_str() {
+        "*" => true,
+        pattern => match pattern.strip_prefix('*') {
+            Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
+            None => host == pattern,
+        },
+    };
+    let target = one(":path");
+    let path = target.split(|b| *b == b'?' || *b == b'#').next().unwrap_or_default().to_vec();
+    let first = |values: Vec<Vec<u8>>| values.into_iter().next();
+    let header = |name: &str| {
+        let all = lines(request, &name.to_lowercase());
+        (!all.is_empty()).then(|| all.join(b",".as_slice()))
+    };
+    let client = client_ip(policy, situation);
+    let any = |field: &str, meets: &dyn Fn(&Value) -> bool| {
+        entry[field].is_null() || list(&entry[field]).iter().any(meets)
+    };
+    let all = |field: &str, value: &dyn Fn(&str) -> Option<Vec<u8>>| {
+        list(&entry[field]).iter().all(|test| value_meets(test, value(text(&test["name"]))))
+    };
+    any("hosts", &host_meets)
+        && (entry["path"].is_null() || path_meets(&entry["path"], &path))
+        && any("methods", &|m| text(m).as_bytes() == one(":method"))
+        && all("headers", &header)
+        && all("cookies", &|name| first(cookies(request, name)))
+        && all("query", &|name| first(parameters(&target, name)))
+        && any("source_ip", &|net| client.is_some_and(|ip| is_in(text(net), ip)))
+}
+
+fn path_meets(wanted: &Value, path: &[u8]) -> bool {
+    let form = |name: &str| wanted[name].as_str();
+    if let Some(prefix) = form("prefix") {
+        let below = format!("{}/", prefix.trim_end_matches('/'));
+        return [path, b"/"].concat() == below.as_bytes() || path.starts_with(below.as_bytes());
+    }
+    match (form("exact"), form("raw_prefix"), form("regex")) {
+        (Some(exact), ..) => path == exact.as_bytes(),
+        (_, Some(raw), _) => path.starts_with(raw.as_bytes()),
+        (.., Some(regex)) => regex_meets(regex, false, path),
+        _ => false,
+    }
+}
+
+fn value_meets(test: &Value, value: Option<Vec<u8>>) -> bool {
+    if let Some(present) = test["present"].as_bool() {
+        return value.is_some() == present;
+    }
+    let Some(value) = value else { return false };
+    let ignore = test["ignore_case"] == true;
+    let fold = |bytes: &[u8]| if ignore { bytes.to_ascii_lowercase() } else { bytes.to_vec() };
+    let folded = fold(&value);
+    let form = |name: &str| test[name].as_str().map(|text| fold(text.as_bytes()));
+    let meets = if let Some(exact) = form("exact") {
+        folded == exact
+    } else if let Some(prefix) = form("prefix") {
+        folded.starts_with(&prefix)
+    } else if let Some(suffix) = form("suffix") {
+        folded.ends_with(&suffix)
+    } else if let Some(needle) = form("contains") {
+        folded.windows(needle.len()).any(|window| window == needle)
+    } else if let Some(regex) = test["regex"].as_str() {
+        regex_meets(regex, ignore, &value)
+    } else if let Some(range) = test["range"].as_object() {
+        let number = String::from_utf8(value).ok().and_then(|text| text.parse::<i64>().ok());
+        let bound = |name: &str| range.get(name).and_then(Value::as_i64);
+        number.is_some_and(|n| {
+            bound("from").is_none_or(|from| n >= from) && bound("to").is_none_or(|to| n < to)
+        })
+    } else {
+        list(&test["in"]).iter().any(|one| folded == fold(text(one).as_bytes()))
+    };
+    meets != (test["not"] == true)
+}
+
+/// By another implementation than the engine's.
+fn regex_meets(regex: &str, ignore_case: bool, value: &[u8]) -> bool {
+    let whole = RegexBuilder::new(&format!(r"\A(?:{regex})\z"))
+        .case_insensitive(ignore_case)
+        .build()
+        .expect("a regex");
+    String::from_utf8(value.to_vec()).is_ok_and(|value| whole.is_match(&value))
+}
+
+/// The values of all cookies of a name, empty ones among them.
+fn cookies(request: &Pairs, wanted: &str) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    for line in lines(request, "cookie") {
+        for pair in line.split(|b| *b == b';') {
+            let Some(at) = pair.iter().position(|b| *b == b'=') else { continue };
+            let (name, value) = (pair[..at].trim_ascii(), pair[at + 1..].trim_ascii());
+            let quoted = value.len() >= 2 && value.starts_with(b"\"") && value.ends_with(b"\"");
+            let value = if quoted { &value[1..value.len() - 1] } else { value };
+            if name == wanted.as_bytes() {
+                found.push(value.to_vec());
+            }
+        }
+    }
+    found
+}
+
+/// The values of all query parameters of a name, decoded.
+fn parameters(target: &[u8], wanted: &str) -> Vec<Vec<u8>> {
+    let target = target.split(|b| *b == b'#').next().unwrap_or_default();
+    let Some(at) = target.iter().position(|b| *b == b'?') else { return Vec::new() };
+    let mut found = Vec::new();
+    for pair in target[at + 1..].split(|b| *b == b'&').filter(|pair| !pair.is_empty()) {
+        let end = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
+        if decoded(&pair[..end]) == wanted.as_bytes() {
+            found.push(decoded(pair.get(end + 1..).unwrap_or_default()));
+        }
+    }
+    found
+}
+
+fn decoded(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let hex = text.get(at + 1..at + 3).and_then(|hex| std::str::from_utf8(hex).ok());
+        let both_digits = |hex: &&str| hex.bytes().all(|b| b.is_ascii_hexdigit());
+        match (text[at], hex.filter(both_digits)) {
+            (b'%', Some(hex)) => {
+                bytes.push(u8::from_str_radix(hex, 16).expect("two digits"));
+                at += 2;
+            }
+            (b'+', _) => bytes.push(b' '),
+            (other, _) => bytes.push(other),
+        }
+        at += 1;
+    }
+    bytes
+}
+
+fn client_ip(policy: &Value, situation: &Situation) -> Option<IpAddr> {
+    let hops = policy["client_ip"]["trusted_hops"].as_u64().unwrap_or(0) as usize;
+    let forwarded = lines(&situation.headers, "x-forwarded-for").join(b",".as_slice());
+    let forwarded = String::from_utf8_lossy(&forwarded).into_owned();
+    let mut entries: Vec<&str> =
+        forwarded.split(',').map(str::trim).filter(|entry| !entry.is_empty()).collect();
+    entries.reverse();
+    let address = match hops.checked_sub(1).and_then(|at| entries.get(at)) {
+        Some(entry) => entry,
+        None => situation.client.as_deref()?,
+    };
+    let with_port = address.parse::<SocketAddr>().map(|address| address.ip());
+    let bare = address.trim_start_matches('[').trim_end_matches(']');
+    with_port.ok().or_else(|| bare.parse().ok()).map(|ip: IpAddr| ip.to_canonical())
+}
+
+/// Whether an address begins with the bits of a network.
+fn is_in(network: &str, ip: IpAddr) -> bool {
+    let bits = |ip: IpAddr| -> String {
+        let bytes = match ip {
+            IpAddr::V4(v4) => v4.octets().to_vec(),
+            IpAddr::V6(v6) => v6.octets().to_vec(),
+        };
+        bytes.iter().map(|byte| format!("{byte:08b}")).collect()
+    };
+    let (address, length) = network.split_once('/').unwrap_or((network, "128"));
+    let address: IpAddr = address.parse().expect("an address");
+    let prefix: String = bits(address).chars().take(length.parse().expect("a length")).collect();
+    address.is_ipv4() == ip.is_ipv4() && bits(ip).starts_with(&prefix)
+}
+
+fn one(request: &Pairs, name: &str) -> Vec<u8> {
+    lines(request, name).into_iter().next().unwrap_or_default()
+}
+
+fn lines(request: &Pairs, name: &str) -> Vec<Vec<u8>> {
+    request.iter().filter(|(n, _)| n == name).map(|(_, v)| v.clone()).collect()
+}

@@ -1,0 +1,262 @@
+"""What becomes of a request and its response."""
+
+from cases import HALF, SECRET, bucket, case, chance, find, policy, random_numbers, served, split, sticky_value, user, variant, vector
+from golden import bucket_of
+
+CANARY = find(lambda key: variant("checkout", key, HALF) == "canary")
+STABLE = find(lambda key: variant("checkout", key, HALF) == "stable")
+ON_CANARY, ON_STABLE = "checkout=canary split", "checkout=stable split"
+
+
+def acting(**actions):
+    """A split whose canary does something."""
+    one = split()
+    one["variants"][1].update(actions)
+    return one
+
+
+def header(name, value):
+    return {"name": name, "value": value}
+
+
+def request_headers():
+    edits = {"remove": ["x-old", "x-both"], "set": [header("X-Stage", "canary"), header("x-both", "new")], "add": [header("x-tag", "b"), header("x-tag", "c")]}
+    return vector(
+        "70-request-headers",
+        "a variant edits the request: remove, set, add",
+        policy(acting(request_headers=edits)),
+        case("of its users", user(CANARY, x_old="1", x_stage=["a", "b"], x_tag="a", x_both="old", x_other="1"),
+             served(ON_CANARY, x_old=None, x_stage="canary", x_tag=["a", "b", "c"], x_both="new", x_other="1")),
+        case("that has none of them", user(CANARY), served(ON_CANARY, x_stage="canary", x_tag=["b", "c"], x_both="new")),
+        case("not of others", user(STABLE, x_old="1", x_tag="a"), served(ON_STABLE, x_old="1", x_tag="a", x_stage=None)),
+    )  # fmt: skip
+
+
+def response_headers():
+    edits = {"set": [header("x-served-by", "canary")], "add": [header("x-note", "one"), header("x-note", "two")], "remove": ["x-powered-by"]}
+    answer = {"x-powered-by": "php", "x-served-by": "app", "x-note": "zero"}
+    return vector(
+        "71-response-headers",
+        "a variant edits the response: remove, set, add",
+        policy(acting(response_headers=edits)),
+        case("an empty response", user(CANARY), served(ON_CANARY), response={"x-served-by": "canary", "x-note": ["one", "two"]}),
+        case("a response with such headers", user(CANARY), served(ON_CANARY), answer=answer,
+             response={"x-served-by": "canary", "x-note": ["zero", "one", "two"], "x-powered-by": None}),
+        case("not to others", user(STABLE), served(ON_STABLE), answer=answer,
+             response={"x-served-by": "app", "x-note": "zero", "x-powered-by": "php"}),
+    )  # fmt: skip
+
+
+def respond():
+    one = split(weights={"open": 50, "closed": 50})
+    one["variants"][1] = {"name": "closed", "weight": 50, "respond": {"status": 503, "body": "back soon"},
+                          "response_headers": {"set": [header("retry-after", "120")]}}  # fmt: skip
+    weights = {"open": 50, "closed": 50}
+    closed = find(lambda key: variant("checkout", key, weights) == "closed")
+    free = find(lambda key: variant("checkout", key, weights) == "open")
+    reply = {"status": 503, "body": "back soon"}
+    silent = {"decisions": ["checkout=closed split"], "upstream": {}}
+    return vector(
+        "72-respond",
+        "the proxy itself answers: maintenance, or nothing at all",
+        policy(one),
+        case("its users", user(closed), silent, reply=reply, response={"retry-after": "120"}),
+        case("others are served", user(free), served("checkout=open split"), response={"retry-after": None}),
+    )
+
+
+def blackhole():
+    one = split("login", {"off": 100})
+    one["match"] = [{"path": {"prefix": "/login"}, "headers": [{"name": "user-agent", "contains": "evil"}]}]
+    one["variants"][0] = {"name": "off", "weight": 100, "respond": {"status": 204}}
+    del one["key"]
+    one["assignment"] = "random"
+    return vector(
+        "73-blackhole",
+        "an emergency: what matches is answered with nothing, without any key",
+        policy(one),
+        case("the attack", {":path": "/login", "user-agent": "evil/1"}, {"decisions": ["login=off random"], "upstream": {}}, reply={"status": 204, "body": ""}),
+        case("everybody else", {":path": "/login", "user-agent": "kind/1"}, served()),
+    )
+
+
+def rewrite():
+    return vector(
+        "74-rewrite",
+        "a variant rewrites host and path prefix, on segment borders",
+        policy(acting(rewrite={"host": "v2.internal:8080", "path_prefix": {"from": "/api", "to": "/v2/api"}})),
+        *[
+            case(about, {**user(CANARY), ":path": path}, served(ON_CANARY, **{":path": wanted, ":authority": "v2.internal:8080"}))
+            for about, path, wanted in [
+                ("below the prefix", "/api/cart?x=/api", "/v2/api/cart?x=/api"),
+                ("the prefix itself", "/api?y", "/v2/api?y"),
+                ("what only looks alike", "/apis", "/apis"),
+                ("another path", "/web/api", "/web/api"),
+            ]
+        ],
+        case("not of others", {**user(STABLE), ":path": "/api/cart"}, served(ON_STABLE, **{":path": "/api/cart", ":authority": "vector.test"})),
+    )
+
+
+def tags_only():
+    one = split("flag", {"off": 50, "on": 50})
+    for v in one["variants"]:
+        del v["cluster"]
+
+    def outcome(key):
+        tag = "flag=" + variant("flag", key, {"off": 50, "on": 50})
+        return {"decisions": [tag + " split"], "upstream": {"x-split-cluster": None, "x-split-variant": tag}}
+
+    return vector(
+        "75-tags-only",
+        "variants without a cluster only tell the application",
+        policy(one),
+        *[case("user %d" % n, user("user-%d" % n), outcome("user-%d" % n)) for n in range(4)],
+    )
+
+
+# Mirrors ------------------------------------------------------------------------------------------------------
+
+
+def mirror_user():
+    mirrored = {"mirror": {"cluster": "shadow", "percent": 12.5}}
+    held = find(lambda key: bucket("holdout", key) < 1000 and bucket("checkout/mirror", key) < 1250)
+
+    def outcome(key):
+        copied = bucket("checkout/mirror", key) < 1250
+        return served("checkout=%s split" % variant("checkout", key, HALF), x_split_mirror="shadow" if copied else None)
+
+    def one(key):
+        return case("bucket %d" % bucket("checkout/mirror", key), user(key), outcome(key))
+
+    free = [key for key in ("user-%d" % n for n in range(200)) if bucket("holdout", key) >= 1000]
+    edges = [find(lambda key: bucket("checkout/mirror", key) == n and bucket("holdout", key) >= 1000) for n in (1249, 1250)]
+    return vector(
+        "80-mirror-by-user",
+        "copies of a share of users' requests, the same users always; the original is as it was",
+        policy(split(**mirrored), holdout={"percent": 10}),
+        *[one(key) for key in free[:14] + edges],
+        case("users held out are not copied", user(held), served("checkout=stable holdout", x_split_mirror=None)),
+        case("a client cannot ask for a copy", {"x-split-mirror": "shadow"}, served("checkout=stable no_key", x_split_mirror=None)),
+    )
+
+
+def mirror_request():
+    def one(n):
+        random = random_numbers(n)
+        copied = bucket_of(chance(random[1], "checkout")) < 5000
+        outcome = served(ON_CANARY, x_split_mirror="shadow" if copied else None)
+        return case("request %d" % n, user(CANARY), outcome, random=["%016x" % number for number in random])
+
+    return vector(
+        "81-mirror-by-request",
+        "copies of a share of requests, by chance",
+        policy(split(mirror={"cluster": "shadow", "percent": 50, "by": "request"})),
+        *[one(n) for n in range(40, 48)],
+    )
+
+
+def mirror_all():
+    return vector(
+        "82-mirror-all",
+        "every request is copied, whoever sends it, to a header of another name",
+        policy(split(mirror={"cluster": "shadow", "percent": 100, "by": "request"}), mirror_header="x-copy-to"),
+        case("a canary", user(CANARY), served(ON_CANARY, x_copy_to="shadow")),
+        case("nobody known", {}, served("checkout=stable no_key", x_copy_to="shadow")),
+    )
+
+
+# Caches and call chains ---------------------------------------------------------------------------------------
+
+
+def vary():
+    apart = [{"path": {"prefix": "/shop"}}]
+    return vector(
+        "90-vary",
+        "caches are told to keep variants apart, on every variant of a split",
+        policy(split(match=apart), vary=True, variant_header="x-variant"),
+        *[
+            case("%s of a split" % name, {**user(key), ":path": "/shop"},
+                 {"decisions": ["checkout=%s split" % name], "upstream": {"x-variant": "checkout=" + name}}, response={"vary": "x-variant"})
+            for name, key in (("the canary", CANARY), ("the stable one", STABLE))
+            for name in [name.split()[1]]
+        ],
+        case("the upstream's own stays", {**user(CANARY), ":path": "/shop"}, {"decisions": [ON_CANARY], "upstream": {}},
+             answer={"vary": "accept-encoding"}, response={"vary": ["accept-encoding", "x-variant"]}),
+        case("the baseline without a key too", {":path": "/shop"}, {"decisions": ["checkout=stable no_key"], "upstream": {}}, response={"vary": "x-variant"}),
+        case("where no split applies nothing varies", user(CANARY), {"decisions": [], "upstream": {}}, response={"vary": None}),
+    )  # fmt: skip
+
+
+def response_variant_header():
+    apart = [{"path": {"prefix": "/shop"}}]
+    both = ["checkout=canary split", "search=%s split" % variant("search", CANARY, HALF)]
+    tags = ", ".join(one.split()[0] for one in both)
+    return vector(
+        "91-response-variant-header",
+        "the client is told its variants",
+        policy(split(match=apart), split("search", match=apart), response_variant_header="x-variant"),
+        case("of all splits", {**user(CANARY), ":path": "/shop"}, served(*both), response={"x-variant": tags}),
+        case("the upstream cannot say otherwise", {**user(CANARY), ":path": "/shop"}, served(*both),
+             answer={"x-variant": ["a=b", "c=d"]}, response={"x-variant": tags}),
+        case("nor where no split applies", user(CANARY), served(), answer={"x-variant": "a=b"}, response={"x-variant": None}),
+        case("where no split applies there is none", user(CANARY), served(), response={"x-variant": None}),
+    )  # fmt: skip
+
+
+def baggage():
+    apart = [{"path": {"prefix": "/shop"}}]
+    long = "k=" + "v" * 8180
+
+    def one(about, sent, wanted):
+        request = {**user(CANARY), ":path": "/shop"}
+        if sent:
+            request["baggage"] = sent
+        return case(about, request, served(ON_CANARY, baggage=wanted))
+
+    return vector(
+        "92-baggage",
+        "variants go on in the W3C baggage: ours replaced, others kept, within its limits",
+        policy(split(match=apart), baggage=True),
+        one("none yet", None, "split.checkout=canary"),
+        one("others stay", "userId=alice,serverNode=DF%2028;p=1", "userId=alice,serverNode=DF%2028;p=1,split.checkout=canary"),
+        one("several lines are one list", ["a=1", "b=2"], "a=1,b=2,split.checkout=canary"),
+        one("ours is replaced", "a=1,split.checkout=stable;x=1,split.check=2", "a=1,split.check=2,split.checkout=canary"),
+        one("too long already", long, long),
+        one("too many already", ",".join("m%d=1" % n for n in range(64)), ",".join("m%d=1" % n for n in range(64))),
+        case("where no split applies it stays as it is", {**user(CANARY), "baggage": "split.checkout=x , a=1"},
+             served(baggage="split.checkout=x , a=1")),
+    )  # fmt: skip
+
+
+def kill():
+    one = acting(respond={"status": 503, "body": "off"})
+    del one["variants"][1]["cluster"]
+    one.update(
+        match=[{"path": {"prefix": "/shop"}}],
+        overrides=[{"match": [{"headers": [{"name": "x-force", "present": True}]}], "variant": "canary"}],
+        sticky={"secret": SECRET},
+        mirror={"cluster": "shadow", "percent": 100},
+    )
+    killed = served("checkout=stable killed", x_split_mirror=None)
+    shop = {":path": "/shop"}
+    held = find(lambda key: bucket("holdout", key) < 5000)
+    return vector(
+        "93-kill-everything",
+        "a killed policy serves the baseline, whatever else it says",
+        policy(one, kill=True, holdout={"percent": 50}, force={"secret": {"header": "x-proof", "value": SECRET}}),
+        case("by weight", {**user(CANARY), **shop}, killed, response={"set-cookie": None}),
+        case("override", {**user(CANARY, x_force="1"), **shop}, killed),
+        case("forced", {**user(STABLE, x_split_force="checkout=canary", x_proof=SECRET), **shop}, killed),
+        case("sticky", {**user(STABLE, cookie="split-checkout=" + sticky_value("checkout", "canary")), **shop}, killed),
+        case("holdout", {**user(held), **shop}, killed),
+        case("no key", shop, killed),
+        case("what does not match goes the route's own way", user(CANARY), served(x_split_mirror=None)),
+    )
+
+
+def vectors():
+    return [
+        request_headers(), response_headers(), respond(), blackhole(), rewrite(), tags_only(),
+        mirror_user(), mirror_request(), mirror_all(), vary(), response_variant_header(), baggage(), kill(),
+    ]  # fmt: skip

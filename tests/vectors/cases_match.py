@@ -1,0 +1,200 @@
+"""Who takes part, and how users are known."""
+
+from cases import HALF, case, find, policy, served, split, user, variant, vector
+
+CANARY = find(lambda key: variant("checkout", key, HALF) == "canary")
+TAKES_PART = served("checkout=canary split")
+STAYS_OUT = served()
+
+
+def judged(about, request, takes_part, **more):
+    """A canary's request that takes part, or does not."""
+    request = {"x-user-id": CANARY, **request}
+    return case(about, request, TAKES_PART if takes_part else STAYS_OUT, **more)
+
+
+def by_match(*entries, **more):
+    return policy(split(match=list(entries)), **more)
+
+
+def cookies():
+    return vector(
+        "11-match-cookies",
+        "who takes part: conditions on cookies; of several of one name the first counts",
+        by_match(
+            {"cookies": [{"name": "beta", "exact": "on"}, {"name": "lang", "present": True}]},
+            {"cookies": [{"name": "plan", "in": ["pro", "team"]}, {"name": "beta", "present": False}]},
+        ),
+        judged("all of an entry", {"cookie": "beta=on; lang=de"}, True),
+        judged("on two lines", {"cookie": ["lang=de", "a=1; beta=on"]}, True),
+        judged("quotes and blanks are not part of a value", {"cookie": 'beta = "on" ;lang='}, True),
+        judged("one of two is missing", {"cookie": "beta=on"}, False),
+        judged("another value", {"cookie": "beta=off; lang=de"}, False),
+        judged("the first of a name counts", {"cookie": "beta=off; beta=on; lang=de"}, False),
+        judged("a name only looks alike", {"cookie": "xbeta=on; lang=de; Beta=on"}, False),
+        judged("the second entry", {"cookie": "plan=team"}, True),
+        judged("what must not be there is there", {"cookie": "plan=team; beta=off"}, False),
+        judged("a cookie without `=` is none", {"cookie": "plan=team; beta"}, True),
+        judged("no cookies", {}, False),
+    )
+
+
+def query():
+    return vector(
+        "12-match-query",
+        "who takes part: conditions on query parameters, decoded",
+        by_match(
+            {"path": {"prefix": "/search"}, "query": [{"name": "q", "exact": "tea & cake"}]},
+            {"query": [{"name": "preview", "present": True}, {"name": "page", "range": {"from": 1, "to": 10}}]},
+        ),
+        judged("percent-encoded", {":path": "/search?q=tea%20%26%20cake"}, True),
+        judged("plus signs are spaces", {":path": "/search?a=1&q=tea+%26+cake"}, True),
+        judged("the name is decoded too", {":path": "/search?%71=tea%20%26%20cake"}, True),
+        judged("another value", {":path": "/search?q=tea"}, False),
+        judged("the first of a name counts", {":path": "/search?q=x&q=tea+%26+cake"}, False),
+        judged("no query", {":path": "/search"}, False),
+        judged("a parameter without value is present", {":path": "/?preview&page=9"}, True),
+        judged("a number outside of the range", {":path": "/?preview&page=10"}, False),
+        judged("no number", {":path": "/?preview&page=two"}, False),
+    )
+
+
+def source_ip():
+    inside = {"source_ip": ["10.0.0.0/8", "192.0.2.7", "2001:db8::/32"]}
+    return vector(
+        "13-match-source-ip",
+        "who takes part: the connection's address, v4 and v6",
+        by_match(inside),
+        judged("in a network", {}, True, client="10.200.3.4:5000"),
+        judged("a single address", {}, True, client="192.0.2.7:1"),
+        judged("its neighbour", {}, False, client="192.0.2.8:1"),
+        judged("v6", {}, True, client="[2001:db8:1::5]:443"),
+        judged("v6 of another network", {}, False, client="[2001:db9::1]:443"),
+        judged("v4 in v6 clothes is v4", {}, True, client="[::ffff:10.0.0.1]:443"),
+        judged("what clients say of themselves does not count", {"x-forwarded-for": "10.0.0.1"}, False, client="198.51.100.1:1"),
+        judged("an address that is none", {}, False, client="envoy://internal"),
+    )
+
+
+def forwarded_for():
+    return vector(
+        "14-match-forwarded-for",
+        "who takes part: the address that the second of two trusted proxies saw",
+        by_match({"source_ip": ["10.0.0.0/8"]}, client_ip={"trusted_hops": 2}),
+        judged("the second from the right", {"x-forwarded-for": "10.1.1.1, 203.0.113.9"}, True),
+        judged("what lies further left is whatever the client sent", {"x-forwarded-for": "10.1.1.1, 198.51.100.1, 203.0.113.9"}, False),
+        judged("several lines are one list", {"x-forwarded-for": ["198.51.100.1", "10.1.1.1", "203.0.113.9"]}, True),
+        judged("with a port", {"x-forwarded-for": "10.1.1.1:4711, 203.0.113.9"}, True),
+        judged("garbage at its place is no address", {"x-forwarded-for": "unknown, 203.0.113.9"}, False),
+        judged("too few proxies: the connection's address", {"x-forwarded-for": "203.0.113.9"}, True, client="10.9.9.9:1"),
+    )
+
+
+def values():
+    tests = [
+        {"name": "x-agent", "contains": "Mobile", "ignore_case": True},
+        {"name": "x-build", "regex": "v[0-9]+(\\.[0-9]+)*"},
+        {"name": "x-mail", "suffix": "@example.com"},
+        {"name": "x-age", "range": {"from": 18, "to": 65}},
+        {"name": "x-region", "prefix": "eu-", "not": True},
+    ]
+    good = {"x-agent": "some MOBILE phone", "x-build": "v2.10", "x-mail": "ada@example.com", "x-age": "18", "x-region": "us-1"}
+    return vector(
+        "15-match-value-tests",
+        "who takes part: every form of a value test",
+        by_match({"headers": tests}),
+        judged("all hold", good, True),
+        judged("contains is wherever it is", {**good, "x-agent": "mobile"}, True),
+        judged("contains is not there", {**good, "x-agent": "mobil"}, False),
+        judged("a regex is about the whole value", {**good, "x-build": "v2.10-rc"}, False),
+        judged("also at its begin", {**good, "x-build": "xv2"}, False),
+        judged("a suffix", {**good, "x-mail": "ada@example.com.test"}, False),
+        judged("case counts where it is not ignored", {**good, "x-mail": "ada@EXAMPLE.com"}, False),
+        judged("a range ends before its end", {**good, "x-age": "65"}, False),
+        judged("a range is of whole numbers", {**good, "x-age": "20.5"}, False),
+        judged("not: the value that is not wanted", {**good, "x-region": "eu-west"}, False),
+        judged("not: an absent value meets nothing", {n: v for n, v in good.items() if n != "x-region"}, False),
+        judged("bytes that are no text are no regex's", {**good, "x-build": {"hex": "7631ff"}}, False),
+    )
+
+
+def paths():
+    return vector(
+        "16-match-path",
+        "who takes part: paths by regex and by raw prefix",
+        by_match({"path": {"regex": "/(cart|order)s?/[0-9]+"}}, {"path": {"raw_prefix": "/v2"}}),
+        judged("the whole path", {":path": "/carts/7?x=1"}, True),
+        judged("not a part of it", {":path": "/carts/7/items"}, False),
+        judged("not after something else", {":path": "/api/cart/7"}, False),
+        judged("a raw prefix ends anywhere", {":path": "/v2beta/x"}, True),
+        judged("but begins at the begin", {":path": "/api/v2"}, False),
+    )
+
+
+def by_key(about, key, request, **more):
+    """A request with a key that the weights decide by."""
+    return case(about, request, served("checkout=%s split" % variant("checkout", key, HALF)), **more)
+
+
+def no_key(about, request, **more):
+    return case(about, request, served("checkout=stable no_key"), **more)
+
+
+def key_query():
+    return vector(
+        "20-key-query",
+        "how users are known: a query parameter, decoded",
+        policy(split(key=[{"query": "uid"}])),
+        by_key("plain", "ada", {":path": "/?uid=ada"}),
+        *[by_key("user %d" % n, "user-%d" % n, {":path": "/x?a=1&uid=user-%d" % n}) for n in range(8)],
+        by_key("decoded", "ada & bob/ü", {":path": "/?uid=ada+%26%20bob/%C3%BC"}),
+        by_key("bytes that are no text", b"\xff", {":path": "/?uid=%ff"}),
+        by_key("the first that is not empty", "bob", {":path": "/?uid=&uid&uid=bob"}),
+        no_key("not there", {":path": "/?UID=ada&xuid=1"}),
+        no_key("in the fragment alone", {":path": "/#?uid=ada"}),
+    )
+
+
+def key_jwt():
+    key = [{"jwt": {"provider": "payload", "claim": "sub"}}, {"header": "x-user-id"}]
+    ada = {"payload": {"sub": "ada", "tier": "pro"}}
+    return vector(
+        "21-key-jwt",
+        "how users are known: a claim of a token that was checked before",
+        policy(split(key=key)),
+        by_key("the claim", "ada", {}, jwt=ada),
+        by_key("before a later source", "ada", user("bob"), jwt=ada),
+        by_key("another provider is not asked", "bob", user("bob"), jwt={"other": {"sub": "ada"}}),
+        by_key("an empty claim is none", "bob", user("bob"), jwt={"payload": {"sub": ""}}),
+        no_key("no token", {}),
+    )
+
+
+def key_client_ip():
+    return vector(
+        "22-key-client-ip",
+        "how users are known: the connection's address, without port",
+        policy(split(key=[{"client_ip": True}])),
+        *[by_key("v4, host %d" % n, "203.0.113.%d" % n, {}, client="203.0.113.%d:%d" % (n, 1000 + n)) for n in range(1, 7)],
+        by_key("v6 in its short form", "2001:db8::1", {}, client="[2001:0db8:0:0:0:0:0:1]:443"),
+        by_key("v4 in v6 clothes", "203.0.113.1", {}, client="[::ffff:203.0.113.1]:443"),
+        no_key("no address", {}, client="/var/run/socket"),
+    )
+
+
+def key_forwarded_for():
+    return vector(
+        "23-key-forwarded-for",
+        "how users are known: the address that a trusted proxy has reported",
+        policy(split(key=[{"client_ip": True}]), client_ip={"trusted_hops": 1}),
+        *[by_key("host %d" % n, "203.0.113.%d" % n, {"x-forwarded-for": "10.0.0.1, 203.0.113.%d" % n}) for n in range(1, 7)],
+        by_key("v6", "2001:db8::1", {"x-forwarded-for": "2001:DB8::1"}),
+        no_key("garbage", {"x-forwarded-for": "203.0.113.1, _hidden"}),
+    )
+
+
+def vectors():
+    return [
+        cookies(), query(), source_ip(), forwarded_for(), values(), paths(),
+        key_query(), key_jwt(), key_client_ip(), key_forwarded_for(),
+    ]  # fmt: skip
