@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::commands::{demo, render, run, validate};
+use crate::commands::{
+    assign, codes, completions, demo, diff, explain, fmt, render, run, sample_size, schema,
+    simulate, validate,
+};
 use crate::console::Console;
 use crate::outcome::Outcome;
 
@@ -20,8 +23,18 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Validate(validate::Args),
+    Explain(explain::Args),
+    Diff(diff::Args),
+    Simulate(simulate::Args),
+    Assign(assign::Args),
+    SampleSize(sample_size::Args),
     Render(render::Args),
     Run(run::Args),
+    Fmt(fmt::Args),
+    Codes(codes::Args),
+    Schema(schema::Args),
+    Completions(completions::CompletionsArgs),
+    Man(completions::ManArgs),
     Demo(demo::Args),
 }
 
@@ -42,9 +55,23 @@ pub enum Format {
 pub fn run(cli: Cli, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     match cli.command {
         Command::Validate(args) => validate::run(&args, console),
+        Command::Diff(args) => diff::run(&args, console),
         Command::Render(args) => render::run(&args, console),
         Command::Run(args) => run::run(&args, console),
         Command::Demo(args) => demo::run(&args, console),
+        Command::SampleSize(args) => sample_size::run(&args, console),
+        Command::Simulate(args) => simulate::run(&args, console),
+        Command::Explain(args) => explain::run(&args, console),
+        // Keys are bytes of somebody else's: not to be searched for styles.
+        Command::Assign(args) => {
+            let mut out = std::io::stdout().lock();
+            assign::run(&args, &mut Console { out: &mut out, err: &mut *console.err })
+        }
+        Command::Fmt(args) => fmt::run(&args, console),
+        Command::Codes(args) => codes::run(&args, console),
+        Command::Schema(args) => schema::run(&args, console),
+        Command::Completions(args) => completions::completions(&args, console),
+        Command::Man(args) => completions::man(&args, console),
     }
 }
 

@@ -11,11 +11,17 @@
 pub mod cli;
 pub mod commands;
 pub mod console;
+pub mod keys;
 pub mod lab;
+pub mod moment;
 pub mod outcome;
 pub mod policy_file;
+pub mod population;
+pub mod schema;
 pub mod source;
+pub mod statistics;
 pub mod style;
+pub mod text;
 pub mod xds;
 
 pub use console::Console;

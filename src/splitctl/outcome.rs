@@ -24,7 +24,9 @@ impl Outcome {
     pub fn of_error(error: &anyhow::Error, console: &mut Console<'_>) -> Self {
         // Whoever reads the answer, such as `head`, has had enough. That is no error.
         let broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
-            cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+            let plain = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+            let in_json = || cause.downcast_ref::<serde_json::Error>()?.io_error_kind();
+            plain.or_else(in_json) == Some(io::ErrorKind::BrokenPipe)
         };
         if error.chain().any(broken_pipe) {
             return Self::Fine;
@@ -51,6 +53,13 @@ impl From<Outcome> for ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reader_of_json_that_has_had_enough_is_no_error_either() {
+        let pipe = io::Error::from(io::ErrorKind::BrokenPipe);
+        let (outcome, text) = told(anyhow::Error::new(serde_json::Error::io(pipe)));
+        assert_eq!((outcome, text.as_str()), (Outcome::Fine, ""));
+    }
 
     fn told(error: anyhow::Error) -> (Outcome, String) {
         let (mut out, mut err) = (Vec::new(), Vec::new());

@@ -7,7 +7,7 @@ use std::path::Path;
 use engine::policy::{self, Code, Diagnostic, Policy, Severity, Value};
 use serde_json::json;
 
-use crate::source::{Part, Place, Places, Source, Syntax, Unreadable};
+use crate::source::{Document, Part, Place, Places, Source, Syntax, Unreadable};
 use crate::style;
 
 /// How much of a long line is shown.
@@ -22,6 +22,8 @@ pub struct PolicyFile {
     pub findings: Vec<Finding>,
     /// What it means, where it is valid.
     pub valid: Option<Valid>,
+    /// What the policy was found in; see [`Document::carrier`].
+    pub carrier: Option<String>,
 }
 
 /// A valid policy.
@@ -68,20 +70,38 @@ impl PolicyFile {
         Source::read(path).map(Self::check)
     }
 
+    /// Reads and checks all policies that a file carries; see [`Source::policies`].
+    ///
+    /// # Errors
+    /// As [`PolicyFile::read`].
+    pub fn read_all(path: &Path) -> Result<Vec<Self>, Unreadable> {
+        let source = Source::read(path)?;
+        Ok(match source.policies() {
+            Ok(all) => all.into_iter().map(|one| Self::of(source.clone(), one)).collect(),
+            Err(syntax) => vec![Self::refused(source, syntax)],
+        })
+    }
+
     /// Checks a text.
     pub fn check(source: Source) -> Self {
-        let document = match source.parse() {
-            Ok(document) => document,
-            Err(syntax) => {
-                return Self { source, findings: vec![Finding::of_syntax(syntax)], valid: None };
-            }
-        };
+        match source.policy() {
+            Ok(document) => Self::of(source, document),
+            Err(syntax) => Self::refused(source, syntax),
+        }
+    }
+
+    fn refused(source: Source, syntax: Syntax) -> Self {
+        Self { source, findings: vec![Finding::of_syntax(syntax)], valid: None, carrier: None }
+    }
+
+    fn of(source: Source, document: Document) -> Self {
         let checked = policy::check(&document.value);
         let finding = |diagnostic| Finding::new(diagnostic, &document.places);
         let findings = checked.diagnostics.into_iter().map(finding).collect();
-        let (document, hash) = (document.value, checked.hash);
+        let Document { value: document, carrier, .. } = document;
+        let hash = checked.hash;
         let valid = checked.policy.map(|policy| Valid { document, policy, hash });
-        Self { source, findings, valid }
+        Self { source, findings, valid, carrier }
     }
 
     /// How many findings have that severity.

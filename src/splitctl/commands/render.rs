@@ -2,6 +2,7 @@
 
 mod ecds;
 mod envoy;
+mod istio;
 mod prometheus;
 mod template;
 
@@ -26,6 +27,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Target {
     Envoy(envoy::Args),
+    Istio(istio::Args),
     Ecds(ecds::Args),
     Prometheus(prometheus::Args),
 }
@@ -37,6 +39,7 @@ enum Target {
 pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     match &args.target {
         Target::Envoy(args) => print(&args.file, console, |valid| envoy::render(args, valid)),
+        Target::Istio(args) => print(&args.file, console, |valid| istio::render(args, valid)),
         Target::Prometheus(args) => {
             print(&args.file, console, |valid| prometheus::render(args, valid))
         }
@@ -102,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_policy_that_is_not_valid_is_not_rendered() {
-        for target in ["envoy", "ecds", "prometheus"] {
+        for target in ["envoy", "istio", "ecds", "prometheus"] {
             let (outcome, out, err) = render(target, "version: 7\nsplits: []\n", &[]);
             assert_eq!((outcome, out.as_str()), (Outcome::No, ""));
             assert!(err.contains("unsupported_version"), "{err}");

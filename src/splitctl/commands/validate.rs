@@ -1,7 +1,7 @@
 //! `splitctl validate`: every problem of policy files, in one run.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -12,12 +12,22 @@ use crate::policy_file::{PolicyFile, Valid};
 use crate::source::Unreadable;
 use crate::style;
 
+const EXAMPLES: &str = "\
+Examples:
+  splitctl validate policy.yaml
+  splitctl validate --format json envoy/policies/*.yaml
+  kubectl get wasmplugin split -o yaml | splitctl validate -
+
+`splitctl codes CODE` explains a code.";
+
 /// Checks policy files and shows every problem with its place and what to do.
 ///
 /// Ends with 0 when all files are valid (warnings do not count), 1 when one is not, 2 when one cannot be read.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Policy files, YAML or JSON; `-` is the standard input.
+    /// Policy files, YAML or JSON, or manifests that carry policies (a `WasmPlugin`, an Envoy configuration, an
+    /// ECDS file); `-` is the standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -31,7 +41,7 @@ pub struct Args {
 /// # Errors
 /// When the answer cannot be written.
 pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
-    let results: Vec<_> = args.files.iter().map(|path| PolicyFile::read(path)).collect();
+    let results: Vec<_> = args.files.iter().flat_map(|path| read(path)).collect();
     match args.format {
         Format::Human => results.iter().try_for_each(|result| show(result, console))?,
         Format::Json => {
@@ -42,6 +52,14 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
         }
     }
     Ok(results.iter().map(outcome).max().unwrap_or(Outcome::Fine))
+}
+
+/// One result for each policy of a file.
+fn read(path: &Path) -> Vec<Result<PolicyFile, Unreadable>> {
+    match PolicyFile::read_all(path) {
+        Ok(files) => files.into_iter().map(Ok).collect(),
+        Err(unreadable) => vec![Err(unreadable)],
+    }
 }
 
 fn outcome(result: &Result<PolicyFile, Unreadable>) -> Outcome {
@@ -58,7 +76,10 @@ fn show(result: &Result<PolicyFile, Unreadable>, console: &mut Console<'_>) -> i
         Err(unreadable) => return writeln!(console.err, "{}: {unreadable}", style::error("error")),
     };
     file.show_findings(console.out)?;
-    let name = &file.source.name;
+    let name = match &file.carrier {
+        Some(carrier) => format!("{} ({carrier})", file.source.name),
+        None => file.source.name.clone(),
+    };
     match &file.valid {
         Some(valid) => {
             let (ok, what) = (style::fine("ok"), describe(valid));
@@ -88,6 +109,7 @@ fn to_json(result: &Result<PolicyFile, Unreadable>) -> Value {
             let valid = file.valid.as_ref();
             json!({
                 "file": file.source.name,
+                "carrier": file.carrier,
                 "ok": valid.is_some(),
                 "splits": valid.map(|valid| valid.policy.splits.len()),
                 "policy": valid.map(Valid::hash_text),

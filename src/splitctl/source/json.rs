@@ -11,6 +11,14 @@ pub fn to_json(document: &Value) -> serde_json::Result<String> {
     serde_json::to_string(&Ordered(document))
 }
 
+/// Writes a document as JSON in lines and indents.
+///
+/// # Errors
+/// As [`to_json`].
+pub fn to_pretty_json(document: &Value) -> serde_json::Result<String> {
+    serde_json::to_string_pretty(&Ordered(document))
+}
+
 struct Ordered<'v>(&'v Value);
 
 impl Serialize for Ordered<'_> {

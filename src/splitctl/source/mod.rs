@@ -1,8 +1,12 @@
 //! Reading a policy file, YAML or JSON, from a path or the standard input: text -> document, and where each
-//! part of the document stands in the text.
+//! part of the document stands in the text. What carries a policy to a proxy is read too.
 
+mod carrier;
+mod comments;
 mod json;
+mod layout;
 mod places;
+mod write;
 mod yaml;
 
 use std::fmt;
@@ -12,8 +16,12 @@ use std::path::Path;
 
 use engine::policy::Value;
 
-pub use json::to_json;
+pub use comments::{Comment, comments};
+pub use json::{to_json, to_pretty_json};
+pub use layout::to_yaml;
 pub use places::{Part, Place, Places};
+pub use write::to_flow;
+use yaml::Tree;
 
 /// A policy larger than this is something else.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -36,6 +44,8 @@ pub struct Document {
     pub value: Value,
     /// Where its parts stand.
     pub places: Places,
+    /// What the policy was found in, such as ``WasmPlugin `split` ``; `None` = the file is the policy.
+    pub carrier: Option<String>,
 }
 
 /// Why a file could not be read at all.
@@ -60,10 +70,10 @@ impl fmt::Display for Unreadable {
 
 impl std::error::Error for Unreadable {}
 
-/// A text that is neither YAML nor JSON.
+/// A text that is neither YAML nor JSON, or holds no policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Syntax {
-    /// `invalid_yaml` or `invalid_json`.
+    /// `invalid_yaml`, `invalid_json`, `no_policy` or `several_policies`.
     pub code: &'static str,
     /// Where reading ended.
     pub place: Place,
@@ -115,11 +125,36 @@ impl Source {
         Ok(Self::new(name, &text))
     }
 
-    /// Reads the text as a document: JSON where the name ends with `.json`, else YAML or JSON.
+    /// The one policy that the text is or carries.
     ///
     /// # Errors
-    /// When it is not that.
-    pub fn parse(&self) -> Result<Document, Syntax> {
+    /// As [`Source::policies`], and where there are several.
+    pub fn policy(&self) -> Result<Document, Syntax> {
+        let mut found = self.policies()?;
+        match (found.pop(), found.pop()) {
+            (Some(document), None) => Ok(document),
+            (last, _) => Err(several(last.as_ref(), found.len().saturating_add(2))),
+        }
+    }
+
+    /// Every policy that the text is or carries, at least one.
+    ///
+    /// # Errors
+    /// When the text is neither YAML nor JSON, or no policy is in it.
+    pub fn policies(&self) -> Result<Vec<Document>, Syntax> {
+        carrier::policies_in(&self.text, self.documents()?)
+    }
+
+    /// The documents of the text as they stand, whatever they mean.
+    ///
+    /// # Errors
+    /// When the text is neither YAML nor JSON.
+    pub fn values(&self) -> Result<Vec<Value>, Syntax> {
+        Ok(self.documents()?.into_iter().map(|tree| tree.value).collect())
+    }
+
+    /// The documents of the text with their places: JSON where the name ends with `.json`, else YAML or JSON.
+    fn documents(&self) -> Result<Vec<Tree>, Syntax> {
         let as_json = serde_json::from_str::<Value>(&self.text);
         // Whoever writes quotes around the first field's name means JSON, and wants JSON's errors.
         let begin = self.text.trim_start().strip_prefix('{').map(str::trim_start);
@@ -128,16 +163,21 @@ impl Source {
             // The places come from the YAML reader, which reads nearly all JSON. Where it does not, the
             // diagnostics have paths and no lines.
             Ok(value) if self.is_json || looks_like_json => {
-                let places = yaml::read(&self.text).map(|(_, places)| places).unwrap_or_default();
-                Ok(Document { value, places })
+                let read = yaml::read(&self.text).unwrap_or_default();
+                let places = read.into_iter().next().map(|read| read.places).unwrap_or_default();
+                Ok(vec![Tree { value, places }])
             }
             Err(error) if self.is_json => Err(from_json(&error, &self.text)),
-            Err(error) if looks_like_json => match yaml::read(&self.text) {
-                Ok((value, places)) => Ok(Document { value, places }),
-                Err(_) => Err(from_json(&error, &self.text)),
-            },
-            _ => yaml::read(&self.text).map(|(value, places)| Document { value, places }),
+            Err(error) if looks_like_json => {
+                yaml::read(&self.text).map_err(|_| from_json(&error, &self.text))
+            }
+            _ => yaml::read(&self.text),
         }
+    }
+
+    /// Whether the text is JSON rather than YAML.
+    pub fn is_json(&self) -> bool {
+        self.is_json || serde_json::from_str::<serde::de::IgnoredAny>(&self.text).is_ok()
     }
 
     /// One line of the text, from 1.
@@ -147,7 +187,7 @@ impl Source {
 }
 
 /// `No such file or directory (os error 2)`: the number says nothing to people.
-fn without_number(error: &io::Error) -> String {
+pub(crate) fn without_number(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }
@@ -168,12 +208,22 @@ fn from_json(error: &serde_json::Error, text: &str) -> Syntax {
     }
 }
 
+fn several(last: Option<&Document>, count: usize) -> Syntax {
+    let begin = last.and_then(|document| document.places.find("", Part::Value));
+    Syntax {
+        code: "several_policies",
+        place: begin.unwrap_or(Place { line: 1, column: 1, length: 1 }),
+        message: format!("the file has {count} policies, and this takes one"),
+        help: Some("give each a file of its own; `splitctl validate` checks all of them".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn parse(name: &str, text: &str) -> Result<Document, Syntax> {
-        Source::new(name, text).parse()
+        Source::new(name, text).policy()
     }
 
     #[test]

@@ -45,6 +45,43 @@ impl Places {
         self.entries.entry(path.to_owned()).or_default().push(entry);
     }
 
+    /// Everything is at one place: what a text holds whose characters stand somewhere else.
+    pub(super) fn all_at(place: Place) -> Self {
+        let mut places = Self::default();
+        places.add("", Entry { name: None, value: place, is_collection: false });
+        places
+    }
+
+    /// The path of what begins first at that line or below; the outermost, where several begin together.
+    pub fn first_from(&self, line: usize) -> Option<&str> {
+        let begin = |entry: &Entry| entry.name.unwrap_or(entry.value);
+        let all = self.entries.iter().flat_map(|(path, entries)| {
+            entries.iter().map(move |entry| (begin(entry).line, begin(entry).column, path.as_str()))
+        });
+        let below = all.filter(|(at, ..)| *at >= line);
+        below.min_by_key(|(line, column, path)| (*line, *column, path.len())).map(|(.., path)| path)
+    }
+
+    /// The places of one part of the document, which becomes a document of its own.
+    pub(super) fn below(&self, root: &str) -> Self {
+        let inside = |(path, entries): (&String, &Vec<Entry>)| {
+            let rest = path.strip_prefix(root)?;
+            let whole = rest.is_empty() || rest.starts_with(['.', '[']);
+            let rest = rest.strip_prefix('.').unwrap_or(rest);
+            whole.then(|| (rest.to_owned(), entries.clone()))
+        };
+        Self { entries: self.entries.iter().filter_map(inside).collect() }
+    }
+
+    /// The places after every one has moved.
+    pub(super) fn moved(mut self, to: impl Fn(Place) -> Place) -> Self {
+        for entry in self.entries.values_mut().flatten() {
+            entry.value = to(entry.value);
+            entry.name = entry.name.map(&to);
+        }
+        self
+    }
+
     /// The place of a part, or of the nearest thing around it that has one: a field that is missing has no
     /// place, the object that should have it does.
     pub fn find(&self, path: &str, part: Part) -> Option<Place> {

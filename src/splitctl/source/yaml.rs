@@ -1,7 +1,6 @@
 //! YAML 1.2 with its core schema: text -> document and the place of every part of it.
 //!
-//! What the schema does not have is an error, never a guess: other tags, several documents, keys that are not
-//! scalars. Merge keys (`<<`) belong to YAML 1.1; here `<<` is a field like any other.
+//! What the schema does not have is an error, never a guess: other tags, keys that are not scalars. Merge keys (`<<`) belong to YAML 1.1; here `<<` is a field like any other.
 
 use std::collections::HashMap;
 
@@ -18,29 +17,41 @@ const DEPTH: usize = 128;
 /// aliases cannot fill the memory.
 const VALUES: usize = 1_000_000;
 
-/// Reads one document; an empty text is `null`.
-pub(super) fn read(text: &str) -> Result<(Value, Places), Syntax> {
+/// One document of a text.
+pub(super) struct Tree {
+    pub(super) value: Value,
+    pub(super) places: Places,
+}
+
+/// Reads all documents of a text. Empty ones, as between two `---`, are none; an empty text is one `null`.
+pub(super) fn read(text: &str) -> Result<Vec<Tree>, Syntax> {
     let mut reader = Reader {
         events: Parser::new_from_str(text),
         anchors: HashMap::new(),
         places: Places::default(),
         values: 0,
     };
-    let mut document = None;
+    let mut documents = Vec::new();
     loop {
         match reader.next()? {
             (Event::StreamEnd, _) => break,
-            (
-                Event::StreamStart | Event::DocumentStart(_) | Event::DocumentEnd | Event::Nothing,
-                _,
-            ) => {}
-            (_, span) if document.is_some() => {
-                return Err(error(span, "a second document begins here; a policy file holds one"));
+            // An anchor is known in its own document only.
+            (Event::DocumentStart(_), _) => reader.anchors.clear(),
+            (Event::StreamStart | Event::DocumentEnd | Event::Nothing, _) => {}
+            first => {
+                let value = reader.value(first, &Here::root())?;
+                documents.push(Tree { value, places: std::mem::take(&mut reader.places) });
             }
-            first => document = Some(reader.value(first, &Here::root())?),
         }
     }
-    Ok((document.unwrap_or(Value::Null), reader.places))
+    match documents.iter().any(|document| document.value != Value::Null) {
+        true => documents.retain(|document| document.value != Value::Null),
+        false => documents.truncate(1),
+    }
+    if documents.is_empty() {
+        documents.push(Tree { value: Value::Null, places: Places::default() });
+    }
+    Ok(documents)
 }
 
 struct Reader<'t> {
@@ -239,6 +250,11 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, St
     }
 }
 
+/// Whether a scalar without quotes is a text.
+pub(super) fn reads_as_text(text: &str) -> bool {
+    matches!(plain(text), Value::String(_))
+}
+
 /// The core schema: what a scalar without quotes means.
 fn plain(text: &str) -> Value {
     match text {
@@ -280,12 +296,18 @@ mod tests {
     use super::super::places::Part;
     use super::*;
 
+    fn one(text: &str) -> Tree {
+        let mut documents = read(text).unwrap();
+        assert_eq!(documents.len(), 1, "{text}");
+        documents.remove(0)
+    }
+
     fn tree(text: &str) -> Value {
-        read(text).unwrap().0
+        one(text).value
     }
 
     fn refused(text: &str) -> (usize, usize, String) {
-        let syntax = read(text).unwrap_err();
+        let syntax = read(text).err().unwrap();
         (syntax.place.line, syntax.place.column, syntax.message)
     }
 
@@ -338,7 +360,7 @@ mod tests {
 
     #[test]
     fn places_are_found_by_path() {
-        let (_, places) = read("splits:\n- name: a\n  variants: [{name: b, weight: 5}]\n").unwrap();
+        let Tree { places, .. } = one("splits:\n- name: a\n  variants: [{name: b, weight: 5}]\n");
         let weight = |part| places.find("splits[0].variants[0].weight", part).unwrap();
         assert_eq!(weight(Part::Value), Place { line: 3, column: 32, length: 1 });
         assert_eq!(weight(Part::Name), Place { line: 3, column: 24, length: 6 });
@@ -348,13 +370,13 @@ mod tests {
 
     #[test]
     fn columns_count_characters() {
-        let (_, places) = read("a: ä\n\"ö\": {b: 'x'}\n").unwrap();
+        let Tree { places, .. } = one("a: ä\n\"ö\": {b: 'x'}\n");
         assert_eq!(places.find("ö.b", Part::Value), Some(Place { line: 2, column: 10, length: 3 }));
     }
 
     #[test]
     fn an_alias_is_its_anchors_value_and_is_shown_where_it_stands() {
-        let (value, places) = read("a: &x {b: 1}\nc: *x\n").unwrap();
+        let Tree { value, places } = one("a: &x {b: 1}\nc: *x\n");
         assert_eq!(value.field("c"), value.field("a"));
         assert_eq!(places.find("c.b", Part::Value), Some(Place { line: 2, column: 4, length: 2 }));
     }
@@ -384,7 +406,6 @@ mod tests {
     #[test]
     fn what_the_schema_does_not_have_is_refused() {
         for (text, words) in [
-            ("a: 1\n---\nb: 2\n", "a second document"),
             ("a: !mine 5", "tag `!mine`"),
             ("a: !!int b", "`b` is no int"),
             ("a: !!binary aGk=", "has no meaning"),
@@ -397,6 +418,15 @@ mod tests {
             let (_, _, message) = refused(text);
             assert!(message.contains(words), "{text:?}: {message}");
         }
+    }
+
+    #[test]
+    fn documents_without_content_are_none() {
+        let count = |text: &str| read(text).unwrap().len();
+        assert_eq!(count("a: 1\n---\nb: 2\n"), 2);
+        assert_eq!(count("---\na: 1\n---\n# nothing\n---\n"), 1);
+        assert_eq!(count("---\n---\n"), 1);
+        assert!(read("a: &x 1\n---\nb: *x\n").is_err(), "an anchor is of its document");
     }
 
     #[test]

@@ -1,0 +1,113 @@
+//! `splitctl completions` and `splitctl man`: what shells and `man` want to know of the command line.
+
+use anyhow::{Context as _, bail};
+use clap::CommandFactory as _;
+
+use crate::cli::Cli;
+use crate::console::Console;
+use crate::outcome::Outcome;
+
+const NAME: &str = "splitctl";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  splitctl completions bash > ~/.local/share/bash-completion/completions/splitctl
+  splitctl completions zsh > ~/.zfunc/_splitctl
+  splitctl completions fish > ~/.config/fish/completions/splitctl.fish";
+
+/// Writes the completions of a shell.
+#[derive(Debug, clap::Args)]
+#[command(after_help = COMPLETIONS_EXAMPLES)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum, value_name = "SHELL")]
+    shell: clap_complete::Shell,
+}
+
+const MAN_EXAMPLES: &str = "\
+Examples:
+  splitctl man | man -l -
+  splitctl man explain > splitctl-explain.1";
+
+/// Writes the man page, of the tool or of one command.
+#[derive(Debug, clap::Args)]
+#[command(after_help = MAN_EXAMPLES)]
+pub struct ManArgs {
+    /// The command.
+    #[arg(value_name = "COMMAND")]
+    command: Option<String>,
+}
+
+/// Writes the completions of a shell.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn completions(args: &CompletionsArgs, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
+    // The generator panics where it cannot write, so it writes into memory.
+    let mut text = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut text);
+    console.out.write_all(&text)?;
+    Ok(Outcome::Fine)
+}
+
+/// Writes a man page.
+///
+/// # Errors
+/// When there is no such command, or the page cannot be written.
+pub fn man(args: &ManArgs, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
+    let mut command = Cli::command();
+    command.build();
+    if let Some(name) = &args.command {
+        let found = command.find_subcommand(name);
+        let Some(found) = found.cloned() else {
+            bail!("there is no command `{name}`; `splitctl --help` lists all");
+        };
+        command = found.name(format!("{NAME}-{name}"));
+    }
+    clap_mangen::Man::new(command)
+        .render(&mut &mut *console.out)
+        .context("cannot write the page")?;
+    Ok(Outcome::Fine)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum as _;
+    use clap_complete::Shell;
+
+    use super::*;
+
+    fn written(
+        run: impl FnOnce(&mut Console<'_>) -> anyhow::Result<Outcome>,
+    ) -> Result<String, String> {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let done = run(&mut Console { out: &mut out, err: &mut err });
+        done.map(|_| String::from_utf8(out).unwrap()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_shell_learns_every_command() {
+        for shell in Shell::value_variants() {
+            let text = written(|console| completions(&CompletionsArgs { shell: *shell }, console))
+                .unwrap();
+            for command in Cli::command().get_subcommands() {
+                assert!(text.contains(command.get_name()), "{shell}: {}", command.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn there_is_a_page_for_the_tool_and_for_each_command() {
+        let page = |command: Option<&str>| {
+            let args = ManArgs { command: command.map(str::to_owned) };
+            written(|console| man(&args, console))
+        };
+        assert!(page(None).unwrap().contains("splitctl"));
+        for command in Cli::command().get_subcommands() {
+            let text = page(Some(command.get_name())).unwrap();
+            let page = format!("splitctl-{}", command.get_name()).replace('-', "\\-");
+            assert!(text.contains(&page), "{text}");
+        }
+        assert!(page(Some("nope")).unwrap_err().contains("no command `nope`"));
+    }
+}

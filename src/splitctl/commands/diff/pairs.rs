@@ -1,0 +1,66 @@
+//! Which split of the new policy is which of the old one, and which variant is which.
+
+use engine::policy::{Policy, Split};
+
+/// A split before and after; at least one of them is there.
+#[derive(Clone, Copy)]
+pub(super) struct Pair<'p> {
+    pub(super) old: Option<&'p Split>,
+    pub(super) new: Option<&'p Split>,
+}
+
+impl Pair<'_> {
+    /// Whether it serves every user the same before and after, as far as that can be told without asking them.
+    pub(super) fn is_same(&self, old: &Policy, new: &Policy) -> bool {
+        let around = |policy: &Policy| (policy.kill, policy.trusted_hops);
+        self.old == self.new
+            && self.new.is_none_or(|split| split.requires.is_empty())
+            && (around(old), &old.layers, &old.holdout) == (around(new), &new.layers, &new.holdout)
+    }
+
+    /// Its name; where it was renamed the new one.
+    pub(super) fn name(&self) -> &str {
+        self.new.or(self.old).map_or("", |split| &split.name)
+    }
+
+    /// The old variant that a new one is, as an index: by name, or one that was renamed.
+    pub(super) fn old_variant(&self, new: usize) -> Option<usize> {
+        let (old_split, new_split) = (self.old?, self.new?);
+        let variant = new_split.variants.get(new)?;
+        let by_name = old_split.variants.iter().position(|v| v.name == variant.name);
+        by_name.or_else(|| {
+            // A new name for the same cluster, where the old name is gone.
+            let gone = |name: &str| new_split.variants.iter().all(|v| v.name != name);
+            old_split
+                .variants
+                .iter()
+                .position(|v| v.cluster.is_some() && v.cluster == variant.cluster && gone(&v.name))
+        })
+    }
+}
+
+/// All splits, in the order of the new policy, and then those that are gone. A split with a new name is the one
+/// that is gone whose variants have the same names
+/// and clusters.
+pub(super) fn pairs<'p>(old: &'p Policy, new: &'p Policy) -> Vec<Pair<'p>> {
+    let find = |policy: &'p Policy, name: &str| policy.splits.iter().find(|s| s.name == name);
+    let mut gone: Vec<&Split> =
+        old.splits.iter().filter(|split| find(new, &split.name).is_none()).collect();
+    let mut pairs: Vec<Pair<'p>> = Vec::new();
+    for split in &new.splits {
+        let same = find(old, &split.name).or_else(|| {
+            let renamed = gone.iter().position(|gone| variants(gone) == variants(split))?;
+            Some(gone.remove(renamed))
+        });
+        pairs.push(Pair { old: same, new: Some(split) });
+    }
+    pairs.extend(gone.into_iter().map(|split| Pair { old: Some(split), new: None }));
+    pairs
+}
+
+fn variants(split: &Split) -> Vec<(&str, Option<&str>)> {
+    let variants = split.variants.iter();
+    let mut variants: Vec<_> = variants.map(|v| (v.name.as_str(), v.cluster.as_deref())).collect();
+    variants.sort_unstable();
+    variants
+}

@@ -1,0 +1,191 @@
+//! A report for people.
+
+use std::io::{self, Write};
+
+use super::report::{DrawReport, EditReport, EffectsReport, EntryReport, Report, StepReport};
+use crate::style;
+
+/// Where the words of a step begin.
+const LABEL: usize = 12;
+
+/// Shows a report, of one split or of all.
+pub(super) fn show(report: &Report, only: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
+    let request = &report.request;
+    let no_host = if request.host.is_empty() { " (no host)" } else { "" };
+    let target = format!("{}{}", clean(&request.host), clean(&request.path));
+    writeln!(out, "{} {target}{no_host}", clean(&request.method))?;
+    let at = if report.depends_on_time { format!(", at {}", report.at) } else { String::new() };
+    writeln!(out, "{}", style::faint(format!("{}, policy {}{at}", report.file, report.policy)))?;
+    for split in &report.splits {
+        if only.is_some_and(|only| only != split.split) {
+            continue;
+        }
+        writeln!(out)?;
+        match (&split.variant, split.reason) {
+            (Some(variant), Some(reason)) => writeln!(
+                out,
+                "{}: {} ({reason})",
+                style::strong(&split.split),
+                style::fine(variant)
+            )?,
+            _ => writeln!(out, "{}: does not apply", style::strong(&split.split))?,
+        }
+        split.steps.iter().try_for_each(|step| show_step(step, out))?;
+    }
+    writeln!(out)?;
+    show_effects(&report.effects, out)
+}
+
+fn line(out: &mut dyn Write, label: &str, text: &str) -> io::Result<()> {
+    let label = format!("{label:LABEL$}");
+    writeln!(out, "  {}{text}", style::faint(label))
+}
+
+fn show_step(step: &StepReport, out: &mut dyn Write) -> io::Result<()> {
+    match step {
+        StepReport::Disabled => line(out, "enabled", "no"),
+        StepReport::Killed => {
+            line(out, "kill", "the policy is killed: every split serves its baseline")
+        }
+        StepReport::Match { entries, .. } => show_entries("match", entries, out),
+        StepReport::LayerTaken { layer } => {
+            line(out, "layer", &format!("an earlier split of layer `{layer}` applies"))
+        }
+        StepReport::RequirementUnmet { split, variant } => {
+            line(out, "requires", &format!("the user does not have `{variant}` of `{split}`"))
+        }
+        StepReport::Slice { layer, from_percent, to_percent, bucket, holds } => {
+            let bucket = match bucket {
+                Some(bucket) => format!("bucket {bucket}"),
+                None => "no key".to_owned(),
+            };
+            let holds = if *holds { "in" } else { "not in" };
+            let slice = format!("{from_percent} % to {to_percent} %");
+            line(out, "slice", &format!("{bucket} in layer `{layer}` is {holds} {slice}"))
+        }
+        StepReport::Forced => {
+            line(out, "force", "the request names the variant and knows the secret")
+        }
+        StepReport::Override { index, entries, holds, variant } => {
+            show_entries(&format!("override {index}"), entries, out)?;
+            match (holds, variant) {
+                (true, Some(variant)) => line(out, "", &format!("forces `{variant}`")),
+                (true, None) => line(out, "", "the split does not apply (skip)"),
+                (false, _) => Ok(()),
+            }
+        }
+        StepReport::NoKey { sources } => {
+            line(out, "key", &format!("none; looked for {}", sources.join(", ")))
+        }
+        StepReport::Key { key, source, generated, bucket } => {
+            let text = match generated {
+                true => format!("`{key}`, made just now for a new visitor; bucket {bucket}"),
+                false => format!("`{}` from {source}; bucket {bucket}", clean(key)),
+            };
+            line(out, "key", &text)
+        }
+        StepReport::Holdout { bucket, percent, held } => {
+            let held = if *held { "held out" } else { "not held out" };
+            line(out, "holdout", &format!("bucket {bucket} is {held} ({percent} %)"))
+        }
+        StepReport::Sticky { cookie, variant, counts } => {
+            let text = match variant {
+                None => format!("no valid cookie `{cookie}`"),
+                Some(variant) if *counts => format!("cookie `{cookie}` holds `{variant}`"),
+                Some(variant) => {
+                    format!(
+                        "cookie `{cookie}` holds `{variant}`, whose weight is 0: it does not count"
+                    )
+                }
+            };
+            line(out, "sticky", &text)
+        }
+        StepReport::Weights { ramp, draws } => {
+            if let Some(ramp) = ramp {
+                line(out, "ramp", ramp)?;
+            }
+            show_draws(draws, out)
+        }
+    }
+}
+
+fn show_entries(label: &str, entries: &[EntryReport], out: &mut dyn Write) -> io::Result<()> {
+    for (index, entry) in entries.iter().enumerate() {
+        let label = if index == 0 { label } else { "" };
+        match &entry.unmet {
+            None => line(out, label, &format!("holds: {}", entry.condition))?,
+            Some(unmet) => line(out, label, &format!("fails at {unmet}"))?,
+        }
+    }
+    Ok(())
+}
+
+/// The ticket race as a table.
+fn show_draws(draws: &[DrawReport], out: &mut dyn Write) -> io::Result<()> {
+    let name = draws.iter().map(|draw| draw.variant.len()).max().unwrap_or(0).max("variant".len());
+    let head =
+        format!("{:name$}  {:>8}  {:>9}  {:>11}  ", "variant", "share", "cost", "cost/weight");
+    line(out, "weights", &style::faint(head.trim_end()).to_string())?;
+    for draw in draws {
+        let share = format!("{} %", rounded(draw.share));
+        let number =
+            |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.6}"));
+        let row = format!(
+            "{:name$}  {share:>8}  {:>9}  {:>11}",
+            draw.variant,
+            number(draw.cost),
+            number(draw.cost_per_weight),
+        );
+        let note = match (draw.wins, draw.drains, draw.weight) {
+            (true, ..) => format!("  {}", style::fine("wins")),
+            (_, _, 0.0) => "  off".to_owned(),
+            (_, true, _) => "  drains: admits nobody new".to_owned(),
+            _ => String::new(),
+        };
+        line(out, "", &format!("{row}{note}"))?;
+    }
+    Ok(())
+}
+
+fn show_effects(effects: &EffectsReport, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", style::strong("effects"))?;
+    match (&effects.reply, &effects.cluster) {
+        (Some(reply), _) => {
+            line(out, "reply", &format!("{} {}", reply.status, clean(&reply.body)))?;
+        }
+        (None, Some(cluster)) => line(out, "cluster", cluster)?,
+        (None, None) => line(out, "cluster", "none: the route's fallback")?,
+    }
+    show_edits("request", &effects.request_headers, out)?;
+    show_edits("response", &effects.response_headers, out)?;
+    if let Some(mirror) = &effects.mirror {
+        line(out, "mirror", &format!("a copy of the request goes to {mirror}"))?;
+    }
+    for (index, counter) in effects.counters.iter().enumerate() {
+        line(out, if index == 0 { "counters" } else { "" }, &format!("+1 {counter}"))?;
+    }
+    if effects.force_refused {
+        line(out, "force", "refused: the request does not know the secret")?;
+    }
+    Ok(())
+}
+
+fn show_edits(label: &str, edits: &[EditReport], out: &mut dyn Write) -> io::Result<()> {
+    for (index, edit) in edits.iter().enumerate() {
+        let value = edit.value.as_deref().map(|value| format!(": {}", clean(value)));
+        let text = format!("{:<6} {}{}", edit.edit, edit.name, value.unwrap_or_default());
+        line(out, if index == 0 { label } else { "" }, &text)?;
+    }
+    Ok(())
+}
+
+/// Percent with as few decimals as tell the truth: `5`, `0.25`.
+fn rounded(percent: f64) -> String {
+    let text = format!("{percent:.4}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// A text of a request, which cannot move the terminal's cursor.
+fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,205 @@
+//! What `splitctl explain` prints.
+
+use clap::Parser;
+use insta::assert_snapshot;
+
+use super::*;
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    args: Args,
+}
+
+/// What the command writes to stdout, or its error.
+fn explain(policy: &str, words: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.yaml");
+    std::fs::write(&path, policy).unwrap();
+    let mut line = vec!["explain", path.to_str().unwrap()];
+    line.extend(words);
+    let args = match Line::try_parse_from(line) {
+        Ok(line) => line.args,
+        Err(error) => return error.to_string(),
+    };
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let done = run(&args, &mut Console { out: &mut out, err: &mut err });
+    let text = match done {
+        Ok(_) => String::from_utf8([err, out].concat()).unwrap(),
+        Err(error) => format!("error: {error:#}"),
+    };
+    let text = text.replace(&format!("{}/", folder.path().display()), "");
+    anstream::adapter::strip_str(&text).to_string()
+}
+
+const CHECKOUT: &str = r#"
+version: 1
+splits:
+- name: checkout
+  match:
+  - {hosts: [shop.example.com], path: {prefix: /api/}}
+  - {headers: [{name: x-beta, exact: "on"}]}
+  key: [{header: x-user-id}, {cookie: uid}]
+  baseline: stable
+  variants:
+  - {name: stable, cluster: checkout-v1, weight: 95}
+  - {name: canary, cluster: checkout-v2, weight: 5}
+  overrides:
+  - {match: [{headers: [{name: x-tier, exact: premium}]}], variant: stable}
+  - {match: [{headers: [{name: x-canary, exact: "true"}]}], variant: canary}
+"#;
+
+#[test]
+fn the_weights_decide() {
+    let words = ["--host", "shop.example.com", "--path", "/api/cart", "--cookie", "uid=ada"];
+    assert_snapshot!(explain(CHECKOUT, &words));
+}
+
+#[test]
+fn an_override_decides_and_forged_headers_are_replaced() {
+    let words = ["-H", "x-beta: on", "-H", "X-Canary: true", "-H", "x-split-cluster: evil"];
+    assert_snapshot!(explain(CHECKOUT, &words));
+}
+
+#[test]
+fn no_condition_holds() {
+    let words = ["--host", "www.example.com", "-H", "x-split-variant: forged"];
+    assert_snapshot!(explain(CHECKOUT, &words));
+}
+
+#[test]
+fn a_pasted_curl_command_is_the_request() {
+    let words =
+        ["--", "curl", "-sI", "-H", "X-User-Id: eve", "https://shop.example.com/api/cart?x=1"];
+    assert_snapshot!(explain(CHECKOUT, &words));
+}
+
+#[test]
+fn json_has_everything_by_name() {
+    let words = [
+        "--host",
+        "shop.example.com",
+        "--path",
+        "/api/cart",
+        "-H",
+        "x-user-id: ada",
+        "--at",
+        "2026-01-01T00:00:00Z",
+        "--format",
+        "json",
+    ];
+    assert_snapshot!(explain(CHECKOUT, &words));
+}
+
+const EVERYTHING: &str = r#"
+version: 1
+response_variant_header: x-variant
+client_ip: {trusted_hops: 0}
+force: {secret: {header: x-split-secret, value: not-a-real-secret}}
+layers: [{name: search}]
+holdout: {percent: 2.5}
+key: [{jwt: {provider: idp, claim: sub}}, {cookie: uid}, {generate: {cookie: uid}}]
+splits:
+- name: ranking
+  layer: search
+  slice: {from: 0, to: 50}
+  baseline: old
+  variants: [{name: old, weight: 50}, {name: new, weight: 50}]
+- name: layout
+  layer: search
+  slice: {from: 50, to: 100}
+  baseline: list
+  variants:
+  - {name: list, cluster: web-v1, weight: 80, request_headers: {set: [{name: x-layout, value: list}]}}
+  - {name: grid, cluster: web-v2, weight: 20}
+  ramp:
+    start: 2026-11-20T12:00:00Z
+    steps:
+    - {after: 1h, weights: {list: 50, grid: 50}}
+    - {after: 2h, weights: {list: 0, grid: 100}}
+  mirror: {cluster: shadow, percent: 100}
+- name: banner
+  requires: [{split: layout, variant: grid}]
+  baseline: none
+  variants: [{name: none, weight: 100}]
+- name: wall
+  match: [{source_ip: [10.0.0.0/8]}]
+  baseline: up
+  variants: [{name: up, weight: 100, respond: {status: 503, body: back soon}}]
+- name: theme
+  match: [{source_ip: [192.0.2.0/24]}]
+  baseline: light
+  variants: [{name: light, weight: 60}, {name: dark, weight: 40, drain: true}, {name: gone, weight: 0}]
+  sticky: {secret: not-a-real-secret}
+- name: old
+  enabled: false
+  baseline: a
+  variants: [{name: a, weight: 100}]
+"#;
+
+#[test]
+fn layers_ramps_requirements_cookies_and_mirrors_are_told() {
+    let words =
+        ["--jwt", "idp:sub=bob", "--client-ip", "192.0.2.7", "--at", "2026-11-20T13:30:00Z"];
+    assert_snapshot!(explain(EVERYTHING, &words));
+}
+
+#[test]
+fn a_new_visitor_gets_a_key_and_an_intruder_is_refused() {
+    let words = [
+        "--client-ip",
+        "10.1.2.3",
+        "-H",
+        "x-split-force: layout=grid",
+        "--at",
+        "2026-11-20T11:00:00Z",
+    ];
+    assert_snapshot!(explain(EVERYTHING, &words));
+}
+
+#[test]
+fn who_knows_the_secret_forces_a_variant() {
+    let words = [
+        "--split",
+        "theme",
+        "--client-ip",
+        "192.0.2.7",
+        "-H",
+        "x-split-force: theme=dark",
+        "-H",
+        "x-split-secret: not-a-real-secret",
+        "--cookie",
+        "uid=ada",
+        "--at",
+        "2026-11-20T11:00:00Z",
+    ];
+    assert_snapshot!(explain(EVERYTHING, &words));
+}
+
+#[test]
+fn a_killed_policy_serves_baselines() {
+    let killed = CHECKOUT.replace("version: 1", "version: 1\nkill: true");
+    assert_snapshot!(explain(&killed, &["-H", "x-beta: on"]));
+}
+
+#[test]
+fn nothing_identifies_the_user() {
+    assert_snapshot!(explain(CHECKOUT, &["-H", "x-beta: on"]));
+}
+
+#[test]
+fn errors_are_told() {
+    let all = [
+        explain(CHECKOUT, &["--split", "chekout"]),
+        explain("version: 1\n", &[]),
+        explain(CHECKOUT, &["--at", "noon"]),
+        explain(CHECKOUT, &["-H", "nonsense"]),
+    ];
+    assert_snapshot!(all.join("\n---\n"));
+}
+
+#[test]
+fn a_request_cannot_move_the_terminals_cursor() {
+    let text = explain(CHECKOUT, &["-H", "x-beta: on", "--cookie", "uid=\u{1b}[2J"]);
+    assert!(!text.contains('\u{1b}') && text.contains("\u{fffd}[2J"), "{text}");
+}

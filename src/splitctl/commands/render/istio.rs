@@ -1,0 +1,243 @@
+//! `splitctl render istio`: the filter as a WasmPlugin, with the routing that goes by what it decides.
+
+mod destination;
+mod routing;
+mod yaml;
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use anyhow::bail;
+use clap::ValueEnum;
+use engine::policy::Policy;
+
+use super::template::{fill, scalar};
+use crate::policy_file::Valid;
+use crate::xds;
+use routing::Routing;
+
+const TEMPLATE: &str = include_str!("istio/istio.yaml");
+const ENVOY_FILTER: &str = include_str!("istio/envoy_filter.yaml");
+
+/// WasmPlugin, routing and telemetry for Istio, as commented YAML documents.
+///
+/// Routes go by the variant header (plain Istio) or by the cluster header (with an EnvoyFilter). The comment at
+/// the head says what the mesh configuration needs besides.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The policy file, YAML or JSON; `-` is the standard input.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+
+    /// What the routes look at.
+    #[arg(long, value_enum, default_value_t = By::VariantHeader)]
+    by: By,
+
+    /// The name of everything that is rendered.
+    #[arg(long, value_name = "NAME", default_value = "traffic-split", value_parser = name)]
+    name: String,
+
+    /// The hosts of the routes; may be repeated. By default those that the policy names, else all.
+    #[arg(long = "host", value_name = "HOST")]
+    hosts: Vec<String>,
+
+    /// The namespace of the services.
+    #[arg(long, value_name = "NAMESPACE", default_value = "default", value_parser = name)]
+    namespace: String,
+
+    /// The port of services that the policy names without one. Needed where a service has several.
+    #[arg(long, value_name = "PORT")]
+    port: Option<u16>,
+
+    /// The cluster of requests that no split takes. By default the baseline's, if all splits agree on one.
+    #[arg(long = "default", value_name = "CLUSTER")]
+    fallback: Option<String>,
+
+    /// The Gateway, or `mesh` for the sidecars of clients.
+    #[arg(long, value_name = "NAMESPACE/NAME", default_value = "istio-ingress/gateway")]
+    gateway: Gateway,
+
+    /// The label of the pods that run the filter.
+    #[arg(long, value_name = "KEY=VALUE", default_value = "istio=ingressgateway")]
+    selector: Label,
+
+    /// Where the module is.
+    #[arg(long, value_name = "URL",
+        default_value = concat!("oci://registry.example.com/traffic-split:", env!("CARGO_PKG_VERSION")))]
+    image: String,
+
+    /// Add a PrometheusRule with what `render prometheus` makes.
+    #[arg(long)]
+    rules: bool,
+}
+
+/// What the routes look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum By {
+    /// A VirtualService matches the header that lists the variants.
+    VariantHeader,
+    /// An EnvoyFilter lets the route take the cluster from the header that names it.
+    ClusterHeader,
+}
+
+/// Where the filter runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Gateway {
+    Named { namespace: String, name: String },
+    Mesh,
+}
+
+impl FromStr for Gateway {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "mesh" {
+            return Ok(Self::Mesh);
+        }
+        let wrong = || format!("`{text}` is no gateway, such as `istio-ingress/gateway` or `mesh`");
+        let (namespace, gateway) = text.split_once('/').ok_or_else(wrong)?;
+        let [namespace, name] = [namespace, gateway].map(name);
+        Ok(Self::Named {
+            namespace: namespace.map_err(|_| wrong())?,
+            name: name.map_err(|_| wrong())?,
+        })
+    }
+}
+
+impl Gateway {
+    fn text(&self) -> String {
+        match self {
+            Self::Named { namespace, name } => format!("{namespace}/{name}"),
+            Self::Mesh => "mesh".to_owned(),
+        }
+    }
+}
+
+/// A label of pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Label {
+    key: String,
+    value: String,
+}
+
+impl FromStr for Label {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts =
+            text.split_once('=').filter(|(key, value)| !key.is_empty() && !value.is_empty());
+        let (key, value) = parts
+            .ok_or_else(|| format!("`{text}` is not a label, such as `istio=ingressgateway`"))?;
+        Ok(Self { key: key.to_owned(), value: value.to_owned() })
+    }
+}
+
+/// A name as Kubernetes allows it for everything.
+fn name(text: &str) -> Result<String, String> {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let end = |b: Option<&u8>| b.is_some_and(|b| *b != b'-');
+    let bytes = text.as_bytes();
+    if bytes.len() <= 63
+        && bytes.iter().all(|b| inner(*b))
+        && end(bytes.first())
+        && end(bytes.last())
+    {
+        return Ok(text.to_owned());
+    }
+    Err("a name has up to 63 of a-z, 0-9 and -, and no - at its ends".to_owned())
+}
+
+pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
+    let policy = &valid.policy;
+    if args.by == By::VariantHeader && policy.splits.iter().any(|s| s.enabled && s.mirror.is_some())
+    {
+        bail!("a VirtualService cannot copy by header: mirrors need `--by cluster-header`");
+    }
+    let routing = Routing::of(args, policy)?;
+    let filter_namespace = match &args.gateway {
+        Gateway::Named { namespace, .. } => namespace,
+        Gateway::Mesh => &args.namespace,
+    };
+    let mut documents = vec![TEMPLATE.to_owned()];
+    if args.by == By::ClusterHeader && !routing.is_empty() {
+        documents.push(ENVOY_FILTER.to_owned());
+    }
+    documents.extend([routing.virtual_service(), routing.destination_rules()]);
+    if args.rules {
+        documents.push(rules(valid)?);
+    }
+    let values = [
+        ("name", args.name.clone()),
+        ("filter_namespace", scalar(filter_namespace)),
+        ("namespace", scalar(&args.namespace)),
+        ("selector", format!("{}: {}", scalar(&args.selector.key), scalar(&args.selector.value))),
+        ("traffic", traffic(&args.gateway).to_owned()),
+        ("context", context(&args.gateway).to_owned()),
+        ("image", scalar(&args.image)),
+        ("filter", xds::FILTER.to_owned()),
+        ("hash", valid.hash_text()),
+        ("cluster_header", scalar(&policy.cluster_header)),
+        ("mirror_header", scalar(&policy.mirror_header)),
+        ("tracing", tracing(policy)),
+        // Last: what a policy says is not a template.
+        ("policy", yaml::block(&valid.document, 4)),
+    ];
+    Ok(fill(&documents.concat(), &values))
+}
+
+/// On a sidecar, only requests that leave the pod: its own routes do not choose among variants.
+fn traffic(gateway: &Gateway) -> &'static str {
+    match gateway {
+        Gateway::Named { .. } => "",
+        Gateway::Mesh => {
+            "
+  # Requests that leave these pods. On their way in there is no choice to make any more.
+  match: [{mode: CLIENT}]"
+        }
+    }
+}
+
+fn context(gateway: &Gateway) -> &'static str {
+    match gateway {
+        Gateway::Named { .. } => "GATEWAY",
+        Gateway::Mesh => "SIDECAR_OUTBOUND",
+    }
+}
+
+/// Traces show the variant, taken from the header that the filter sets.
+fn tracing(policy: &Policy) -> String {
+    let Some(header) = &policy.variant_header else { return String::new() };
+    format!(
+        "
+  # Sampling is decided before the filter runs: at 1 % of requests, a variant of 1 % has one trace in 10,000 requests.
+  tracing:
+  - customTags:
+      split.variant: {{header: {{name: {}}}}}",
+        scalar(header)
+    )
+}
+
+/// The rules of `render prometheus` for the Prometheus operator.
+fn rules(valid: &Valid) -> anyhow::Result<String> {
+    let rules = super::rules(valid)?;
+    let (head, groups) = rules.split_once("groups:\n").unwrap_or(("", &rules));
+    let mut text = format!(
+        "---\n{head}apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: {{{{name}}}}
+  namespace: {{{{namespace}}}}
+spec:
+  groups:
+"
+    );
+    for line in groups.lines() {
+        let indent = if line.is_empty() { "" } else { "  " };
+        let _in_memory = writeln!(text, "{indent}{line}");
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;

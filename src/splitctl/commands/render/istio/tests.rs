@@ -1,0 +1,152 @@
+use engine::policy;
+
+use super::super::tests::render;
+use super::*;
+use crate::outcome::Outcome;
+use crate::source::Source;
+
+const SUBSETS: &str = "
+version: 1
+splits:
+- name: reviews
+  match: [{hosts: [shop.example.com]}]
+  key: [{header: u}]
+  baseline: v1
+  variants:
+  - {name: v1, cluster: 'outbound|9080|v1|reviews.default.svc.cluster.local', weight: 99.5}
+  - {name: v2.1, cluster: 'outbound|9080|v2|reviews.default.svc.cluster.local', weight: 0.5}
+  overrides:
+  - {match: [{headers: [{name: x-country, in: ['no', '1e3', at]}]}], variant: v1}
+";
+
+const SERVICES: &str = "
+version: 1
+splits:
+- {name: a, key: [{header: u}], baseline: x, variants: [{name: x, cluster: a-x, weight: 50}, {name: y, cluster: a-y, weight: 50}]}
+- {name: b, key: [{header: u}], baseline: x, variants: [{name: x, cluster: b-x, weight: 50}, {name: y, weight: 50}]}
+";
+
+fn fine(text: &str, options: &[&str]) -> String {
+    let (outcome, out, err) = render("istio", text, options);
+    assert_eq!((outcome, err.as_str()), (Outcome::Fine, ""));
+    assert!(!out.contains("{{"), "{out}");
+    out
+}
+
+fn has(out: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(out.contains(line), "`{line}` is not in\n{out}");
+    }
+}
+
+#[test]
+fn names_of_istio_become_host_port_and_subset() {
+    let out = fine(SUBSETS, &[]);
+    has(
+        &out,
+        &[
+            "  namespace: istio-ingress\nspec:\n",
+            "    matchLabels: { istio: ingressgateway }\n",
+            "  hosts: [shop.example.com]\n  gateways: [istio-ingress/gateway]\n",
+            "  - name: \"reviews=v2.1\"\n    match: [{headers: {x-split-variant: {regex: '(.*, )?reviews=v2\\.1(, .*)?'}}}]\n",
+            "    route: [{destination: {host: reviews.default.svc.cluster.local, subset: v2, port: {number: 9080}}}]\n",
+            "  - name: traffic-split-default\n    route: [{destination: {host: reviews.default.svc.cluster.local, subset: v1,",
+            "  name: traffic-split-reviews\n",
+            "  - {name: v2, labels: {version: v2}}\n",
+        ],
+    );
+    assert!(!out.contains("EnvoyFilter\n"));
+}
+
+#[test]
+fn the_plugins_configuration_is_the_policy() {
+    let out = fine(SUBSETS, &[]);
+    let plugin = out.split("---\n").nth(1).unwrap();
+    let document = Source::new("plugin.yaml", plugin).values().unwrap().remove(0);
+    let inner = document.field("spec").and_then(|spec| spec.field("pluginConfig")).unwrap();
+    let written = policy::check(&Source::new("policy.yaml", SUBSETS).policy().unwrap().value);
+    assert_eq!(policy::check(inner).hash, written.hash);
+    has(&out, &[&format!("Policy {:013x}.", written.hash), "in: [\"no\", \"1e3\", at]"]);
+}
+
+#[test]
+fn by_cluster_header_an_envoy_filter_takes_the_cluster_from_the_header() {
+    let out = fine(SUBSETS, &["--by", "cluster-header", "--name", "shop"]);
+    has(
+        &out,
+        &[
+            "          route: {name: shop-by-cluster-header}\n",
+            "          cluster_header: x-split-cluster\n",
+            "  - name: shop-by-cluster-header\n    match: [{headers: {x-split-cluster: {}}}]\n",
+            "      context: GATEWAY\n",
+            "  - {name: v1, labels: {version: v1}}\n",
+            "  - {name: v2, labels: {version: v2}}\n",
+        ],
+    );
+}
+
+#[test]
+fn on_sidecars_the_filter_sees_what_leaves_the_pod() {
+    let options =
+        ["--gateway", "mesh", "--selector", "app=web", "--namespace", "shop", "--host", "reviews"];
+    let out = fine(SUBSETS, &options);
+    has(
+        &out,
+        &[
+            "  match: [{mode: CLIENT}]\n",
+            "{ app: web }",
+            "  gateways: [mesh]\n",
+            "hosts: [reviews]",
+        ],
+    );
+    assert!(!out.contains("namespace: istio-ingress"));
+}
+
+#[test]
+fn splits_with_different_baselines_need_a_default() {
+    let (outcome, out, err) = render("istio", SERVICES, &[]);
+    assert_eq!((outcome, out.as_str()), (Outcome::NoAnswer, ""));
+    assert!(err.contains("--default"), "{err}");
+    let out = fine(SERVICES, &["--default", "website", "--port", "81", "--namespace", "shop"]);
+    has(&out, &["{host: website.shop.svc.cluster.local, port: {number: 81}}", "hosts: [\"*\"]"]);
+    assert_eq!(out.matches("regex: ").count(), 3, "one route per variant with a cluster");
+    assert!(!out.contains("DestinationRule\n"));
+}
+
+#[test]
+fn what_istio_cannot_do_is_said_and_not_rendered() {
+    let off = SUBSETS.replace("version: 1", "version: 1\nvariant_header: null");
+    let mirror = SUBSETS.replace(
+        "  baseline: v1",
+        "  baseline: v1\n  mirror: {cluster: copy, percent: 1, by: user}",
+    );
+    for (text, options, wanted) in [
+        (SERVICES, vec!["--by", "cluster-header"], "`a-x` is not a name in Istio"),
+        (off.as_str(), vec![], "--by cluster-header"),
+        (mirror.as_str(), vec![], "mirrors need"),
+    ] {
+        let (outcome, out, err) = render("istio", text, &options);
+        assert_eq!((outcome, out.as_str()), (Outcome::NoAnswer, ""), "{err}");
+        assert!(err.contains(wanted), "{err}");
+    }
+    for wrong in ["gateway", "/a", "a/", "A/b"] {
+        assert!(wrong.parse::<Gateway>().is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn variants_without_clusters_need_no_routes() {
+    let text = "version: 1\nsplits:\n- {name: a, key: [{header: u}], baseline: x, variants: [{name: x, weight: 100}]}\n";
+    for by in ["variant-header", "cluster-header"] {
+        let out = fine(text, &["--by", by]);
+        has(&out, &["# No variant names a cluster"]);
+        assert!(!out.contains("kind: VirtualService") && !out.contains("EnvoyFilter\n"), "{out}");
+    }
+}
+
+#[test]
+fn the_rules_become_a_prometheus_rule() {
+    let (outcome, out, _) = render("istio", SUBSETS, &["--rules"]);
+    assert_eq!(outcome, Outcome::Fine);
+    has(&out, &["kind: PrometheusRule\n", "spec:\n  groups:\n", "  - name: traffic_split_known\n"]);
+}

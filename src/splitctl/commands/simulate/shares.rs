@@ -1,0 +1,253 @@
+//! Shares of users: how many got each variant, and whether that is what the weights say.
+
+use std::io::{self, Write};
+
+use anyhow::Result;
+use engine::decision::Reason;
+use engine::plan::Plan;
+use serde_json::{Value, json};
+
+use crate::cli::Format;
+use crate::keys::Keys;
+use crate::moment::Moment;
+use crate::outcome::Outcome;
+use crate::population::{Population, admitting, for_each};
+use crate::statistics::{ChiSquare, chi_square_test, interval};
+use crate::style;
+use crate::text::{percent, plural, thousands, write_json};
+
+/// Less likely than this is not by chance.
+const UNLIKELY: f64 = 1e-4;
+/// How many characters a share of 100% is long.
+const BAR: usize = 30;
+
+/// What all users were served.
+pub(super) struct Shares {
+    users: u64,
+    /// Where time makes a difference.
+    at: Option<Moment>,
+    splits: Vec<SplitShares>,
+}
+
+/// What they were served in one split.
+struct SplitShares {
+    name: String,
+    variants: Vec<VariantShare>,
+    baseline: usize,
+    /// Users for whom the split is not: out of its slice, or without a variant it requires.
+    outside: u64,
+    /// Users of the split by reason, in the order of [`Reason::ALL`].
+    reasons: [u64; Reason::ALL.len()],
+}
+
+/// One variant's part of those whom the weights served.
+struct VariantShare {
+    name: String,
+    weight: u64,
+    users: u64,
+}
+
+/// Asks all users.
+pub(super) fn count(plan: &Plan, wanted: &[usize], keys: Keys, at: Moment) -> Result<Shares> {
+    let population = Population::new(plan, at.0, |split| wanted.contains(&split));
+    let chosen = wanted.iter().filter_map(|index| Some((*index, plan.splits.get(*index)?)));
+    let mut splits: Vec<(usize, SplitShares)> = chosen
+        .map(|(index, split)| {
+            let named = split.variants.iter().zip(admitting(split, at.0));
+            let variants = named
+                .map(|(variant, weight)| VariantShare {
+                    name: variant.name.clone(),
+                    weight,
+                    users: 0,
+                })
+                .collect();
+            let (name, baseline) = (split.name.clone(), split.baseline);
+            (
+                index,
+                SplitShares { name, variants, baseline, outside: 0, reasons: Default::default() },
+            )
+        })
+        .collect();
+    let mut served = Vec::with_capacity(plan.splits.len());
+    let users = for_each(keys, |key| {
+        population.ask(key, &mut served);
+        for (index, split) in &mut splits {
+            match served.get(*index).copied().flatten() {
+                Some((variant, reason)) => split.count(variant, reason),
+                None => split.outside = split.outside.saturating_add(1),
+            }
+        }
+    })?;
+    let at = plan.reads_time().then_some(at);
+    Ok(Shares { users, at, splits: splits.into_iter().map(|(_, split)| split).collect() })
+}
+
+impl Shares {
+    /// `No` where the weights were missed by more than chance.
+    pub(super) fn outcome(&self) -> Outcome {
+        let missed = |split: &SplitShares| split.test().is_some_and(|test| test.p < UNLIKELY);
+        if self.splits.iter().any(missed) { Outcome::No } else { Outcome::Fine }
+    }
+
+    /// Writes the answer.
+    pub(super) fn show(&self, policy: &str, format: Format, out: &mut dyn Write) -> io::Result<()> {
+        if format == Format::Json {
+            return write_json(out, &self.to_json());
+        }
+        let at = self.at.map(|at| format!(" at {at}")).unwrap_or_default();
+        writeln!(out, "{}: {}{at}", style::strong(policy), plural(self.users, "user"))?;
+        self.splits.iter().try_for_each(|split| split.show(out))
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "users": self.users,
+            "at": self.at.map(|at| at.to_string()),
+            "splits": self.splits.iter().map(SplitShares::to_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl SplitShares {
+    fn count(&mut self, variant: usize, reason: Reason) {
+        for (known, count) in Reason::ALL.iter().zip(&mut self.reasons) {
+            *count = count.saturating_add(u64::from(*known == reason));
+        }
+        if matches!(reason, Reason::Split | Reason::Random)
+            && let Some(variant) = self.variants.get_mut(variant)
+        {
+            variant.users = variant.users.saturating_add(1);
+        }
+    }
+
+    fn because(&self, reason: Reason) -> u64 {
+        let all = Reason::ALL.iter().zip(self.reasons);
+        all.filter(|(known, _)| **known == reason).map(|(_, count)| count).sum()
+    }
+
+    /// Users whom the weights served.
+    fn weighed(&self) -> u64 {
+        self.variants.iter().fold(0, |sum, variant| sum.saturating_add(variant.users))
+    }
+
+    fn test(&self) -> Option<ChiSquare> {
+        let (counts, weights): (Vec<u64>, Vec<u64>) =
+            self.variants.iter().map(|variant| (variant.users, variant.weight)).unzip();
+        chi_square_test(&counts, &weights)
+    }
+
+    /// The configured share of a variant among new users.
+    fn configured(&self, variant: &VariantShare) -> f64 {
+        let sum = self.variants.iter().fold(0, |sum: u64, v| sum.saturating_add(v.weight));
+        if sum == 0 { 0.0 } else { variant.weight as f64 / sum as f64 }
+    }
+
+    fn show(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "\n{}", style::strong(&self.name))?;
+        let weighed = self.weighed();
+        if weighed > 0 {
+            self.show_variants(weighed, out)?;
+        }
+        if let Some(test) = self.test() {
+            let ChiSquare { statistic, degrees, p } = test;
+            let told = match p < UNLIKELY {
+                true => style::error("not as configured"),
+                false => style::fine("as configured"),
+            };
+            let p = if p < UNLIKELY { "p < 0.0001".to_owned() } else { format!("p = {p:.4}") };
+            let degrees = if degrees == 1 {
+                String::new()
+            } else {
+                format!(", {degrees} degrees of freedom")
+            };
+            writeln!(out, "  {told}: chi-square {statistic:.2}{degrees}, {p}")?;
+        }
+        self.show_others(out)
+    }
+
+    fn show_variants(&self, weighed: u64, out: &mut dyn Write) -> io::Result<()> {
+        let rows: Vec<[String; 5]> = self
+            .variants
+            .iter()
+            .map(|variant| {
+                let share = variant.users as f64 / weighed as f64;
+                let (low, high) = interval(variant.users, weighed);
+                [
+                    variant.name.clone(),
+                    percent(self.configured(variant)),
+                    format!("{:.2}%", share * 100.0),
+                    format!("{:.2}% to {:.2}%", low * 100.0, high * 100.0),
+                    thousands(variant.users),
+                ]
+            })
+            .collect();
+        let heads = ["variant", "configured", "observed", "95% interval", "users"];
+        let width = |column: usize| {
+            let cells = rows.iter().filter_map(|row| row.get(column)).map(String::len);
+            cells.chain(heads.get(column).map(|head| head.len())).max().unwrap_or_default()
+        };
+        let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(width);
+        let line = |[name, configured, observed, interval, users]: [&str; 5]| {
+            format!("  {name:a$}  {configured:>b$}  {observed:>c$}  {interval:>d$}  {users:>e$}")
+        };
+        writeln!(out, "{}", style::faint(line(heads)))?;
+        for (row, variant) in rows.iter().zip(&self.variants) {
+            let bar = bar(variant.users as f64 / weighed as f64);
+            let row = format!("{}  {bar}", line(row.each_ref().map(String::as_str)));
+            writeln!(out, "{}", row.trim_end())?;
+        }
+        Ok(())
+    }
+
+    /// Those whom the weights did not serve.
+    fn show_others(&self, out: &mut dyn Write) -> io::Result<()> {
+        let baseline = self.variants.get(self.baseline).map_or("", |variant| &variant.name);
+        let others = [
+            (self.outside, "not in the split".to_owned()),
+            (self.because(Reason::Holdout), format!("held out: `{baseline}`")),
+            (self.because(Reason::Killed), format!("the policy is killed: `{baseline}`")),
+            (self.because(Reason::Fallback), format!("no variant has a weight: `{baseline}`")),
+        ];
+        for (count, why) in others.iter().filter(|(count, _)| *count > 0) {
+            writeln!(out, "  {}: {why}", plural(*count, "user"))?;
+        }
+        Ok(())
+    }
+
+    fn to_json(&self) -> Value {
+        let weighed = self.weighed();
+        let variant = |variant: &VariantShare| {
+            let (low, high) = interval(variant.users, weighed);
+            let observed = (weighed > 0).then(|| variant.users as f64 / weighed as f64);
+            json!({
+                "name": variant.name,
+                "configured": self.configured(variant),
+                "observed": observed,
+                "interval": observed.map(|_| [low, high]),
+                "users": variant.users,
+            })
+        };
+        let test = self.test();
+        json!({
+            "name": self.name,
+            "variants": self.variants.iter().map(variant).collect::<Vec<_>>(),
+            "chi_square": test.map(|test| test.statistic),
+            "degrees_of_freedom": test.map(|test| test.degrees),
+            "p": test.map(|test| test.p),
+            "as_configured": test.map(|test| test.p >= UNLIKELY),
+            "not_in_split": self.outside,
+            "holdout": self.because(Reason::Holdout),
+            "killed": self.because(Reason::Killed),
+            "fallback": self.because(Reason::Fallback),
+        })
+    }
+}
+
+/// A share as a bar, to an eighth of a character; what is more than nothing is seen.
+fn bar(share: f64) -> String {
+    const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (share * (BAR * 8) as f64).round() as usize;
+    let eighths = if share > 0.0 { eighths.max(1) } else { 0 };
+    let part = PARTS.get(eighths % 8).copied().unwrap_or_default();
+    format!("{}{part}", "█".repeat(eighths / 8))
+}

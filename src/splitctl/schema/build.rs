@@ -1,0 +1,74 @@
+//! The few shapes that the schema is made of.
+
+use serde_json::{Map, Value, json};
+
+/// An HTTP token: a method, a header name, a cookie name.
+pub(super) const TOKEN: &str = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
+
+/// A field of an object.
+pub(super) struct Field {
+    name: &'static str,
+    required: bool,
+    schema: Value,
+}
+
+pub(super) fn required(name: &'static str, schema: Value) -> Field {
+    Field { name, required: true, schema }
+}
+
+pub(super) fn optional(name: &'static str, schema: Value) -> Field {
+    Field { name, required: false, schema }
+}
+
+/// An object with these fields and no others.
+pub(super) fn object(description: &str, fields: impl IntoIterator<Item = Field>) -> Value {
+    let mut properties = Map::new();
+    let mut required = Vec::new();
+    for field in fields {
+        if field.required {
+            required.push(field.name);
+        }
+        properties.insert(field.name.to_owned(), field.schema);
+    }
+    let mut object = json!({
+        "type": "object",
+        "description": description,
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if let (Value::Object(object), false) = (&mut object, required.is_empty()) {
+        object.insert("required".to_owned(), required.into());
+    }
+    object
+}
+
+/// Of these fields exactly one must be there.
+pub(super) fn exactly_one(object: &mut Value, names: &[&str]) {
+    let forms: Vec<Value> = names.iter().map(|name| json!({"required": [name]})).collect();
+    if let Value::Object(object) = object {
+        object.insert("oneOf".to_owned(), forms.into());
+    }
+}
+
+/// A definition, with what it means here.
+pub(super) fn refer(name: &str, description: &str) -> Value {
+    json!({"$ref": format!("#/$defs/{name}"), "description": description})
+}
+
+pub(super) fn boolean(description: &str) -> Value {
+    json!({"type": "boolean", "description": description})
+}
+
+pub(super) fn text(description: &str) -> Value {
+    json!({"type": "string", "description": description})
+}
+
+/// One of a few words.
+pub(super) fn words<T>(all: &[(&str, T)], description: &str) -> Value {
+    let words: Vec<&str> = all.iter().map(|(word, _)| *word).collect();
+    json!({"enum": words, "description": description})
+}
+
+pub(super) fn list(least: u64, items: Value, description: &str) -> Value {
+    json!({"type": "array", "minItems": least, "items": items, "description": description})
+}

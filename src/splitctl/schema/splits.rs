@@ -1,0 +1,345 @@
+//! Splits and variants.
+
+use engine::policy::{Assignment, MirrorBy, OnMissingKey, SameSite};
+use serde_json::{Value, json};
+
+use super::build::{
+    Field, boolean, exactly_one, list, object, optional, refer, required, text, words,
+};
+
+/// A decision point.
+pub(super) fn split() -> Value {
+    object(
+        "A decision point: who takes part, which variants, which weights.",
+        [
+            required(
+                "name",
+                refer("name", "Unique in the policy; stands in headers, metrics and cookies."),
+            ),
+            optional("enabled", boolean("false: as if the split were not written. Default: true.")),
+            optional("match", refer("match", "Who takes part. Default: every request.")),
+            optional(
+                "key",
+                refer("key", "Where the user's key comes from. Default: the policy's `key`."),
+            ),
+            optional(
+                "on_missing_key",
+                words(
+                    OnMissingKey::ALL,
+                    "What a request without a key gets: the baseline, a variant by chance, or no part in the split. Default: baseline.",
+                ),
+            ),
+            optional(
+                "assignment",
+                words(
+                    Assignment::ALL,
+                    "Whether the key decides (one user, one variant) or chance, anew for each request. Default: hash.",
+                ),
+            ),
+            optional(
+                "algorithm",
+                json!({"enum": ["rendezvous"], "description": "How keys are assigned. Default: rendezvous."}),
+            ),
+            optional(
+                "salt",
+                refer(
+                    "salt",
+                    "Hashed with the key. Another salt gives every user another variant. Default: the name.",
+                ),
+            ),
+            required("baseline", text("The variant served when in doubt.")),
+            required(
+                "variants",
+                json!({"type": "array", "minItems": 1, "maxItems": 64, "items": {"$ref": "#/$defs/variant"}, "description": "The outcomes."}),
+            ),
+            optional(
+                "weight_total",
+                json!({"anyOf": [{"$ref": "#/$defs/weight"}, {"const": "any"}], "description": "What the weights must sum to. Default: 100."}),
+            ),
+            optional(
+                "overrides",
+                list(
+                    1,
+                    forced(),
+                    "Forced variants; the first whose match holds wins, before the weights.",
+                ),
+            ),
+            optional("layer", text("The layer that the split is in.")),
+            optional(
+                "slice",
+                object(
+                    "The split's share of its layer.",
+                    [
+                        required("from", refer("percent", "From this percent on.")),
+                        required(
+                            "to",
+                            refer("percent", "Up to this percent, itself not included."),
+                        ),
+                    ],
+                ),
+            ),
+            optional("sticky", sticky()),
+            optional("ramp", ramp()),
+            optional(
+                "mirror",
+                object(
+                    "Copies of requests whose answers are ignored.",
+                    [
+                        required("cluster", refer("cluster", "Where copies go.")),
+                        required("percent", refer("percent", "How many.")),
+                        optional(
+                            "by",
+                            words(
+                                MirrorBy::ALL,
+                                "Percent of users, always the same ones, or of requests. Default: user.",
+                            ),
+                        ),
+                    ],
+                ),
+            ),
+            optional(
+                "requires",
+                list(
+                    1,
+                    object(
+                        "A variant of an earlier split.",
+                        [
+                            required("split", text("The split.")),
+                            required("variant", text("The variant.")),
+                        ],
+                    ),
+                    "Only users who have all of these.",
+                ),
+            ),
+        ],
+    )
+}
+
+/// One outcome.
+pub(super) fn variant() -> Value {
+    object(
+        "One outcome of a split.",
+        [
+            required("name", refer("name", "Unique in the split.")),
+            optional(
+                "cluster",
+                refer(
+                    "cluster",
+                    "The upstream cluster. Default: the route's own; the variant then only tags.",
+                ),
+            ),
+            required(
+                "weight",
+                refer(
+                    "weight",
+                    "Its share: percent, unless `weight_total` says otherwise. 0 is off.",
+                ),
+            ),
+            optional("max_weight", refer("weight", "The largest weight it may be given.")),
+            optional(
+                "drain",
+                boolean(
+                    "Keep those who hold it by sticky cookie, admit nobody new. Default: false.",
+                ),
+            ),
+            optional("request_headers", refer("header_edits", "Edits of the request's headers.")),
+            optional("response_headers", refer("header_edits", "Edits of the response's headers.")),
+            optional(
+                "respond",
+                object(
+                    "The proxy answers itself.",
+                    [
+                        required(
+                            "status",
+                            json!({"type": "integer", "minimum": 200, "maximum": 599, "description": "The status code."}),
+                        ),
+                        optional(
+                            "body",
+                            json!({"type": "string", "maxLength": 65536, "description": "Its text. Default: empty."}),
+                        ),
+                    ],
+                ),
+            ),
+            optional("rewrite", rewrite()),
+        ],
+    )
+}
+
+/// Edits of headers.
+pub(super) fn header_edits() -> Value {
+    let pair = || {
+        object(
+            "A header.",
+            [
+                required("name", refer("header_name", "Its name.")),
+                required(
+                    "value",
+                    json!({"type": "string", "maxLength": 4096, "description": "Its value."}),
+                ),
+            ],
+        )
+    };
+    let names = json!({"$ref": "#/$defs/header_name"});
+    let mut edits = object(
+        "Edits of headers: remove, then set, then add.",
+        [
+            optional("set", list(1, pair(), "Headers that are replaced.")),
+            optional("add", list(1, pair(), "Headers that get one more line.")),
+            optional("remove", list(1, names, "Headers that are taken away.")),
+        ],
+    );
+    at_least_one(&mut edits);
+    edits
+}
+
+/// Key sources in order.
+pub(super) fn key() -> Value {
+    let mut generate =
+        vec![required("cookie", refer("cookie_name", "The cookie that keeps the id."))];
+    generate.extend(cookie("365d"));
+    let mut source = object(
+        "Where the key may be: exactly one of these.",
+        [
+            optional("header", refer("header_name", "This request header.")),
+            optional("cookie", refer("cookie_name", "This cookie.")),
+            optional("query", refer("plain_text", "This query parameter.")),
+            optional(
+                "jwt",
+                object(
+                    "A claim of a token that `jwt_authn` has checked.",
+                    [
+                        required(
+                            "provider",
+                            refer("plain_text", "The `payload_in_metadata` of the provider."),
+                        ),
+                        required("claim", refer("plain_text", "The claim.")),
+                    ],
+                ),
+            ),
+            optional("client_ip", json!({"const": true, "description": "The client's address."})),
+            optional(
+                "generate",
+                object("A new random id, kept in a cookie that an earlier source reads.", generate),
+            ),
+        ],
+    );
+    exactly_one(&mut source, &["header", "cookie", "query", "jwt", "client_ip", "generate"]);
+    list(1, source, "Where the user's key comes from: the first source that is present.")
+}
+
+/// The attributes of a cookie that the filter sets.
+fn cookie(ttl: &str) -> [Field; 6] {
+    let ttl = format!("How long browsers keep it. Default: {ttl}.");
+    [
+        optional("ttl", refer("duration", &ttl)),
+        optional(
+            "domain",
+            text("For this domain and all below it. Default: the host of the request alone."),
+        ),
+        optional("secure", boolean("Only over TLS. Default: true.")),
+        optional("http_only", boolean("Not for scripts. Default: true.")),
+        optional(
+            "same_site",
+            words(SameSite::ALL, "Whether other sites' pages send it. Default: lax."),
+        ),
+        optional("partitioned", boolean("A jar for each embedding site (CHIPS). Default: false.")),
+    ]
+}
+
+fn sticky() -> Value {
+    let mut fields = vec![
+        optional(
+            "cookie",
+            refer("cookie_name", "The cookie. Default: `split-` and the split's name."),
+        ),
+        optional(
+            "epoch",
+            json!({"type": "integer", "minimum": 0, "maximum": u32::MAX, "description": "Another epoch ends all earlier assignments. Default: 0."}),
+        ),
+        required(
+            "secret",
+            refer(
+                "secret",
+                "The key of the cookie's MAC: without it anybody could choose a variant.",
+            ),
+        ),
+    ];
+    fields.extend(cookie("30d"));
+    object("Keeps a user's first variant by a cookie that cannot be forged.", fields)
+}
+
+fn ramp() -> Value {
+    let weights = json!({
+        "type": "object",
+        "description": "A weight for every variant of the split.",
+        "minProperties": 1,
+        "additionalProperties": {"$ref": "#/$defs/weight"},
+    });
+    let step = object(
+        "A step: from then on these weights.",
+        [
+            required("after", refer("duration", "When, counted from the start.")),
+            required("weights", weights),
+        ],
+    );
+    let mut steps = list(1, step, "The steps, each later than the one before.");
+    if let Value::Object(steps) = &mut steps {
+        steps.insert("maxItems".to_owned(), engine::policy::Ramp::STEPS_MAX.into());
+    }
+    object(
+        "Weights over time.",
+        [
+            required(
+                "start",
+                refer("time", "When the ramp begins; until then the variants' own weights hold."),
+            ),
+            required("steps", steps),
+            optional(
+                "linear",
+                boolean("Weights move in a straight line between steps. Default: false."),
+            ),
+            optional("pause", refer("time", "The ramp stands still from then on.")),
+        ],
+    )
+}
+
+fn forced() -> Value {
+    let mut forced = object(
+        "A forced variant.",
+        [
+            required("match", refer("match", "For which requests.")),
+            optional("variant", text("The variant.")),
+            optional("skip", json!({"const": true, "description": "The split does not apply."})),
+        ],
+    );
+    exactly_one(&mut forced, &["variant", "skip"]);
+    forced
+}
+
+fn rewrite() -> Value {
+    let prefix = |description| json!({"type": "string", "pattern": "^/[!-~]*$", "maxLength": 1024, "description": description});
+    let mut rewrite = object(
+        "Changes of host and path before the request goes on.",
+        [
+            optional("host", text("The new host.")),
+            optional(
+                "path_prefix",
+                object(
+                    "A path prefix, on segment borders, and what takes its place.",
+                    [
+                        required("from", prefix("The prefix.")),
+                        required("to", prefix("Its replacement.")),
+                    ],
+                ),
+            ),
+        ],
+    );
+    at_least_one(&mut rewrite);
+    rewrite
+}
+
+fn at_least_one(object: &mut Value) {
+    if let Value::Object(object) = object {
+        object.insert("minProperties".to_owned(), 1.into());
+    }
+}
