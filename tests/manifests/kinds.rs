@@ -1,0 +1,132 @@
+//! Every manifest in istio/ is of a kind that exists, and has no field that the kind does not know: what is read into
+//! the type and written again has lost nothing.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use k8s_openapi as _;
+use kcr_extensions_istio_io::v1alpha1::wasmplugins::WasmPlugin;
+use kcr_flagger_app::v1beta1::metrictemplates::MetricTemplate;
+use kcr_monitoring_coreos_com::v1::{podmonitors::PodMonitor, prometheusrules::PrometheusRule};
+use kcr_networking_istio_io::v1::{
+    destinationrules::DestinationRule, virtualservices::VirtualService,
+};
+use kcr_networking_istio_io::v1alpha3::envoyfilters::EnvoyFilter;
+use kcr_telemetry_istio_io::v1::telemetries::Telemetry;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use splitctl::source::{Source, to_json};
+
+/// Kinds for which there is no type in Rust: checked by the tools that own them only.
+const UNTYPED: [&str; 4] = [
+    "argoproj.io/v1alpha1 AnalysisTemplate",
+    "gateway.envoyproxy.io/v1alpha1 EnvoyExtensionPolicy",
+    "gateway.networking.k8s.io/v1 HTTPRoute",
+    "kustomize.config.k8s.io/v1beta1 Kustomization",
+];
+
+/// Reads a document into its type: what got lost, or why it is not of the type.
+fn check(document: &Value) -> Result<(), String> {
+    let text = |field: &str| document[field].as_str().unwrap_or_default();
+    match format!("{} {}", text("apiVersion"), text("kind")).as_str() {
+        "extensions.istio.io/v1alpha1 WasmPlugin" => typed::<WasmPlugin>(document),
+        "flagger.app/v1beta1 MetricTemplate" => typed::<MetricTemplate>(document),
+        "monitoring.coreos.com/v1 PodMonitor" => typed::<PodMonitor>(document),
+        "monitoring.coreos.com/v1 PrometheusRule" => typed::<PrometheusRule>(document),
+        "networking.istio.io/v1 DestinationRule" => typed::<DestinationRule>(document),
+        "networking.istio.io/v1 VirtualService" => typed::<VirtualService>(document),
+        "networking.istio.io/v1alpha3 EnvoyFilter" => typed::<EnvoyFilter>(document),
+        "telemetry.istio.io/v1 Telemetry" => typed::<Telemetry>(document),
+        kind if UNTYPED.contains(&kind) => Ok(()),
+        kind => Err(format!("`{kind}` is no kind that is known here")),
+    }
+}
+
+fn typed<T: DeserializeOwned + Serialize>(document: &Value) -> Result<(), String> {
+    let value: T = serde_json::from_value(document.clone()).map_err(|error| error.to_string())?;
+    let again = serde_json::to_value(value).map_err(|error| error.to_string())?;
+    let mut lost = Vec::new();
+    compare(document, &again, "", &mut lost);
+    if lost.is_empty() { Ok(()) } else { Err(format!("unknown or changed: {}", lost.join(", "))) }
+}
+
+/// Collects the paths of what is in the first and not the same in the second.
+fn compare(written: &Value, read: &Value, path: &str, lost: &mut Vec<String>) {
+    match (written, read) {
+        (Value::Object(written), Value::Object(read)) => {
+            for (name, value) in written {
+                let path = format!("{path}/{name}");
+                match read.get(name) {
+                    Some(other) => compare(value, other, &path, lost),
+                    None => lost.push(path),
+                }
+            }
+        }
+        (Value::Array(written), Value::Array(read)) if written.len() == read.len() => {
+            for (index, (value, other)) in written.iter().zip(read).enumerate() {
+                compare(value, other, &format!("{path}/{index}"), lost);
+            }
+        }
+        (Value::Number(written), Value::Number(read)) if written.as_f64() == read.as_f64() => {}
+        _ if written == read => {}
+        _ => lost.push(path.to_owned()),
+    }
+}
+
+fn manifests(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(manifests(&path));
+        } else if path.extension().is_some_and(|extension| extension == "yaml") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn documents(name: &str, text: &str) -> Vec<Value> {
+    let parse = |part: &str| {
+        let value =
+            Source::new(name, part).values().unwrap_or_else(|e| panic!("{name}: {e:?}")).remove(0);
+        serde_json::from_str(&to_json(&value).unwrap()).unwrap()
+    };
+    let says = |part: &&str| part.lines().any(|line| !line.is_empty() && !line.starts_with('#'));
+    text.split("---\n").filter(says).map(parse).collect()
+}
+
+#[test]
+fn every_manifest_is_of_its_kind_and_no_field_is_unknown() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../istio");
+    let mut kinds = BTreeSet::new();
+    for path in manifests(&root) {
+        // The policies are no manifests.
+        if path == root.join("policy.yaml") {
+            continue;
+        }
+        let name = path.strip_prefix(&root).unwrap().display().to_string();
+        for document in documents(&name, &std::fs::read_to_string(&path).unwrap()) {
+            let kind = document["kind"].as_str().unwrap_or_default().to_owned();
+            check(&document).unwrap_or_else(|error| panic!("{name}, {kind}: {error}"));
+            kinds.insert(kind);
+        }
+    }
+    assert_eq!(kinds.len(), 12, "{kinds:?}");
+}
+
+#[test]
+fn what_a_kind_does_not_know_is_found() {
+    let plugin = |spec: &str| {
+        let text = format!(
+            "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {{name: a}}\nspec: {spec}\n"
+        );
+        check(&documents("plugin", &text)[0])
+    };
+    assert_eq!(plugin("{url: u, pluginConfig: {any: [1, {thing: 0.5}]}}"), Ok(()));
+    let error = plugin("{url: u, pluginConfg: {}}").unwrap_err();
+    assert!(error.contains("/spec/pluginConfg"), "{error}");
+    assert!(plugin("{url: u, phase: LATER}").is_err());
+    assert!(plugin("{phase: STATS}").is_err(), "no url");
+}
