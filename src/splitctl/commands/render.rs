@@ -15,10 +15,18 @@ use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::style;
 
+const EXAMPLES: &str = "\
+Examples:
+  splitctl render envoy policy.yaml --cluster checkout-v1=10.0.0.1:8080 > envoy.yaml
+  splitctl render ecds policy.yaml --output /etc/envoy/ecds.json --watch
+  splitctl render istio policy.yaml --host shop.example.com --gateway istio-system/shop
+  splitctl render prometheus policy.yaml > rules.yml";
+
 /// Renders a policy as the configuration of a proxy, or of what watches it.
 ///
 /// It goes to stdout, diagnostics go to stderr. A policy that is not valid is not rendered: exit code 1.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     #[command(subcommand)]
     target: Target,

@@ -26,6 +26,12 @@ use watch::Watch;
 /// The port of the listener when none is asked for and it is free.
 const PORT: u16 = 10000;
 
+const EXAMPLES: &str = "\
+Examples:
+  splitctl run --policy policy.yaml
+  splitctl run --once --users 100000 --format json
+  splitctl run --with-prometheus";
+
 /// Runs a policy in a real Envoy and shows what each variant got.
 ///
 /// Each cluster that the policy names gets an upstream on the loopback that answers with the cluster's name.
@@ -34,6 +40,7 @@ const PORT: u16 = 10000;
 /// Envoy runs on until Ctrl-C. Save the policy file meanwhile: the change is applied within two seconds, or
 /// refused with its diagnostics, and then the policy before serves on.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The policy file, YAML or JSON; `-` is the standard input.
     #[arg(long, value_name = "FILE", default_value = "envoy/policy.yaml")]
