@@ -90,7 +90,7 @@ impl RootContext for Root {
             count_refused();
             return false;
         };
-        let plan = Plan::compile(&policy);
+        let plan = Plan::of(policy);
         let active = Active {
             metrics: MetricIds::define(plan.metrics.definitions()),
             reads_time: plan.reads_time(),

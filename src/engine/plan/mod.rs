@@ -179,32 +179,37 @@ pub struct RequirementPlan {
 impl Plan {
     /// Compiles a checked policy.
     pub fn compile(policy: &Policy) -> Self {
+        Self::of(policy.clone())
+    }
+
+    /// Compiles a checked policy that is not needed any more: its parts are moved, not copied, which
+    /// also keeps the code for copying them out of the module.
+    pub fn of(mut policy: Policy) -> Self {
+        let splits = std::mem::take(&mut policy.splits);
         let enabled = |(index, split): (usize, &Split)| split.enabled.then_some(index);
-        let order: Vec<usize> = policy.splits.iter().enumerate().filter_map(enabled).collect();
-        let active = policy.splits.iter().filter(|split| split.enabled);
-        let splits: Vec<_> = active.map(|s| SplitPlan::compile(policy, s, &order)).collect();
-        let holdout = policy.holdout.as_ref().map(|holdout| HoldoutPlan {
-            salt_prefix: hash::prefix(&holdout.salt),
-            buckets: holdout.buckets,
-        });
-        let force = policy.force.as_ref().map(|force| ForcePlan {
-            header: force.header.clone(),
-            secret_in: force.secret_in.clone(),
-            secret: force.secret.clone(),
-        });
+        let order: Vec<usize> = splits.iter().enumerate().filter_map(enabled).collect();
+        let active = splits.into_iter().filter(|split| split.enabled);
+        let splits: Vec<_> = active.map(|split| SplitPlan::of(&policy, split, &order)).collect();
         Self {
-            cluster_header: policy.cluster_header.clone(),
-            variant_header: policy.variant_header.clone(),
-            response_variant_header: policy.response_variant_header.clone(),
-            mirror_header: policy.mirror_header.clone(),
-            baggage: policy.baggage,
+            metrics: Metrics::of(&splits, &policy),
             vary: policy.variant_header.clone().filter(|_| policy.vary),
+            cluster_header: policy.cluster_header,
+            variant_header: policy.variant_header,
+            response_variant_header: policy.response_variant_header,
+            mirror_header: policy.mirror_header,
+            baggage: policy.baggage,
             scope: Scope { trusted_hops: policy.trusted_hops },
             kill: policy.kill,
             index: Index::new(&splits),
-            metrics: Metrics::of(&splits, policy),
-            force,
-            holdout,
+            force: policy.force.map(|force| ForcePlan {
+                header: force.header,
+                secret_in: force.secret_in,
+                secret: force.secret,
+            }),
+            holdout: policy.holdout.map(|holdout| HoldoutPlan {
+                salt_prefix: hash::prefix(&holdout.salt),
+                buckets: holdout.buckets,
+            }),
             splits,
         }
     }
@@ -217,21 +222,8 @@ impl Plan {
 
 impl SplitPlan {
     /// `order`: the indices in the policy of the splits that are enabled.
-    fn compile(policy: &Policy, split: &Split, order: &[usize]) -> Self {
+    fn of(policy: &Policy, split: Split, order: &[usize]) -> Self {
         let weights: Vec<_> = split.variants.iter().map(|v| v.weight).collect();
-        let variant = |v: &Variant| VariantPlan {
-            name: v.name.clone(),
-            cluster: v.cluster.clone(),
-            tag: format!("{}={}", split.name, v.name),
-            request_headers: v.request_headers.clone(),
-            response_headers: v.response_headers.clone(),
-            respond: v.respond.clone(),
-            rewrite: v.rewrite.clone(),
-        };
-        let forced = |o: &crate::policy::Override| OverridePlan {
-            matches: o.matches.clone(),
-            variant: o.variant,
-        };
         let layer = split.layer.and_then(|index| {
             let bit = u32::try_from(index).ok().and_then(|index| 1_u64.checked_shl(index))?;
             let salt_prefix = hash::prefix(&policy.layers.get(index)?.salt);
@@ -241,46 +233,51 @@ impl SplitPlan {
             KeySource::Generate(cookie) => Some(SetCookie::new(cookie)),
             _ => None,
         });
-        let names: Vec<String> = split.variants.iter().map(|v| v.name.clone()).collect();
-        let ramp = split.ramp.as_ref().map(|ramp| RampPlan::new(ramp, &weights));
         let race = Race::new(&split.variants, |index| {
             let ever = split.ramp.iter().flat_map(|ramp| &ramp.steps).map(|step| &step.weights);
             let mut all = ever.chain([&weights]).filter_map(|weights| weights.get(index));
             all.any(|weight| !weight.is_zero())
         });
+        let names: Vec<&str> = split.variants.iter().map(|v| v.name.as_str()).collect();
+        let sticky = split.sticky.map(|sticky| StickyPlan::new(&split.name, &sticky, &names));
+        let variant = |v: Variant| VariantPlan {
+            tag: format!("{}={}", split.name, v.name),
+            name: v.name,
+            cluster: v.cluster,
+            request_headers: v.request_headers,
+            response_headers: v.response_headers,
+            respond: v.respond,
+            rewrite: v.rewrite,
+        };
+        let forced =
+            |o: crate::policy::Override| OverridePlan { matches: o.matches, variant: o.variant };
+        let required = |required: crate::policy::Requirement| RequirementPlan {
+            split: order.iter().position(|index| *index == required.split),
+            variant: required.variant,
+        };
         Self {
-            name: split.name.clone(),
-            matches: split.matches.clone(),
-            key: split.key.clone(),
+            variants: split.variants.into_iter().map(variant).collect(),
+            name: split.name,
+            matches: split.matches,
+            key: split.key,
             on_missing_key: split.on_missing_key,
             assignment: split.assignment,
             salt_prefix: hash::prefix(&split.salt),
             salt_word: hash::first_word(split.salt.as_bytes()),
             baseline: split.baseline,
-            variants: split.variants.iter().map(variant).collect(),
-            ramp,
+            ramp: split.ramp.map(|ramp| RampPlan::new(&ramp, &weights)),
             race,
             weights,
-            overrides: split.overrides.iter().map(forced).collect(),
+            overrides: split.overrides.into_iter().map(forced).collect(),
             layer,
-            sticky: split
-                .sticky
-                .as_ref()
-                .map(|sticky| StickyPlan::new(&split.name, sticky, &names)),
-            mirror: split.mirror.as_ref().map(|mirror| MirrorPlan {
-                cluster: mirror.cluster.clone(),
+            sticky,
+            mirror: split.mirror.map(|mirror| MirrorPlan {
+                cluster: mirror.cluster,
                 salt_prefix: hash::prefix(&format!("{}/mirror", split.salt)),
                 buckets: mirror.buckets,
                 by: mirror.by,
             }),
-            requires: split
-                .requires
-                .iter()
-                .map(|required| RequirementPlan {
-                    split: order.iter().position(|index| *index == required.split),
-                    variant: required.variant,
-                })
-                .collect(),
+            requires: split.requires.into_iter().map(required).collect(),
             generated,
         }
     }

@@ -28,8 +28,8 @@ impl<'p> WeightsNow<'p> {
     /// A variant's share of all weights in millionths, rounded down.
     pub fn share(&self, variant: usize) -> u64 {
         let sum = (0..self.base.len()).fold(0_u64, |sum, v| sum.saturating_add(self.of(v)));
-        let scaled = u128::from(self.of(variant)).saturating_mul(1_000_000);
-        scaled.checked_div(u128::from(sum)).and_then(|s| u64::try_from(s).ok()).unwrap_or(0)
+        // The largest weight, 10^13 units, times a million fits.
+        self.of(variant).saturating_mul(1_000_000).checked_div(sum).unwrap_or(0)
     }
 }
 
