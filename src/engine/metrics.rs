@@ -87,12 +87,17 @@ struct VariantMetrics {
 }
 
 impl Metrics {
+    /// The most metrics that one variant can have: every reason, every class, the duration and the weight.
+    pub const PER_VARIANT_MAX: usize = Reason::ALL.len() + Class::ALL.len() + 2;
     /// Gauge: the hash of the policy that is running, 52 bits.
     pub const POLICY_HASH: &str = "traffic_split_policy_hash";
     /// Counter: configurations that were refused.
     pub const CONFIG_ERRORS: &str = "traffic_split_config_errors_total";
     /// Counter: calls that the host refused.
     pub const HOST_ERRORS: &str = "traffic_split_host_errors_total";
+    /// Those three: every proxy has them, whatever the policy.
+    pub const OF_EVERY_PROXY: [&str; 3] =
+        [Self::POLICY_HASH, Self::CONFIG_ERRORS, Self::HOST_ERRORS];
 
     pub(crate) fn of(splits: &[SplitPlan], policy: &Policy) -> Self {
         let mut definitions = Vec::new();

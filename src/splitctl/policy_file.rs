@@ -4,6 +4,8 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use engine::metrics::Metrics;
+use engine::plan::Plan;
 use engine::policy::{self, Code, Diagnostic, Policy, Severity, Value};
 use serde_json::json;
 
@@ -41,6 +43,13 @@ impl Valid {
     /// The hash as the filter's log shows it.
     pub fn hash_text(&self) -> String {
         format!("{:013x}", self.hash)
+    }
+
+    /// How many metrics a proxy has with this policy, whatever the requests are. A counter or gauge is one time series
+    /// in Prometheus, a histogram one per bucket and two more.
+    pub fn metrics(&self) -> usize {
+        let plan = Plan::compile(&self.policy);
+        plan.metrics.definitions().len().saturating_add(Metrics::OF_EVERY_PROXY.len())
     }
 }
 

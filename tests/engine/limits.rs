@@ -1,6 +1,8 @@
 //! Stated limits: a policy at a limit is accepted, one beyond is refused, and says so.
 
+use engine::metrics::Metrics;
 use engine::policy::{self, Code};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 fn split(index: usize) -> Value {
@@ -26,6 +28,15 @@ fn named(test: Value) -> Value {
     with("match", json!([{"headers": [test]}]))
 }
 
+/// Splits that have so many variants together.
+fn with_variants(count: usize) -> Vec<Value> {
+    let named = many(count, |variant| json!({"name": format!("v{variant}"), "weight": 1}));
+    let splits = named.chunks(50).enumerate().map(|(index, variants)| {
+        json!({"name": format!("s{index}"), "baseline": variants[0]["name"], "weight_total": "any", "variants": variants})
+    });
+    splits.collect()
+}
+
 /// Name, the limit, and a policy of a size.
 type Limit = (&'static str, usize, fn(usize) -> Value);
 
@@ -42,6 +53,7 @@ const LIMITS: &[Limit] = &[
             json!({"name": "s", "baseline": "v0", "weight_total": "any", "variants": variants});
         policy(vec![split])
     }),
+    ("variants in all", 5_000, |n| policy(with_variants(n))),
     ("conditions", 1_000, |n| {
         with("match", json!([{"hosts": many(n, |host| format!("h{host}.test"))}]))
     }),
@@ -81,4 +93,26 @@ fn a_policy_at_every_limit_of_its_lists_compiles_and_decides() {
     let plan = super::plan(&(LIMITS[0].2)(2_000));
     let decided = super::decide(&plan, &[("u", "ada")][..], &engine::decision::Context::default());
     assert_eq!(decided.list.len(), 2_000);
+}
+
+#[test]
+fn variants_of_splits_that_are_not_enabled_are_not_counted() {
+    let mut splits = with_variants(5_000);
+    let mut off = splits[0].clone();
+    (off["name"], off["enabled"]) = ("off".into(), false.into());
+    splits.push(off);
+    assert_eq!(super::plan(&policy(splits)).splits.len(), 100);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_policy_makes_more_metrics_than_its_variants_may_have(document in crate::generate::policy()) {
+        let plan = crate::plan(&document);
+        let variants: usize = plan.splits.iter().map(|split| split.variants.len()).sum();
+        // And one of each split for generated keys, one of the policy for refused forces.
+        let most = variants * Metrics::PER_VARIANT_MAX + plan.splits.len() + 1;
+        prop_assert!(plan.metrics.definitions().len() <= most);
+    }
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use splitctl::lab::{Behavior, Lab, Options, Request};
+use splitctl::policy_file::PolicyFile;
+use splitctl::source::Source;
 
 use crate::bench::{
     Bench, CONFIG_ERRORS, DURATION, HOST_ERRORS, POLICY_HASH, REQUESTS, RESPONSES, WEIGHT,
@@ -199,6 +201,8 @@ fn every_metric_is_there_before_the_first_request() {
             .collect()
     };
     let before = names(&bench);
+    let said = PolicyFile::check(Source::new("policy.json", &policy().to_string()));
+    assert_eq!(said.valid.map(|valid| valid.metrics()), Some(before.len()), "what splitctl says");
     bench.load(requests(), 4).unwrap();
     bench.stats_after(requests().len() as u64);
     assert_eq!(names(&bench), before, "a request defined a statistic");

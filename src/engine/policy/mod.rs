@@ -22,6 +22,7 @@ mod read_variant;
 mod rules;
 mod rules_cookies;
 mod rules_layers;
+mod rules_metrics;
 mod secret;
 mod suggest;
 pub mod time;

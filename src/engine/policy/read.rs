@@ -9,6 +9,7 @@ use super::read_split::{Around, name_of, read_splits};
 use super::rules;
 use super::rules_cookies;
 use super::rules_layers;
+use super::rules_metrics;
 use super::{Code, Force, Holdout, Layer, Policy, Secret, SecretSource, Value, Weight};
 
 /// The version this release reads.
@@ -61,6 +62,7 @@ pub(super) fn read_policy(value: &Value, sink: &mut Sink) -> Option<Policy> {
     fields.close(sink);
     policy.splits = splits?;
     rules_layers::check(&policy, sink);
+    rules_metrics::check(&policy, sink);
     rules_cookies::check(&policy, sink);
     Some(policy)
 }

@@ -82,13 +82,13 @@ fn show(result: &Result<PolicyFile, Unreadable>, console: &mut Console<'_>) -> i
     };
     match &file.valid {
         Some(valid) => {
-            let (ok, what) = (style::fine("ok"), describe(valid));
+            let (ok, what, metrics) = (style::fine("ok"), describe(valid), valid.metrics());
             let warnings = if file.findings.is_empty() {
                 String::new()
             } else {
                 format!(", {}", file.summary())
             };
-            writeln!(console.out, "{ok} {name}: {what}{warnings}")
+            writeln!(console.out, "{ok} {name}: {what}, {metrics} metrics{warnings}")
         }
         None => writeln!(console.out, "{} {name}: {}", style::error("not valid"), file.summary()),
     }
@@ -113,6 +113,7 @@ fn to_json(result: &Result<PolicyFile, Unreadable>) -> Value {
                 "ok": valid.is_some(),
                 "splits": valid.map(|valid| valid.policy.splits.len()),
                 "policy": valid.map(Valid::hash_text),
+                "metrics": valid.map(Valid::metrics),
                 "diagnostics": file.findings.iter().map(|finding| finding.to_json()).collect::<Vec<_>>(),
             })
         }
@@ -155,8 +156,9 @@ mod tests {
     fn a_valid_file_is_one_line() {
         let (outcome, out, _) = validate(&[("a.json", GOOD)], Format::Human);
         assert_eq!(outcome, Outcome::Fine);
-        let hash = out.trim_end().strip_prefix("ok a.json: 0 splits, policy ").unwrap().to_owned();
-        assert_eq!(hash.len(), 13, "{out}");
+        let rest = out.trim_end().strip_prefix("ok a.json: 0 splits, policy ").unwrap();
+        let (hash, metrics) = rest.split_once(", ").unwrap();
+        assert_eq!((hash.len(), metrics), (13, "3 metrics"), "{out}");
     }
 
     #[test]
@@ -193,6 +195,7 @@ mod tests {
             (json["files"][1]["ok"].as_bool(), json["files"][1]["splits"].as_u64()),
             (Some(true), Some(0))
         );
+        assert_eq!(json["files"][1]["metrics"], 3);
         assert_eq!(json["files"][2]["error"], "cannot read `no`: no such file or directory");
     }
 }
