@@ -113,6 +113,9 @@ fn queries(name: &str) -> Vec<(String, String)> {
 fn every_query_has_rows_in_a_prometheus_that_watches_a_real_envoy() {
     let kit = Kit::start();
     let prometheus = watch(&kit);
+    // Two metrics are there only where the policy uses what they count.
+    kit.edit("{cookie: uid}]", "{cookie: uid}, {generate: {cookie: uid}}]");
+    kit.edit("version: 1\n", "version: 1\nforce: {secret: {header: x-secret, value: only-for-this-test}}\n");
     let mut load = splitctl();
     load.args(["demo", "load", &kit.listener.to_string(), "--rate", "100"]);
     let _load = Running::start("load", kit.folder.path(), &load);
