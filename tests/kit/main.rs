@@ -7,6 +7,7 @@ mod tools;
 mod compose;
 mod dashboards;
 mod files;
+mod gates;
 mod istio;
 mod istio_merge;
 mod rules;
