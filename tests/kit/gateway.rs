@@ -90,7 +90,7 @@ pub(crate) struct Gateway {
     _running: Running,
     pub(crate) admin: SocketAddr,
     pub(crate) listener: SocketAddr,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What else a gateway has.
@@ -163,7 +163,16 @@ impl Gateway {
             listeners.pointer("/listener_statuses/0/local_address/socket_address/port_value");
         let port = u16::try_from(port.unwrap().as_u64().unwrap()).unwrap();
         let listener = SocketAddr::from(([127, 0, 0, 1], port));
-        Self { _running: running, admin, listener, _folder: folder }
+        Self { _running: running, admin, listener, folder }
+    }
+
+    /// Gives the plugin another configuration, as the control plane would.
+    pub(crate) fn update(&self, extension: &Value) {
+        let next = self.folder.path().join("next.json");
+        let response = json!({"version_info": "2", "resources": [extension]});
+        std::fs::write(&next, response.to_string()).unwrap();
+        // Envoy looks at renames.
+        std::fs::rename(next, self.folder.path().join("ecds.json")).unwrap();
     }
 
     /// What Envoy's statistics say of this text.

@@ -10,6 +10,7 @@ mod files;
 mod gates;
 mod istio;
 mod istio_merge;
+mod istio_stats;
 mod rules;
 mod run;
 mod serve;
