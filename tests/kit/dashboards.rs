@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::gates::gates;
 use crate::serve::Kit;
 use crate::tools::{Running, at, output, query, read, script, splitctl, wait_for};
 
@@ -138,6 +139,15 @@ fn every_query_has_rows_in_a_prometheus_that_watches_a_real_envoy() {
             let rows = query(prometheus.1, promql);
             let rows = rows.unwrap_or_else(|why| panic!("{place}: {promql}: {why}"));
             // A quotient of nothing is a row, and not a number.
+            rows.iter().any(|(_, value)| value.is_finite()).then_some(())
+        });
+    }
+
+    // So have the gates of Argo Rollouts and Flagger, and just one: they take the first, or the last.
+    for gate in gates("checkout", "canary") {
+        wait_for(&gate.name, Duration::from_secs(30), || {
+            let rows = query(prometheus.1, &gate.query).unwrap();
+            assert!(rows.len() < 2, "{}: {rows:?}", gate.name);
             rows.iter().any(|(_, value)| value.is_finite()).then_some(())
         });
     }

@@ -1,14 +1,13 @@
 //! The files in istio/: they are what splitctl renders, kustomize builds them, and what Istio's control plane makes of
 //! them runs in real Envoy.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use splitctl::source::{Source, to_json};
 
-use crate::tools::{Running, SOON, at, get, output, read, script, splitctl, wait_for};
+use crate::gateway::{Gateway, documents, extension_config, matched, of_kind, string_value};
+use crate::tools::{at, get, output, read, script, splitctl};
 
 /// Where this kit's manifests are.
 const ISTIO: &str = "istio";
@@ -26,17 +25,6 @@ fn manifests(folder: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
-}
-
-/// The documents of a YAML file that are not empty.
-pub(crate) fn documents(name: &str, text: &str) -> Vec<Value> {
-    let parse = |part: &str| {
-        let value =
-            Source::new(name, part).values().unwrap_or_else(|e| panic!("{name}: {e:?}")).remove(0);
-        serde_json::from_str(&to_json(&value).unwrap()).unwrap()
-    };
-    let says = |part: &&str| part.lines().any(|line| !line.is_empty() && !line.starts_with('#'));
-    text.split("---\n").filter(says).map(parse).collect()
 }
 
 /// All documents of the kit with the names of their files.
@@ -99,165 +87,15 @@ fn every_plugin_configuration_in_the_kit_is_a_valid_policy() {
     assert!(seen >= 8, "{seen}");
 }
 
-#[test]
-fn the_gates_read_what_the_rules_record() {
-    let rules = read("envoy/prometheus/rules.yml");
-    for name in ["argo-rollouts/analysis-template.yaml", "flagger/metric-template.yaml"] {
-        let text = read(&format!("{ISTIO}/{name}"));
-        let series = |line: &str| {
-            let from = line.find("traffic_split:")?;
-            let rest = &line[from..];
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !"_:".contains(c));
-            Some(rest[..end.unwrap_or(rest.len())].to_owned())
-        };
-        let series: Vec<_> = text.lines().filter_map(series).collect();
-        assert!(series.len() >= 4, "{name}: {series:?}");
-        for series in series {
-            assert!(rules.contains(&format!("record: {series}\n")), "{name}: {series}");
-        }
-    }
-}
-
-/// What Istio makes of a WasmPlugin (its pilot/pkg/model/extensions.go), with the module's file in place
-/// of its address as the agent puts it.
-fn extension_config(plugin: &Value, configuration: &Value) -> Value {
-    let [name, namespace] = ["name", "namespace"].map(|f| plugin["metadata"][f].as_str().unwrap());
-    let module = splitctl::lab::find_module().unwrap();
-    json!({
-        "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
-        "name": format!("extensions.istio.io/wasmplugin/{namespace}.{name}"),
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-            "config": {
-                "name": format!("{namespace}.{name}"),
-                "root_id": plugin["spec"]["pluginName"],
-                "configuration": configuration,
-                "vm_config": {
-                    "runtime": "envoy.wasm.runtime.v8",
-                    "code": {"local": {"filename": module}},
-                    "environment_variables": {},
-                },
-                "failure_policy": plugin["spec"]["failStrategy"],
-            },
-        },
-    })
-}
-
-/// `pluginConfig` as JSON text in a StringValue; every number is printed as a double, in the way that is asked for.
-fn string_value(policy: &Value, double: fn(f64) -> String) -> Value {
-    fn print(value: &Value, double: fn(f64) -> String) -> String {
-        match value {
-            Value::Number(number) => double(number.as_f64().unwrap()),
-            Value::Array(items) => {
-                let items: Vec<_> = items.iter().map(|item| print(item, double)).collect();
-                format!("[{}]", items.join(","))
-            }
-            Value::Object(fields) => {
-                let field = |(name, value): (&String, &Value)| {
-                    format!("{}:{}", Value::from(name.as_str()), print(value, double))
-                };
-                format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(","))
-            }
-            simple => simple.to_string(),
-        }
-    }
-    let value = print(policy, double);
-    json!({"@type": "type.googleapis.com/google.protobuf.StringValue", "value": value})
-}
-
 /// A VirtualService's routes as Istio gives them to a gateway, but each answers with its own name and destination.
 fn routes(service: &Value) -> Vec<Value> {
     let route = |route: &Value| {
-        let mut matched = json!({"prefix": "/"});
-        if let Some(headers) = route.pointer("/match/0/headers").and_then(Value::as_object) {
-            let header = |(name, test): (&String, &Value)| match test.get("regex") {
-                Some(regex) => {
-                    json!({"name": name, "string_match": {"safe_regex": {"regex": regex}}})
-                }
-                None => json!({"name": name, "present_match": true}),
-            };
-            matched["headers"] = headers.iter().map(header).collect();
-        }
         let host = &route["route"][0]["destination"]["host"];
         let answer = format!("{} {}", route["name"].as_str().unwrap(), host.as_str().unwrap());
         let direct = json!({"status": 200, "body": {"inline_string": answer}});
-        json!({"name": route["name"], "match": matched, "direct_response": direct})
+        json!({"name": route["name"], "match": matched(route), "direct_response": direct})
     };
     service["spec"]["http"].as_array().unwrap().iter().map(route).collect()
-}
-
-/// A real Envoy with the filter from ECDS.
-struct Gateway {
-    _running: Running,
-    admin: SocketAddr,
-    listener: SocketAddr,
-    _folder: tempfile::TempDir,
-}
-
-impl Gateway {
-    fn start(extension: &Value, routes: &[Value]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let ecds = folder.path().join("ecds.json");
-        let response = json!({"version_info": "1", "resources": [extension]});
-        std::fs::write(&ecds, response.to_string()).unwrap();
-        let any = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
-        let wasm = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
-        let rbac = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC";
-        let manager = json!({
-            "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
-            "stat_prefix": "gateway",
-            "http_filters": [
-                {"name": extension["name"], "config_discovery": {
-                    "config_source": {"path_config_source": {"path": ecds}, "initial_fetch_timeout": "0s"},
-                    // RBAC, for what the agent sends where a module cannot be had and failStrategy is FAIL_OPEN.
-                    "type_urls": [wasm, rbac],
-                }},
-                {"name": "envoy.filters.http.router", "typed_config":
-                    {"@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}},
-            ],
-            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}]},
-        });
-        let bootstrap = json!({
-            "node": {"id": "gateway", "cluster": "gateway"},
-            "admin": {"address": any},
-            "static_resources": {"listeners": [{
-                "name": "gateway",
-                "address": any,
-                "filter_chains": [{"filters": [
-                    {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager},
-                ]}],
-            }]},
-        });
-        let file = folder.path().join("bootstrap.json");
-        let address = folder.path().join("admin");
-        std::fs::write(&file, bootstrap.to_string()).unwrap();
-        let mut command = Command::new(splitctl::lab::find_envoy().unwrap());
-        command.args(["--use-dynamic-base-id", "--concurrency", "1", "--admin-address-path"]);
-        command.arg(&address).arg("-c").arg(&file);
-        let running = Running::start("gateway", folder.path(), &command);
-        let admin: SocketAddr = wait_for("the admin's address", SOON, || {
-            std::fs::read_to_string(&address).ok()?.parse().ok()
-        });
-        wait_for("envoy is ready", SOON, || get(admin, "/ready", &[]).filter(|a| a.status == 200));
-        let listeners = get(admin, "/listeners?format=json", &[]).unwrap().body;
-        let listeners: Value = serde_json::from_str(&listeners).unwrap();
-        let port =
-            listeners.pointer("/listener_statuses/0/local_address/socket_address/port_value");
-        let port = u16::try_from(port.unwrap().as_u64().unwrap()).unwrap();
-        let listener = SocketAddr::from(([127, 0, 0, 1], port));
-        Self { _running: running, admin, listener, _folder: folder }
-    }
-
-    fn ask(&self, headers: &[(&str, &str)]) -> String {
-        let host = [("host", "shop.example.com")];
-        let answer = get(self.listener, "/checkout", &[&host, headers].concat()).unwrap();
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        answer.body
-    }
-}
-
-fn of_kind<'d>(documents: &'d [Value], kind: &str) -> &'d Value {
-    documents.iter().find(|document| document["kind"] == kind).unwrap()
 }
 
 const STABLE: &str = "checkout=stable checkout-v1.shop.svc.cluster.local";

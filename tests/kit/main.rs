@@ -1,12 +1,16 @@
 //! What users mount: that the files in envoy/ are what splitctl renders, serve in real Envoy, and are understood by
 //! real Prometheus, with Docker where there is one.
 
+mod gateway;
 mod tools;
 
 mod compose;
 mod dashboards;
 mod files;
+mod gates;
 mod istio;
+mod istio_merge;
+mod istio_stats;
 mod rules;
 mod run;
 mod serve;

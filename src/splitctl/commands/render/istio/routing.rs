@@ -77,6 +77,9 @@ impl Routing {
         };
         let gateway = args.gateway.text();
         let Some(default) = default else {
+            if splits.iter().any(|split| split.mirror.is_some()) {
+                bail!("a mirror needs a route: tell with `--default` where requests go");
+            }
             return Ok(Self {
                 hosts: Vec::new(),
                 gateway,

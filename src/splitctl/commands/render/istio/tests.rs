@@ -77,6 +77,7 @@ fn by_cluster_header_an_envoy_filter_takes_the_cluster_from_the_header() {
         &[
             "          route: {name: shop-by-cluster-header}\n",
             "          cluster_header: x-split-cluster\n",
+            "          route: {name: shop-default}\n",
             "  - name: shop-by-cluster-header\n    match: [{headers: {x-split-cluster: {}}}]\n",
             "      context: GATEWAY\n",
             "  - {name: v1, labels: {version: v1}}\n",
@@ -142,6 +143,19 @@ fn variants_without_clusters_need_no_routes() {
         has(&out, &["# No variant names a cluster"]);
         assert!(!out.contains("kind: VirtualService") && !out.contains("EnvoyFilter\n"), "{out}");
     }
+    // But a copy is made by a route.
+    let mirror = text.replace(
+        "baseline: x,",
+        "baseline: x, mirror: {cluster: \"outbound|80||b.c\", percent: 1, by: user},",
+    );
+    let (outcome, out, err) = render("istio", &mirror, &["--by", "cluster-header"]);
+    assert_eq!((outcome, out.as_str()), (Outcome::NoAnswer, ""), "{err}");
+    assert!(err.contains("a mirror needs a route"), "{err}");
+    let out = fine(&mirror, &["--by", "cluster-header", "--default", "outbound|80||a.b"]);
+    assert_eq!(
+        out.matches("request_mirror_policies: [{cluster_header: x-split-mirror}]").count(),
+        2
+    );
 }
 
 #[test]

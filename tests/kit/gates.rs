@@ -1,0 +1,270 @@
+//! The gates of Argo Rollouts and Flagger: what their queries give over the recording rules, by promtool, and how the
+//! controllers judge it.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::gateway::documents;
+use crate::tools::{at, output, read, script};
+
+const ARGO: &str = "istio/argo-rollouts/analysis-template.yaml";
+const FLAGGER: &str = "istio/flagger/metric-template.yaml";
+
+/// What a controller says of one measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    Bad,
+    /// Argo's Inconclusive. Flagger has no such thing.
+    Unknown,
+}
+
+/// The limit that a gate sets.
+enum Limit {
+    /// Argo's successCondition and failureCondition.
+    Conditions(String, String),
+    /// Flagger's thresholdRange.
+    Most(f64),
+}
+
+pub(crate) struct Gate {
+    /// The file and the metric.
+    pub(crate) name: String,
+    /// The query as the controller sends it.
+    pub(crate) query: String,
+    limit: Limit,
+}
+
+impl Gate {
+    /// How the controller judges a row, or that there is none.
+    fn judge(&self, row: Option<f64>) -> Verdict {
+        match &self.limit {
+            // Its utils/evaluate: success and failure as they are told, else inconclusive.
+            Limit::Conditions(success, failure) => match (holds(success, row), holds(failure, row))
+            {
+                (_, true) => Verdict::Bad,
+                (true, false) => Verdict::Good,
+                (false, false) => Verdict::Unknown,
+            },
+            // Its pkg/controller/scheduler_metrics.go: no value is a failed check.
+            Limit::Most(limit) if row.is_some_and(|row| row <= *limit) => Verdict::Good,
+            Limit::Most(_) => Verdict::Bad,
+        }
+    }
+}
+
+/// Evaluates a condition of the one form that the gates have.
+fn holds(condition: &str, row: Option<f64>) -> bool {
+    let rest = condition.strip_prefix("len(result) > 0 && result[0] ");
+    let (operator, limit) = rest.and_then(|rest| rest.split_once(' ')).expect(condition);
+    let limit: f64 = limit.parse().expect(condition);
+    row.is_some_and(|row| match operator {
+        "<=" => row <= limit,
+        ">" => row > limit,
+        _ => panic!("{condition}"),
+    })
+}
+
+fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
+    value.pointer(pointer).and_then(Value::as_array).unwrap_or_else(|| panic!("{pointer}: {value}"))
+}
+
+fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("{pointer}: {value}"))
+}
+
+/// The example in the comment at the head of a file: what is indented there.
+fn example(file: &str) -> Value {
+    let text = read(file);
+    let head = text.lines().take_while(|line| line.starts_with('#'));
+    let lines: Vec<_> = head.filter_map(|line| line.strip_prefix("#   ")).collect();
+    documents(file, &lines.join("\n")).remove(0)
+}
+
+/// The gates for a split and a variant.
+pub(crate) fn gates(split: &str, variant: &str) -> Vec<Gate> {
+    let mut gates = Vec::new();
+    let mut add = |file: &str, name: &str, query: String, limit| {
+        assert!(!query.contains("{{"), "an argument that nobody fills: {query}");
+        gates.push(Gate { name: format!("{file}: {name}"), query, limit });
+    };
+
+    let template = documents(ARGO, &read(ARGO)).remove(0);
+    let fill = |text: &str| {
+        list(&template, "/spec/args").iter().fold(text.to_owned(), |text, arg| {
+            let value = match arg["name"].as_str().unwrap() {
+                "split" => split,
+                "variant" => variant,
+                _ => arg["value"].as_str().unwrap(),
+            };
+            text.replace(&format!("{{{{args.{}}}}}", arg["name"].as_str().unwrap()), value)
+        })
+    };
+    for metric in list(&template, "/spec/metrics") {
+        let [success, failure] =
+            ["/successCondition", "/failureCondition"].map(|field| fill(text(metric, field)));
+        let query = fill(text(metric, "/provider/prometheus/query"));
+        add(ARGO, text(metric, "/name"), query, Limit::Conditions(success, failure));
+    }
+
+    let templates = documents(FLAGGER, &read(FLAGGER));
+    for metric in list(&example(FLAGGER), "/analysis/metrics") {
+        let wanted = &metric["templateRef"];
+        let is_it = |template: &&Value| {
+            ["name", "namespace"].iter().all(|field| template["metadata"][field] == wanted[field])
+        };
+        let template = templates.iter().find(is_it).unwrap_or_else(|| panic!("no {wanted}"));
+        let mut query = text(template, "/spec/query").to_owned();
+        for name in metric["templateVariables"].as_object().unwrap().keys() {
+            let value = if name == "split" { split } else { variant };
+            query = query.replace(&format!("{{{{ variables.{name} }}}}"), value);
+        }
+        let limit = metric["thresholdRange"]["max"].as_f64().unwrap();
+        add(FLAGGER, text(metric, "/name"), query, Limit::Most(limit));
+    }
+    assert_eq!(gates.len(), 4, "two of each");
+    gates
+}
+
+/// Counters of one variant: per minute so many good responses and errors, and so many of them within each bucket.
+fn variant(
+    split: &str,
+    variant: &str,
+    good: u32,
+    errors: u32,
+    buckets: [(&str, u32); 3],
+) -> Vec<Value> {
+    let series = |metric: &str, label: &str, value: &str, each: u32| {
+        let series =
+            format!("{metric}{{split=\"{split}\", variant=\"{variant}\", {label}=\"{value}\"}}");
+        json!({"series": series, "values": format!("0+{each}x30")})
+    };
+    let responses = |class, each| series("traffic_split_responses_total", "class", class, each);
+    let bucket = "traffic_split_request_duration_milliseconds_bucket";
+    let mut all = vec![responses("2xx", good), responses("5xx", errors)];
+    all.extend(buckets.map(|(le, each)| series(bucket, "le", le, each)));
+    all
+}
+
+/// What happened, the canary's and the baseline's counters, what the gates on errors and on p95 must see, and what
+/// they must say of it.
+struct Case {
+    name: &'static str,
+    canary: Vec<Value>,
+    baseline: Vec<Value>,
+    errors: (Option<f64>, Verdict),
+    p95: (Option<f64>, Verdict),
+}
+
+fn cases() -> Vec<Case> {
+    use Verdict::{Bad, Good, Unknown};
+    let none = [("50", 0), ("100", 0), ("+Inf", 0)];
+    // 1 % of errors, p95 is 95 ms.
+    let usual =
+        || variant("checkout", "stable", 990, 10, [("50", 500), ("100", 1000), ("+Inf", 1000)]);
+    let canary = |good, errors, buckets| variant("checkout", "canary", good, errors, buckets);
+    let alike = [("50", 50), ("100", 100), ("+Inf", 100)];
+    let slow = [("100", 50), ("200", 100), ("+Inf", 100)];
+    let nothing = (None, Unknown);
+    let case = |name, canary, errors, p95| Case { name, canary, baseline: usual(), errors, p95 };
+    vec![
+        case("as good", canary(99, 1, alike), (Some(0.0), Good), (Some(1.0), Good)),
+        case("better", canary(100, 0, alike), (Some(-0.01), Good), (Some(1.0), Good)),
+        case(
+            "within the limits",
+            canary(197, 3, [("50", 70), ("110", 200), ("+Inf", 200)]),
+            (Some(0.005), Good),
+            (Some(1.109), Good),
+        ),
+        case("6 % of errors", canary(94, 6, alike), (Some(0.05), Bad), (Some(1.0), Good)),
+        case("twice as slow", canary(99, 1, slow), (Some(0.0), Good), (Some(2.0), Bad)),
+        case("failing, but a handful of responses", canary(0, 5, slow), nothing, nothing),
+        case("no request of the canary", canary(0, 0, none), nothing, nothing),
+        case("no canary at all", Vec::new(), nothing, nothing),
+        Case {
+            baseline: variant("checkout", "stable", 0, 0, none),
+            ..case("no request of the baseline", canary(99, 1, alike), nothing, nothing)
+        },
+        Case {
+            baseline: variant(
+                "checkout",
+                "stable",
+                990,
+                10,
+                [("1", 1000), ("5", 1000), ("+Inf", 1000)],
+            ),
+            ..case(
+                "so fast that buckets decide",
+                canary(99, 1, [("1", 0), ("5", 100), ("+Inf", 100)]),
+                (Some(0.0), Good),
+                (Some(1.0), Good),
+            )
+        },
+    ]
+}
+
+/// The row that a query must have, or that it has none that is a number.
+fn expectation(query: &str, row: Option<f64>) -> Value {
+    // promtool wants numbers to be equal, so they are rounded.
+    let (expr, rows) = match row {
+        Some(value) => {
+            let labels = "{split=\"checkout\", variant=\"canary\"}";
+            (format!("round({query}, 0.001)"), json!([{"labels": labels, "value": value}]))
+        }
+        None => (format!("({query}) > -Inf"), json!([])),
+    };
+    json!({"expr": expr, "eval_time": "20m", "exp_samples": rows})
+}
+
+#[test]
+fn the_gates_let_good_canaries_pass_stop_bad_ones_and_do_not_judge_without_responses() {
+    let mut tests = Vec::new();
+    for Case { name, canary, baseline, errors, p95 } in cases() {
+        let mut series = [canary, baseline].concat();
+        // A split that must not matter, though its variants have the same names.
+        let buckets = [("50", 0), ("500", 1000), ("+Inf", 1000)];
+        series.extend(variant("search", "canary", 0, 1000, buckets));
+        series.extend(variant("search", "stable", 1000, 0, buckets));
+        let mut expectations = Vec::new();
+        for gate in gates("checkout", "canary") {
+            let (row, verdict) = if gate.name.contains("error") { errors } else { p95 };
+            let verdict = match (&gate.limit, verdict) {
+                (Limit::Most(_), Verdict::Unknown) => Verdict::Bad,
+                _ => verdict,
+            };
+            assert_eq!(gate.judge(row), verdict, "{name}: {}", gate.name);
+            // A quotient of nothing is no number, and must be judged as no row is.
+            if row.is_none() {
+                assert_eq!(gate.judge(Some(f64::NAN)), verdict, "{name}: {}", gate.name);
+            }
+            expectations.push(expectation(&gate.query, row));
+        }
+        tests.push(json!({
+            "name": name, "interval": "1m", "input_series": series, "promql_expr_test": expectations,
+        }));
+    }
+    let file = json!({
+        "rule_files": [at("envoy/prometheus/rules.yml")],
+        "evaluation_interval": "1m",
+        "tests": tests,
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("gates.yml");
+    std::fs::write(&path, file.to_string()).unwrap();
+    let promtool = script("prometheus", &["promtool"]);
+    let told = output(Command::new(promtool).args(["test", "rules"]).arg(&path));
+    assert!(told.contains("SUCCESS"), "{told}");
+}
+
+#[test]
+fn the_step_in_the_comment_names_the_template_and_its_arguments() {
+    let template = documents(ARGO, &read(ARGO)).remove(0);
+    let example = example(ARGO);
+    let analysis = &list(&example, "/strategy/canary/steps")[1]["analysis"];
+    assert_eq!(analysis["templates"][0]["templateName"], template["metadata"]["name"]);
+    let open = list(&template, "/spec/args").iter().filter(|arg| arg.get("value").is_none());
+    let open: Vec<_> = open.map(|arg| &arg["name"]).collect();
+    let given: Vec<_> = list(analysis, "/args").iter().map(|arg| &arg["name"]).collect();
+    assert_eq!(given, open);
+}
