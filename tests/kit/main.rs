@@ -6,6 +6,7 @@ mod tools;
 mod compose;
 mod dashboards;
 mod files;
+mod image;
 mod istio;
 mod rules;
 mod run;
