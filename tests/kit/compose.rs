@@ -1,6 +1,5 @@
 //! envoy/docker-compose.yml brought up, with images that scripts/compose-images makes on this machine.
 
-use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
@@ -9,7 +8,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::tools::{SOON, at, get, output, query, script, wait_for};
+use crate::tools::{
+    SOON, at, docker_answers, get, output, query, say_skipped, script, wait_for, works,
+};
 
 /// Project names begin so; the rest is the process that made it.
 const PROJECT: &str = "traffic-split-kit-";
@@ -27,14 +28,7 @@ struct Project {
 
 /// `docker compose` or `docker-compose`, or why there is neither.
 fn compose_command() -> Result<&'static [&'static str], String> {
-    let works = |words: &[&str]| {
-        let mut command = Command::new("timeout");
-        command.arg("30").args(words);
-        command.output().is_ok_and(|output| output.status.success())
-    };
-    if !works(&["docker", "version"]) {
-        return Err("no Docker daemon answers".to_owned());
-    }
+    docker_answers()?;
     [&["docker", "compose"][..], &["docker-compose"]]
         .into_iter()
         .find(|words| works(&[*words, &["version"]].concat()))
@@ -153,9 +147,7 @@ fn leftovers(project: &str) -> String {
 #[test]
 fn compose_brings_everything_up_and_the_policy_can_be_edited() {
     if let Err(why) = compose_command() {
-        // Past the capture of output: whoever runs the tests should know.
-        writeln!(std::io::stderr(), "skipped: docker-compose.yml is not brought up ({why})")
-            .unwrap();
+        say_skipped("docker-compose.yml is not brought up", &why);
         return;
     }
     let project = Project::up();

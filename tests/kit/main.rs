@@ -8,6 +8,7 @@ mod compose;
 mod dashboards;
 mod files;
 mod gates;
+mod image;
 mod istio;
 mod istio_merge;
 mod istio_stats;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -26,11 +26,11 @@ pub(crate) struct Kit {
 
 impl Kit {
     pub(crate) fn start() -> Self {
-        Self::start_with(|config| config)
+        Self::start_with(&harness::module::path(), |config| config)
     }
 
-    /// With a change of the rendered configuration.
-    fn start_with(change: impl FnOnce(String) -> String) -> Self {
+    /// With this module, and a change of the rendered configuration.
+    pub(crate) fn start_with(module: &Path, change: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let policy = path("policy.yaml");
@@ -64,7 +64,7 @@ impl Kit {
 
         let mut watch = splitctl();
         watch.args(["render", "ecds"]).arg(&policy).arg("--watch").arg("--module");
-        watch.arg(harness::module::path()).arg("--output").arg(path("ecds/filter.json"));
+        watch.arg(module).arg("--output").arg(path("ecds/filter.json"));
         let watcher = Running::start("watch", folder.path(), &watch);
         watcher.says("watching");
 
@@ -192,7 +192,7 @@ fn a_request_is_copied_to_the_cluster_that_the_mirror_header_names() {
     // The filter lets nobody else set its header, so the route reads another one, which may come
     // from this client.
     let header = "x-test-mirror";
-    let kit = Kit::start_with(|config| {
+    let kit = Kit::start_with(&harness::module::path(), |config| {
         assert!(config.contains("- remove: x-split-mirror\n"));
         let config = config.replace("- remove: x-split-mirror\n", "");
         assert!(config.contains("cluster_header: x-split-mirror"));

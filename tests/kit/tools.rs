@@ -40,6 +40,22 @@ pub(crate) fn output(command: &mut Command) -> String {
     out
 }
 
+/// Whether a command ends well, and soon.
+pub(crate) fn works(words: &[&str]) -> bool {
+    let output = Command::new("timeout").arg("30").args(words).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+/// Why containers cannot be run here, if they cannot.
+pub(crate) fn docker_answers() -> Result<(), String> {
+    works(&["docker", "version"]).then_some(()).ok_or_else(|| "no Docker daemon answers".to_owned())
+}
+
+/// Past the capture of output: whoever runs the tests should know.
+pub(crate) fn say_skipped(what: &str, why: &str) {
+    std::io::stderr().write_all(format!("skipped: {what} ({why})\n").as_bytes()).unwrap();
+}
+
 /// splitctl as it was built for these tests.
 pub(crate) fn splitctl() -> Command {
     static PATH: OnceLock<String> = OnceLock::new();
