@@ -116,7 +116,10 @@ fn every_query_has_rows_in_a_prometheus_that_watches_a_real_envoy() {
     let prometheus = watch(&kit);
     // Two metrics are there only where the policy uses what they count.
     kit.edit("{cookie: uid}]", "{cookie: uid}, {generate: {cookie: uid}}]");
-    kit.edit("version: 1\n", "version: 1\nforce: {secret: {header: x-secret, value: only-for-this-test}}\n");
+    kit.edit(
+        "version: 1\n",
+        "version: 1\nforce: {secret: {header: x-secret, value: only-for-this-test}}\n",
+    );
     let mut load = splitctl();
     load.args(["demo", "load", &kit.listener.to_string(), "--rate", "100"]);
     let _load = Running::start("load", kit.folder.path(), &load);

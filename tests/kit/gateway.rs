@@ -10,13 +10,9 @@ use crate::tools::{Running, SOON, get, wait_for};
 
 /// The documents of a YAML file that are not empty.
 pub(crate) fn documents(name: &str, text: &str) -> Vec<Value> {
-    let parse = |part: &str| {
-        let value =
-            Source::new(name, part).values().unwrap_or_else(|e| panic!("{name}: {e:?}")).remove(0);
-        serde_json::from_str(&to_json(&value).unwrap()).unwrap()
-    };
-    let says = |part: &&str| part.lines().any(|line| !line.is_empty() && !line.starts_with('#'));
-    text.split("---\n").filter(says).map(parse).collect()
+    let values = Source::new(name, text).values().unwrap_or_else(|e| panic!("{name}: {e:?}"));
+    let parse = |value| serde_json::from_str(&to_json(value).unwrap()).unwrap();
+    values.iter().map(parse).filter(|document: &Value| !document.is_null()).collect()
 }
 
 /// The first document of a kind.
