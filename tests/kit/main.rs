@@ -7,6 +7,7 @@ mod compose;
 mod dashboards;
 mod files;
 mod istio;
+mod panics;
 mod rules;
 mod run;
 mod serve;
