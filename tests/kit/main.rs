@@ -12,6 +12,7 @@ mod image;
 mod istio;
 mod istio_merge;
 mod istio_stats;
+mod panics;
 mod rules;
 mod run;
 mod serve;

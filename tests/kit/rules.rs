@@ -3,11 +3,40 @@
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use crate::tools::{at, output, read, script};
+use crate::tools::{at, output, read, script, splitctl};
 
 fn promtool(args: &[&str]) -> String {
     let promtool = script("prometheus", &["promtool"]);
     output(Command::new(promtool).args(args).current_dir(at("envoy/prometheus")))
+}
+
+/// In Istio the alerts read other series; that they fire on them is tried with the same cases.
+#[test]
+fn the_alerts_fire_in_istio_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut render = splitctl();
+    render.args(["render", "prometheus"]).arg(at("envoy/policy.yaml"));
+    render.args(["--wasm-plugin", "istio-ingress/traffic-split"]);
+    std::fs::write(folder.path().join("rules.yml"), output(&mut render) + "\n").unwrap();
+    let plugin = "istio_ingress_traffic_split";
+    let translated = "istio_ingress_traffic_split_istio_translated_wasmplugin";
+    for (name, resource) in [
+        (plugin, format!("extensions_istio_io_wasmplugin_{plugin}")),
+        (translated, format!("extensions_istio_io_trafficextension_{translated}")),
+    ] {
+        let ours = ["envoy_wasm_traffic_split_", "_http_filter_traffic_split_"];
+        let cases = read("envoy/prometheus/rules_test.yml");
+        assert!(ours.iter().all(|series| cases.contains(series)));
+        let cases = cases
+            .replace(ours[0], &format!("envoy_wasm_{name}_"))
+            .replace(ours[1], &format!("_http_filter_{resource}_"));
+        std::fs::write(folder.path().join("rules_test.yml"), cases).unwrap();
+        let promtool = script("prometheus", &["promtool"]);
+        let mut test = Command::new(promtool);
+        test.args(["test", "rules", "rules_test.yml"]).current_dir(folder.path());
+        let told = output(&mut test);
+        assert!(told.contains("SUCCESS"), "{told}");
+    }
 }
 
 fn named<'t>(text: &'t str, before: &str) -> BTreeSet<&'t str> {

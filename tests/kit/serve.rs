@@ -37,27 +37,11 @@ impl Kit {
         std::fs::copy(at("envoy/policy.yaml"), &policy).unwrap();
         std::fs::create_dir(path("ecds")).unwrap();
 
-        let mut services = BTreeMap::new();
-        let mut running = Vec::new();
+        let (running, services) = services(folder.path());
         let mut render = splitctl();
         render.args(["render", "envoy"]).arg(&policy).arg("--ecds").arg(path("ecds/filter.json"));
-        for name in ["checkout-v1", "checkout-v2", "default"] {
-            let mut command = splitctl();
-            command.args([
-                "demo",
-                "upstream",
-                "--name",
-                name,
-                "--listen",
-                "127.0.0.1:0",
-                "--delay",
-                "2",
-            ]);
-            let service = Running::start(name, folder.path(), &command);
-            let address: SocketAddr = service.says("listens on ").parse().unwrap();
+        for (name, address) in &services {
             render.args(["--cluster", &format!("{name}={address}")]);
-            services.insert(name, address);
-            running.push(service);
         }
         render.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
         std::fs::write(path("envoy.yaml"), change(output(&mut render) + "\n")).unwrap();
@@ -68,27 +52,7 @@ impl Kit {
         let watcher = Running::start("watch", folder.path(), &watch);
         watcher.says("watching");
 
-        let mut envoy = Command::new(script("envoy", &[]));
-        envoy.arg("-c").arg(path("envoy.yaml")).arg("--admin-address-path").arg(path("admin"));
-        envoy.args([
-            "--concurrency",
-            "2",
-            "--disable-hot-restart",
-            "--file-flush-interval-msec",
-            "100",
-        ]);
-        let envoy = Running::start("envoy", folder.path(), &envoy);
-        let (admin, listener) = wait_for("envoy is ready", SOON, || {
-            let admin: SocketAddr =
-                std::fs::read_to_string(path("admin")).ok()?.trim().parse().ok()?;
-            get(admin, "/ready", &[]).filter(|answer| answer.status == 200)?;
-            let listeners: Value =
-                serde_json::from_str(&get(admin, "/listeners?format=json", &[])?.body).ok()?;
-            let port = listeners
-                .pointer("/listener_statuses/0/local_address/socket_address/port_value")?
-                .as_u64()?;
-            Some((admin, SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).ok()?))))
-        });
+        let (envoy, admin, listener) = start_envoy(folder.path(), 2);
         Self { envoy, listener, admin, policy, watcher, services, _services: running, folder }
     }
 
@@ -122,6 +86,41 @@ impl Kit {
         let text = get(self.admin, "/stats/prometheus", &[])?.body;
         text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
     }
+}
+
+/// The services of the clusters that the policy and the fallback name, and where each is.
+pub(crate) fn services(folder: &Path) -> (Vec<Running>, BTreeMap<&'static str, SocketAddr>) {
+    let mut addresses = BTreeMap::new();
+    let mut running = Vec::new();
+    for name in ["checkout-v1", "checkout-v2", "default"] {
+        let mut command = splitctl();
+        command.args(["demo", "upstream", "--name", name, "--listen", "127.0.0.1:0"]);
+        let service = Running::start(name, folder, command.args(["--delay", "2"]));
+        addresses.insert(name, service.says("listens on ").parse().unwrap());
+        running.push(service);
+    }
+    (running, addresses)
+}
+
+/// Starts Envoy with the `envoy.yaml` in a folder; the addresses of its admin interface and its listener.
+pub(crate) fn start_envoy(folder: &Path, workers: u32) -> (Running, SocketAddr, SocketAddr) {
+    let file = folder.join("admin");
+    let mut command = Command::new(script("envoy", &[]));
+    command.arg("-c").arg(folder.join("envoy.yaml")).arg("--admin-address-path").arg(&file);
+    command.args(["--concurrency", &workers.to_string(), "--disable-hot-restart"]);
+    command.args(["--file-flush-interval-msec", "100"]);
+    let envoy = Running::start("envoy", folder, &command);
+    let (admin, listener) = wait_for("envoy is ready", SOON, || {
+        let admin: SocketAddr = std::fs::read_to_string(&file).ok()?.trim().parse().ok()?;
+        get(admin, "/ready", &[]).filter(|answer| answer.status == 200)?;
+        let listeners: Value =
+            serde_json::from_str(&get(admin, "/listeners?format=json", &[])?.body).ok()?;
+        let port = listeners
+            .pointer("/listener_statuses/0/local_address/socket_address/port_value")?
+            .as_u64()?;
+        Some((admin, SocketAddr::from(([127, 0, 0, 1], u16::try_from(port).ok()?))))
+    });
+    (envoy, admin, listener)
 }
 
 #[test]

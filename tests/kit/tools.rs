@@ -148,7 +148,14 @@ pub(crate) fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> 
     }
     stream.write_all(format!("{request}\r\n").as_bytes()).ok()?;
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).ok()?;
+    let mut some = [0; 65536];
+    // Envoy keeps a connection open for another second after some of its own answers.
+    while !is_complete(&bytes) {
+        match stream.read(&mut some).ok()? {
+            0 => break,
+            read => bytes.extend_from_slice(&some[..read]),
+        }
+    }
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let (head, body) = text.split_once("\r\n\r\n")?;
     let mut lines = head.lines();
@@ -160,6 +167,15 @@ pub(crate) fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> 
     let chunked = headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked");
     let body = if chunked { unchunk(body) } else { body.to_owned() };
     Some(Answer { status, headers, body })
+}
+
+/// Whether as much has come as the header said.
+fn is_complete(bytes: &[u8]) -> bool {
+    let Some(head) = bytes.windows(4).position(|end| end == b"\r\n\r\n") else { return false };
+    let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
+    let length =
+        text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    length.is_some_and(|length: usize| bytes.len() >= head + 4 + length)
 }
 
 fn unchunk(mut rest: &str) -> String {

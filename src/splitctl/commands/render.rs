@@ -4,6 +4,7 @@ mod ecds;
 mod envoy;
 mod istio;
 mod prometheus;
+mod series;
 mod template;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use crate::console::Console;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::style;
+use series::WasmPlugin;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,6 +60,11 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
 /// Rules and alerts for Prometheus, as `render prometheus` makes them without options.
 pub(crate) fn rules(valid: &Valid) -> anyhow::Result<String> {
     prometheus::render(&prometheus::Args::default(), valid)
+}
+
+/// The same for the filter in Istio.
+fn rules_for(plugin: WasmPlugin, valid: &Valid) -> anyhow::Result<String> {
+    prometheus::render(&prometheus::Args::of_plugin(plugin), valid)
 }
 
 /// Renders a policy file to stdout, if it is valid.

@@ -12,6 +12,7 @@ use anyhow::bail;
 use clap::ValueEnum;
 use engine::policy::Policy;
 
+use super::series::WasmPlugin;
 use super::template::{fill, scalar};
 use crate::policy_file::Valid;
 use crate::xds;
@@ -134,7 +135,7 @@ impl FromStr for Label {
 }
 
 /// A name as Kubernetes allows it for everything.
-fn name(text: &str) -> Result<String, String> {
+pub(super) fn name(text: &str) -> Result<String, String> {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let end = |b: Option<&u8>| b.is_some_and(|b| *b != b'-');
     let bytes = text.as_bytes();
@@ -165,7 +166,8 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
     }
     documents.extend([routing.virtual_service(), routing.destination_rules()]);
     if args.rules {
-        documents.push(rules(valid)?);
+        let plugin = WasmPlugin { namespace: filter_namespace.clone(), name: args.name.clone() };
+        documents.push(rules(plugin, valid)?);
     }
     let values = [
         ("name", args.name.clone()),
@@ -219,8 +221,8 @@ fn tracing(policy: &Policy) -> String {
 }
 
 /// The rules of `render prometheus` for the Prometheus operator.
-fn rules(valid: &Valid) -> anyhow::Result<String> {
-    let rules = super::rules(valid)?;
+fn rules(plugin: WasmPlugin, valid: &Valid) -> anyhow::Result<String> {
+    let rules = super::rules_for(plugin, valid)?;
     let (head, groups) = rules.split_once("groups:\n").unwrap_or(("", &rules));
     let mut text = format!(
         "---\n{head}apiVersion: monitoring.coreos.com/v1

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use anyhow::bail;
 use engine::policy::Split;
 
+use super::series::{self, WasmPlugin};
 use super::template::{fill, scalar};
 use crate::policy_file::Valid;
 
@@ -39,12 +40,23 @@ pub(super) struct Args {
     /// Where the runbook is; the alert's anchor is added.
     #[arg(long, value_name = "URL", default_value = RUNBOOK)]
     runbook: String,
+
+    /// The WasmPlugin, where the filter runs in Istio: what Envoy counts is named after it.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    wasm_plugin: Option<WasmPlugin>,
 }
 
 impl Default for Args {
     fn default() -> Self {
         let [slo, runbook] = [SLO, RUNBOOK].map(str::to_owned);
-        Self { file: PathBuf::new(), slo, prices: Vec::new(), runbook }
+        Self { file: PathBuf::new(), slo, prices: Vec::new(), runbook, wasm_plugin: None }
+    }
+}
+
+impl Args {
+    /// For the filter in Istio.
+    pub(super) fn of_plugin(plugin: WasmPlugin) -> Self {
+        Self { wasm_plugin: Some(plugin), ..Self::default() }
     }
 }
 
@@ -95,8 +107,17 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("known", known(&splits, &args.prices)?),
         ("slo", args.slo.clone()),
         ("runbook", args.runbook.clone()),
+        ("refused_configs", any_increase(&series::refused_configs(args.wasm_plugin.as_ref()))),
+        ("vm_reloads", any_increase(&series::vm_reloads(args.wasm_plugin.as_ref()))),
     ];
     Ok(fill(TEMPLATE, &values))
+}
+
+/// Whether any of these counters rose: one by one, since a proxy may have more than one of them, and a range over
+/// several names is then an error.
+fn any_increase(counters: &[String]) -> String {
+    let each: Vec<_> = counters.iter().map(|name| format!("increase({name}[10m]) > 0")).collect();
+    each.join("\n      or ")
 }
 
 /// The constant series: baselines and prices.
@@ -170,6 +191,21 @@ splits:
         assert!(out.contains("expr: vector(99.95 / 100)"), "{out}");
         let links = out.matches("runbook_url: https://wiki.example.com/split#").count();
         assert_eq!(links, out.matches("- alert:").count());
+    }
+
+    #[test]
+    fn what_envoy_counts_is_named_after_the_filter_or_the_plugin() {
+        let counter = "      or increase(envoy_extension_config_discovery_http_filter_traffic_split_config_fail[10m]) > 0\n";
+        let (_, out, _) = render("prometheus", POLICY, &[]);
+        assert!(out.contains(counter) && !out.contains("istio"), "{out}");
+        let (_, out, _) = render("prometheus", POLICY, &["--wasm-plugin", "shop/split"]);
+        assert!(!out.contains("http_filter_traffic_split"), "{out}");
+        let reloads = "
+      increase(envoy_wasm_shop_split_vm_reload_success[10m]) > 0
+      or increase(envoy_wasm_shop_split_vm_reload_failure[10m]) > 0
+      or increase(envoy_wasm_shop_split_istio_translated_wasmplugin_vm_reload_success[10m]) > 0
+";
+        assert!(out.contains(reloads), "{out}");
     }
 
     #[test]

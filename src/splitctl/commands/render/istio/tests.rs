@@ -163,4 +163,9 @@ fn the_rules_become_a_prometheus_rule() {
     let (outcome, out, _) = render("istio", SUBSETS, &["--rules"]);
     assert_eq!(outcome, Outcome::Fine);
     has(&out, &["kind: PrometheusRule\n", "spec:\n  groups:\n", "  - name: traffic_split_known\n"]);
+    // Envoy's own series are named after the plugin.
+    has(&out, &["increase(envoy_wasm_istio_ingress_traffic_split_vm_reload_success[10m])"]);
+    let sidecars = ["--rules", "--gateway", "mesh", "--namespace", "shop", "--name", "split"];
+    let (_, out, _) = render("istio", SUBSETS, &sidecars);
+    has(&out, &["increase(envoy_wasm_shop_split_vm_reload_success[10m])"]);
 }
