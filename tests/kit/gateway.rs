@@ -178,7 +178,12 @@ impl Gateway {
 
     /// What the shop answers.
     pub(crate) fn ask(&self, headers: &[(&str, &str)]) -> String {
-        let host = [("host", "shop.example.com")];
+        self.ask_at("shop.example.com", headers)
+    }
+
+    /// What a host answers.
+    pub(crate) fn ask_at(&self, host: &str, headers: &[(&str, &str)]) -> String {
+        let host = [("host", host)];
         let answer = get(self.listener, "/checkout", &[&host, headers].concat()).unwrap();
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body

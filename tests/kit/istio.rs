@@ -127,6 +127,46 @@ fn what_istio_makes_of_the_plugin_runs_in_envoy_however_it_prints_numbers() {
 }
 
 #[test]
+fn in_the_sidecar_of_a_client_every_name_of_the_service_is_split() {
+    let documents = documents("client", &read("istio/overlays/client-sidecar/traffic-split.yaml"));
+    let (plugin, service) =
+        (of_kind(&documents, "WasmPlugin"), of_kind(&documents, "VirtualService"));
+    assert_eq!(plugin["spec"]["match"], json!([{"mode": "CLIENT"}]));
+    let configuration = string_value(&plugin["spec"]["pluginConfig"], |n| format!("{n:?}"));
+    let sidecar = Gateway::start(&extension_config(plugin, &configuration), &routes(service));
+    let names =
+        ["reviews", "reviews:9080", "reviews.bookinfo", "reviews.bookinfo.svc.cluster.local:9080"];
+    let file = at("istio/client-policy.yaml");
+    for user in (0..40).map(|n| format!("user-{n}")) {
+        let mut command = splitctl();
+        command.args(["explain", "--format", "json", "-H", "host: reviews", "-H"]);
+        let explained = output(command.arg(format!("end-user: {user}")).arg(&file));
+        let explained: Value = serde_json::from_str(&explained).unwrap();
+        let variant = explained.pointer("/splits/0/variant").and_then(Value::as_str).unwrap();
+        let wanted = format!("reviews={variant} reviews.bookinfo.svc.cluster.local");
+        for host in names {
+            assert_eq!(sidecar.ask_at(host, &[("end-user", &user)]), wanted, "{host}");
+        }
+    }
+    let other = sidecar.ask_at("ratings:9080", &[("end-user", "user-1")]);
+    assert!(other.starts_with("traffic-split-default "), "{other}");
+}
+
+#[test]
+fn kustomize_points_the_monitor_at_the_sidecars() {
+    if Command::new("kubectl").args(["kustomize", "--help"]).output().is_err() {
+        eprintln!("skipped: there is no kubectl");
+        return;
+    }
+    let folder = at("istio/overlays/client-sidecar");
+    let built = output(Command::new("kubectl").arg("kustomize").arg(&folder));
+    let built = documents("client-sidecar", &built);
+    let monitor = of_kind(&built, "PodMonitor");
+    assert_eq!(monitor["metadata"]["namespace"], "bookinfo");
+    assert_eq!(monitor["spec"]["selector"], json!({"matchLabels": {"app": "productpage"}}));
+}
+
+#[test]
 fn a_plugin_without_configuration_splits_nothing() {
     let documents = documents("canary", &read("istio/overlays/canary/traffic-split.yaml"));
     let (plugin, service) =

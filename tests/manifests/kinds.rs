@@ -102,7 +102,7 @@ fn every_manifest_is_of_its_kind_and_no_field_is_unknown() {
     let mut kinds = BTreeSet::new();
     for path in manifests(&root) {
         // The policies are no manifests.
-        if path == root.join("policy.yaml") {
+        if path.parent() == Some(&root) {
             continue;
         }
         let name = path.strip_prefix(&root).unwrap().display().to_string();
