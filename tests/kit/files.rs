@@ -1,4 +1,7 @@
-//! The files in envoy/ that splitctl renders.
+//! The files in envoy/: those that splitctl renders, and the one that Compose reads.
+
+use std::path::Path;
+use std::process::{Command, Output};
 
 use crate::tools::{at, read, script};
 
@@ -12,4 +15,30 @@ fn what_lies_in_envoy_is_what_splitctl_renders() {
         assert!(rendered == kept, "envoy/{name} is not what scripts/render makes; run it");
     }
     assert!(at("envoy/policy.yaml").is_file());
+}
+
+#[test]
+fn the_compose_file_is_as_the_compose_specification_wants_it() {
+    let python = script("schema-python", &[]);
+    let check = |file: &Path| -> Output {
+        let words = ["-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"];
+        Command::new(&python).args(words).arg(file).output().unwrap()
+    };
+    let told = check(&at("envoy/docker-compose.yml"));
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stdout));
+
+    let text = read("envoy/docker-compose.yml");
+    assert!(!text.starts_with("version:") && !text.contains("\nversion:"), "obsolete");
+    // Built by two at once, an image fails on its name.
+    assert_eq!(text.matches("build:").count(), 1);
+
+    // The schema would tell.
+    let folder = tempfile::tempdir().unwrap();
+    let wrong = folder.path().join("docker-compose.yml");
+    let condition = "service_completed_successfully";
+    assert!(text.contains(condition));
+    std::fs::write(&wrong, text.replace(condition, "service_completed")).unwrap();
+    let told = check(&wrong);
+    let said = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(!told.status.success() && said.contains("service_completed"), "{said}");
 }

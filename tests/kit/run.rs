@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::tools::{Running, at, query, splitctl, wait_for};
+use crate::tools::{Running, at, get, query, splitctl, wait_for};
 
 #[test]
 fn a_prometheus_watches_the_run_and_follows_the_policy() {
@@ -14,7 +14,10 @@ fn a_prometheus_watches_the_run_and_follows_the_policy() {
     command.args(["run", "--with-prometheus", "--users", "500", "--policy"]).arg(&policy);
     let run = Running::start("run", folder.path(), &command);
     let address = run.says("prometheus http://");
-    let prometheus: SocketAddr = address.strip_suffix("/alerts").unwrap().parse().unwrap();
+    let (prometheus, page) = address.split_once('/').unwrap();
+    let prometheus: SocketAddr = prometheus.parse().unwrap();
+    let page = get(prometheus, &format!("/{page}"), &[]).unwrap();
+    assert_eq!(page.status, 200, "the page of alerts that it names");
     let wait = |promql: &str, wanted: &dyn Fn(f64) -> bool| {
         wait_for(promql, Duration::from_secs(30), || {
             query(prometheus, promql)

@@ -1,7 +1,7 @@
 //! The rendered configuration in real Envoy, with the services of the demo, no Docker.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -221,6 +221,24 @@ fn a_service_of_the_demo_can_be_made_to_fail_and_to_be_slow() {
     let begin = std::time::Instant::now();
     assert_eq!(kit.ask(1, &[("x-canary", "true")]).status, 200);
     assert!(begin.elapsed() >= Duration::from_millis(100));
+}
+
+#[test]
+fn the_load_of_the_demo_waits_for_its_target_and_tells_of_ten_rounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let free = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().to_string();
+    let mut command = splitctl();
+    let load =
+        Running::start("load", folder.path(), command.args(["demo", "load", &free, "--rate", "5"]));
+    load.says("no answer yet");
+    let mut command = splitctl();
+    command.args(["demo", "upstream", "--name", "late", "--listen", &free, "--delay", "0"]);
+    let _service = Running::start("late", folder.path(), &command);
+    load.says("200 late");
+    let log = load.log();
+    let line = log.lines().find(|line| line.contains("200 late")).unwrap();
+    let counts = line.split(", ").map(|part| part.split_once(" x ").unwrap().0);
+    assert_eq!(counts.map(|count| count.parse::<u32>().unwrap()).sum::<u32>(), 50, "{log}");
 }
 
 #[test]

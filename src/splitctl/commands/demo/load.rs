@@ -12,8 +12,11 @@ use crate::console::Console;
 use crate::lab::{Request, Stop, client};
 use crate::outcome::Outcome;
 
-/// How often it tells what was answered.
-const REPORT: Duration = Duration::from_secs(10);
+/// After how many rounds, of a second each, it tells what was answered.
+const ROUNDS: u32 = 10;
+
+/// After which time it does so all the same, where rounds take longer.
+const REPORT: Duration = Duration::from_secs(15);
 
 /// Sends requests of many users and tells what answered.
 #[derive(Debug, clap::Args)]
@@ -51,7 +54,8 @@ pub(super) fn run(
     let stop = Stop::on_signals()?;
     let mut sent = 0_u64;
     let mut answers: BTreeMap<String, u64> = BTreeMap::new();
-    let mut told = Instant::now();
+    let (mut told, mut rounds) = (Instant::now(), 0_u32);
+    let mut waiting = true;
     while !stop.is_set() {
         let begin = Instant::now();
         let requests = (0..args.rate).map(|_| {
@@ -66,7 +70,13 @@ pub(super) fn run(
             anyhow::Ok(client::load(address, requests, 8, |_| ControlFlow::Continue(())).await)
         });
         match round {
+            Ok(round) if waiting && round.iter().flatten().all(Result::is_err) => {
+                writeln!(console.err, "{}: no answer yet", args.target)?;
+                (sent, told) = (0, Instant::now());
+            }
             Ok(round) => {
+                waiting = false;
+                rounds = rounds.saturating_add(1);
                 for answer in round.into_iter().flatten() {
                     let what = answer.map_or_else(
                         |_| "no answer".to_owned(),
@@ -81,12 +91,12 @@ pub(super) fn run(
             // It may come yet: Envoy is starting, or starting again.
             Err(error) => writeln!(console.err, "{}: {error:#}", args.target)?,
         }
-        if told.elapsed() >= REPORT {
+        if rounds >= ROUNDS || (rounds > 0 && told.elapsed() >= REPORT) {
             let parts: Vec<_> = answers.iter().map(|(what, n)| format!("{n} x {what}")).collect();
             writeln!(console.out, "{}", parts.join(", "))?;
             console.out.flush()?;
             answers.clear();
-            told = Instant::now();
+            (told, rounds) = (Instant::now(), 0);
         }
         stop.wait(Duration::from_secs(1).saturating_sub(begin.elapsed()));
     }

@@ -89,9 +89,15 @@ impl Prometheus {
         }
     }
 
-    /// Where it listens.
-    pub(super) fn address(&self) -> SocketAddr {
-        self.address
+    /// Where its alerts are to be seen. Debian's package has the older pages, and none where it is not installed but
+    /// unpacked, as by scripts/prometheus; then it is the interface for programs.
+    pub(super) fn alerts(&self) -> String {
+        let there = |page: &&str| {
+            let answer = self.runtime.block_on(client::send(self.address, &Request::get(page)));
+            answer.is_ok_and(|answer| answer.status == 200)
+        };
+        let page = ["/alerts", "/classic/alerts"].into_iter().find(there);
+        format!("http://{}{}", self.address, page.unwrap_or("/api/v1/alerts"))
     }
 
     /// Takes the rules of another policy: its baselines may be others.

@@ -85,9 +85,9 @@ impl<'a, 'c> Session<'a, 'c> {
     /// Starts a Prometheus beside Envoy and says where.
     pub(super) fn watch_with_prometheus(&mut self, valid: &Valid) -> Result<()> {
         let prometheus = Prometheus::start(self.lab.admin(), valid, &self.stop)?;
-        let address = prometheus.address();
+        let alerts = prometheus.alerts();
         let name = style::strong("prometheus");
-        writeln!(self.talk(), "{name} http://{address}/alerts\n")?;
+        writeln!(self.talk(), "{name} {alerts}\n")?;
         self.prometheus = Some(prometheus);
         Ok(())
     }
