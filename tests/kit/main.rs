@@ -11,3 +11,4 @@ mod panics;
 mod rules;
 mod run;
 mod serve;
+mod traces;
