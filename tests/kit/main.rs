@@ -3,6 +3,7 @@
 
 mod tools;
 
+mod baggage;
 mod compose;
 mod dashboards;
 mod files;
