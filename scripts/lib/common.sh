@@ -123,15 +123,16 @@ apt_fetch() {
     rm -rf "$dir/debs"
 }
 
-# print_python_with NAME MODULE REQUIREMENT: prints the path of a Python that can import the module. It is a virtual
-# environment in target/python/NAME; no other package of the machine's Python is seen or changed.
+# print_python_with NAME MODULES REQUIREMENT...: prints the path of a Python that can import the modules (with a comma in
+# between). It is a virtual environment in target/python/NAME; no other package of the machine's Python is seen or changed.
 print_python_with() {
-    local venv=$ROOT/target/python/$1 module=$2 requirement=$3 bin=$ROOT/target/python/$1/bin/python
+    local venv=$ROOT/target/python/$1 module=$2 bin=$ROOT/target/python/$1/bin/python
+    shift 2
     if ! python_is_ready "$venv" "$module"; then
         lock python
         # Another run may have finished while this one waited.
         if ! python_is_ready "$venv" "$module"; then
-            make_venv "$venv" "$requirement"
+            make_venv "$venv" "$@"
             python_is_ready "$venv" "$module" || die "$module was installed but does not load in $bin" "rm -r $venv, and run this again"
         fi
         unlock
@@ -143,21 +144,22 @@ print_python_with() {
 # Python it was made with may have gone since.
 python_is_ready() { [ -e "$1/complete" ] && "$1/bin/python" -c "import $2" >/dev/null 2>&1; }
 
-make_venv() { # FOLDER REQUIREMENT
-    local venv=$1 requirement=$2 packages
+make_venv() { # FOLDER REQUIREMENT...
+    local venv=$1 packages
+    shift
     local pip=(-m pip install --quiet --disable-pip-version-check)
     need "$PYTHON" "$PYTHON_HELP"
     rm -rf "$venv"
     mkdir -p "${venv%/*}"
-    say "installing $requirement into target/python"
+    say "installing $* into target/python"
     if "$PYTHON" -m venv "$venv" >/dev/null 2>&1; then
-        "$venv/bin/python" "${pip[@]}" "$requirement" >&2
+        "$venv/bin/python" "${pip[@]}" "$@" >&2
     elif "$PYTHON" -m venv --without-pip --clear "$venv" >&2 && "$PYTHON" -m pip --version >/dev/null 2>&1; then
         # Debian's python3 without python3-venv: the machine's pip fills the environment.
         packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))')
-        "$PYTHON" "${pip[@]}" --target "$packages" "$requirement" >&2
+        "$PYTHON" "${pip[@]}" --target "$packages" "$@" >&2
     else
         die "$PYTHON can make no virtual environment with pip" "$PYTHON_HELP"
-    fi || die "pip could not install $requirement" "the messages above tell why"
+    fi || die "pip could not install $*" "the messages above tell why"
     touch "$venv/complete"
 }

@@ -127,7 +127,7 @@ fn check_module(module: &Path) {
     let bytes = std::fs::read(module).unwrap();
     assert!(bytes.starts_with(b"\0asm"));
     assert!(bytes == harness::module::bytes(), "another module came back");
-    let kit = Kit::start_with(module, |config| config);
+    let kit = Kit::of_module(module);
     let rendered = std::fs::read_to_string(kit.folder.path().join("ecds/filter.json")).unwrap();
     assert!(rendered.contains(module.to_str().unwrap()), "{rendered}");
     let canaries = kit.canaries(200);

@@ -4,6 +4,7 @@
 mod gateway;
 mod tools;
 
+mod baggage;
 mod compose;
 mod dashboards;
 mod files;
@@ -16,3 +17,4 @@ mod panics;
 mod rules;
 mod run;
 mod serve;
+mod traces;

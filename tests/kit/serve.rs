@@ -26,11 +26,20 @@ pub(crate) struct Kit {
 
 impl Kit {
     pub(crate) fn start() -> Self {
-        Self::start_with(&harness::module::path(), |config| config)
+        Self::start_with(&[], |config| config)
     }
 
-    /// With this module, and a change of the rendered configuration.
-    pub(crate) fn start_with(module: &Path, change: impl FnOnce(String) -> String) -> Self {
+    /// With a module from elsewhere.
+    pub(crate) fn of_module(module: &Path) -> Self {
+        Self::of(module, &[], |config| config)
+    }
+
+    /// With more options of `render envoy`, and a change of what it rendered.
+    pub(crate) fn start_with(options: &[&str], change: impl FnOnce(String) -> String) -> Self {
+        Self::of(&harness::module::path(), options, change)
+    }
+
+    fn of(module: &Path, options: &[&str], change: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let policy = path("policy.yaml");
@@ -43,7 +52,7 @@ impl Kit {
         for (name, address) in &services {
             render.args(["--cluster", &format!("{name}={address}")]);
         }
-        render.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+        render.args(["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]).args(options);
         std::fs::write(path("envoy.yaml"), change(output(&mut render) + "\n")).unwrap();
 
         let mut watch = splitctl();
@@ -191,7 +200,7 @@ fn a_request_is_copied_to_the_cluster_that_the_mirror_header_names() {
     // The filter lets nobody else set its header, so the route reads another one, which may come
     // from this client.
     let header = "x-test-mirror";
-    let kit = Kit::start_with(&harness::module::path(), |config| {
+    let kit = Kit::start_with(&[], |config| {
         assert!(config.contains("- remove: x-split-mirror\n"));
         let config = config.replace("- remove: x-split-mirror\n", "");
         assert!(config.contains("cluster_header: x-split-mirror"));

@@ -1,14 +1,15 @@
 //! `splitctl render envoy`: a complete Envoy around the filter, as commented YAML.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::bail;
+use engine::policy::Policy;
 use serde_json::Value;
 
-use super::template::{fill, scalar};
+use super::prometheus::is_decimal;
+use super::template::{fill, listed, scalar};
 use crate::policy_file::Valid;
 use crate::source::to_json;
 use crate::xds;
@@ -17,6 +18,9 @@ const TEMPLATE: &str = include_str!("envoy.yaml");
 
 /// The header that names the cluster of a request's copy, where the policy does not say.
 const MIRROR_HEADER: &str = "x-split-mirror";
+
+/// The cluster of the OpenTelemetry collector.
+const COLLECTOR: &str = "opentelemetry_collector";
 
 /// The labels of the filter's metrics.
 pub(super) const LABELS: [&str; 4] = ["split", "variant", "reason", "class"];
@@ -50,6 +54,14 @@ pub(super) struct Args {
     /// The file that `render ecds` makes, in a folder of its own.
     #[arg(long, value_name = "PATH", default_value = "/etc/envoy/ecds/traffic_split.json")]
     ecds: PathBuf,
+
+    /// Send traces to an OpenTelemetry collector, by OTLP over gRPC; the variant is a tag of the span.
+    #[arg(long, value_name = "HOST:PORT", value_parser = collector)]
+    otlp: Option<Cluster>,
+
+    /// How many percent of requests have a trace.
+    #[arg(long, value_name = "PERCENT", default_value = "1", requires = "otlp", value_parser = percent)]
+    traces: String,
 }
 
 /// A cluster with its address.
@@ -77,6 +89,21 @@ impl FromStr for Cluster {
     }
 }
 
+/// The collector's address, as a cluster.
+fn collector(address: &str) -> Result<Cluster, String> {
+    let cluster = format!("{COLLECTOR}={address}").parse().ok();
+    cluster
+        .filter(|cluster: &Cluster| !cluster.host.contains('/'))
+        .ok_or_else(|| format!("`{address}` is not an address, such as `otel-collector:4317`"))
+}
+
+fn percent(text: &str) -> Result<String, String> {
+    if is_decimal(text) && text.parse::<f64>().is_ok_and(|percent| percent <= 100.0) {
+        return Ok(text.to_owned());
+    }
+    Err("it is a percentage from 0 to 100, such as 0.5".to_owned())
+}
+
 pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
     let Some((folder, path)) = args.ecds.parent().zip(args.ecds.to_str()) else {
         bail!("`--ecds` must name a file in a folder");
@@ -91,7 +118,6 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         [Some(&policy.cluster_header), policy.variant_header.as_ref(), Some(&mirror_header)];
     let removed: Vec<_> =
         owned.iter().flatten().map(|name| format!("- remove: {}", scalar(name))).collect();
-    let variant_header = policy.variant_header.as_deref();
     let values = [
         ("listen_host", scalar(&args.listen.ip().to_string())),
         ("listen_port", args.listen.port().to_string()),
@@ -104,22 +130,63 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("cluster_header", scalar(&policy.cluster_header)),
         ("mirror_header", scalar(&mirror_header)),
         ("removed", removed.join("\n              ")),
-        ("tracing", tracing(variant_header)),
+        ("rare", rare_variant(policy)),
+        ("tracing", tracing(args)),
         ("fallback", scalar(&args.fallback)),
         ("labels", labels()),
-        ("clusters", clusters(args, &document)),
+        ("clusters", clusters(args, &document)?),
     ];
     Ok(fill(TEMPLATE, &values))
 }
 
-/// The tag of traces, taken from the header that the filter sets; none where that is turned off.
-fn tracing(variant_header: Option<&str>) -> String {
-    match variant_header {
-        Some(name) => {
-            format!("- {{tag: split.variant, request_header: {{name: {}}}}}", scalar(name))
-        }
-        None => "[]".to_owned(),
+/// Where traces go, and the variant as a tag: from the filter's state, which is there without the variant header too.
+fn tracing(args: &Args) -> String {
+    if args.otlp.is_none() {
+        return "# Traces, with the variant as a tag: `splitctl render envoy --otlp HOST:PORT` adds them.".to_owned();
     }
+    format!(
+        "# Spans go to an OpenTelemetry collector. The tag is there where a split applied.
+          tracing:
+            provider:
+              name: envoy.tracers.opentelemetry
+              typed_config:
+                \"@type\": type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig
+                service_name: edge
+                grpc_service: {{envoy_grpc: {{cluster_name: {COLLECTOR}}}, timeout: 1s}}
+            # Of all requests, in percent. One whose caller decided against a trace (traceparent) has none.
+            random_sampling: {{value: {}}}
+            # Otherwise whoever sends x-client-trace-id has a trace.
+            client_sampling: {{value: 0}}
+            custom_tags:
+            - {{tag: split.variant, value: \"%FILTER_STATE(wasm.{}:PLAIN)%\"}}",
+        args.traces,
+        xds::FILTER
+    )
+}
+
+/// As a comment: a route of its own for a rare variant, so that it has more traces than all the others.
+fn rare_variant(policy: &Policy) -> String {
+    let splits = policy.splits.iter().filter(|split| split.enabled);
+    let mut others = splits.flat_map(|split| {
+        let variants = split.variants.iter().enumerate();
+        let others = variants.filter(|(index, v)| *index != split.baseline && v.cluster.is_some());
+        others.map(|(_, variant)| format!("{}={}", split.name, variant.name))
+    });
+    let Some((header, variant)) = policy.variant_header.as_ref().zip(others.next()) else {
+        return String::new();
+    };
+    let (header, name, regex) = (scalar(header), scalar(&variant), listed(&variant));
+    let (cluster, mirror) = (scalar(&policy.cluster_header), scalar(&policy.mirror_header));
+    format!(
+        "
+              # A variant with few requests has few traces. A route of its own gives it more than all others have, here
+              # one for each request (100 %): after the filter Envoy chooses the route again, and with it, from 1.36 on,
+              # whether there is a trace. It must come before the next one.
+              # - name: {name}
+              #   match: {{prefix: /, headers: [{{name: {header}, string_match: {{safe_regex: {{regex: '{regex}'}}}}}}]}}
+              #   route: {{cluster_header: {cluster}, request_mirror_policies: [{{cluster_header: {mirror}}}]}}
+              #   tracing: {{random_sampling: {{numerator: 100}}, client_sampling: {{numerator: 0}}}}"
+    )
 }
 
 fn labels() -> String {
@@ -128,7 +195,7 @@ fn labels() -> String {
 }
 
 /// Each cluster once: those of the policy in its order, the fallback, and whatever else got an address.
-fn clusters(args: &Args, document: &Value) -> String {
+fn clusters(args: &Args, document: &Value) -> anyhow::Result<String> {
     let mut names: Vec<String> = Vec::new();
     let list = |value: &Value, field: &str| {
         value.get(field).and_then(Value::as_array).cloned().unwrap_or_default()
@@ -148,28 +215,43 @@ fn clusters(args: &Args, document: &Value) -> String {
     for given in &args.clusters {
         add(Some(&given.name));
     }
+    if args.otlp.is_some() && names.iter().any(|name| name == COLLECTOR) {
+        bail!("`{COLLECTOR}` is the name of the collector's cluster: give yours another one");
+    }
     let mut text = String::new();
     for name in names {
         let given = args.clusters.iter().rfind(|cluster| cluster.name == name);
         let placeholder = Cluster { host: placeholder(&name), port: 8080, name };
         let note = if given.is_none() { "  # an assumption: `--cluster` tells" } else { "" };
-        let Cluster { name, host, port } = given.unwrap_or(&placeholder);
-        let kind = if host.parse::<IpAddr>().is_ok() { "STATIC" } else { "STRICT_DNS" };
-        let (name, host) = (scalar(name), scalar(host));
-        let _in_memory = write!(
-            text,
-            "
+        text.push_str(&cluster(given.unwrap_or(&placeholder), "", note));
+    }
+    if let Some(collector) = &args.otlp {
+        text.push_str(&cluster(collector, HTTP2, ""));
+    }
+    Ok(text)
+}
+
+/// gRPC needs HTTP/2.
+const HTTP2: &str = "
+    typed_extension_protocol_options:
+      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
+        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
+        explicit_http_config: {http2_protocol_options: {}}";
+
+fn cluster(Cluster { name, host, port }: &Cluster, protocol: &str, note: &str) -> String {
+    let kind = if host.parse::<IpAddr>().is_ok() { "STATIC" } else { "STRICT_DNS" };
+    let (name, host) = (scalar(name), scalar(host));
+    format!(
+        "
   - name: {name}
     type: {kind}
-    connect_timeout: 1s
+    connect_timeout: 1s{protocol}
     load_assignment:
       cluster_name: {name}
       endpoints:
       - lb_endpoints:
         - endpoint: {{address: {{socket_address: {{address: {host}, port_value: {port}}}}}}}{note}"
-        );
-    }
-    text
+    )
 }
 
 /// The host of a cluster nobody gave an address: its own name, or one that cannot exist.
@@ -223,9 +305,43 @@ splits:
 
     #[test]
     fn a_variant_header_that_is_off_is_nowhere() {
-        let (_, out, _) = render("envoy", "version: 1\nvariant_header: null\nsplits: []\n", &[]);
-        assert!(out.contains("custom_tags:\n            []\n"), "{out}");
-        assert!(!out.contains("remove: x-split-variant"));
+        let off = POLICY.replace("version: 1", "version: 1\nvariant_header: null");
+        let (_, out, _) = render("envoy", &off, &["--otlp", "otel:4317"]);
+        assert!(out.contains("FILTER_STATE") && !out.contains("x-split-variant"), "{out}");
+    }
+
+    #[test]
+    fn traces_go_to_the_collector_that_is_named() {
+        let (_, out, _) = render("envoy", POLICY, &[]);
+        assert!(!out.contains("provider:") && !out.contains(COLLECTOR), "{out}");
+        assert!(out.contains("regex: '(.*, )?checkout=canary(, .*)?'"), "the example: {out}");
+        let (outcome, out, err) = render("envoy", POLICY, &["--otlp", "otel.example:4317"]);
+        assert_eq!((outcome, err.as_str()), (Outcome::Fine, ""));
+        for line in [
+            "grpc_service: {envoy_grpc: {cluster_name: opentelemetry_collector}, timeout: 1s}\n",
+            "random_sampling: {value: 1}\n",
+            "  - name: opentelemetry_collector\n    type: STRICT_DNS\n",
+            "http2_protocol_options: {}}\n    load_assignment:",
+            "{address: otel.example, port_value: 4317}",
+        ] {
+            assert!(out.contains(line), "`{line}` is not in\n{out}");
+        }
+        let (_, out, _) = render("envoy", POLICY, &["--otlp", "a:1", "--traces", "0.5"]);
+        assert!(out.contains("random_sampling: {value: 0.5}\n"), "{out}");
+    }
+
+    #[test]
+    fn a_collector_that_cannot_be_is_refused() {
+        for wrong in ["otel", ":4317", "otel:", "http://otel:4317"] {
+            assert!(collector(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["101", "-1", "1e1", "all"] {
+            assert!(percent(wrong).is_err(), "{wrong}");
+        }
+        let taken = POLICY.replace("checkout-v1", COLLECTOR);
+        let (outcome, _, err) = render("envoy", &taken, &["--otlp", "a:1"]);
+        assert_eq!(outcome, Outcome::NoAnswer);
+        assert!(err.contains("give yours another one"), "{err}");
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl FromStr for Price {
 }
 
 /// Digits, with a point in between or not: what JSON, YAML and PromQL read the same way.
-fn is_decimal(text: &str) -> bool {
+pub(super) fn is_decimal(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     match text.split_once('.') {
         Some((whole, rest)) => digits(whole) && digits(rest),

@@ -21,6 +21,12 @@ pub(super) fn scalar(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// A regular expression for lists in which this variant, as `checkout=canary`, is a whole member. Names have no special
+/// character but the point.
+pub(super) fn listed(variant: &str) -> String {
+    format!("(.*, )?{}(, .*)?", variant.replace('.', "\\."))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use anyhow::{anyhow, bail};
 use engine::policy::{Policy, Split};
 
-use super::super::template::scalar;
+use super::super::template::{listed, scalar};
 use super::destination::Destination;
 use super::{Args, By};
 
@@ -204,16 +204,11 @@ fn by_variant(header: &str, variants: Vec<(String, Destination)>) -> Vec<Route> 
         .into_iter()
         .map(|(name, to)| Route {
             comment: "The header lists the variants of all splits, as `checkout=canary, search=b`.",
-            header: Some((header.to_owned(), Some(member(&name)))),
+            header: Some((header.to_owned(), Some(listed(&name)))),
             name,
             to,
         })
         .collect()
-}
-
-/// A regular expression for lists in which this is a whole member. Names have no special character but the point.
-fn member(name: &str) -> String {
-    format!("(.*, )?{}(, .*)?", name.replace('.', "\\."))
 }
 
 fn destination(to: &Destination) -> String {
