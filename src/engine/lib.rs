@@ -22,7 +22,9 @@
 
 pub mod decision;
 pub mod effects;
+pub mod hash;
 pub mod matching;
 pub mod metrics;
 pub mod plan;
 pub mod policy;
+pub mod reason;

@@ -4,7 +4,7 @@
 //! each other except by their slices. Overrides and sticky cookies depend on requests, and do not count.
 
 use engine::decision::Reason;
-use engine::plan::hash::{Hash, fmix64};
+use engine::hash::{Hash, fmix64};
 use engine::plan::{Plan, SplitPlan, WeightsNow};
 use engine::policy::Assignment;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::decision::Context;
-use engine::plan::hash::{Hash, cost, first_word, fmix64, prefix};
+use engine::hash::{Hash, cost, first_word, fmix64, prefix};
 use engine::plan::{Race, WeightsNow};
 use engine::policy::{Variant, Weight};
 use harness::golden;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use engine::decision::{Context, Decision, Reason};
 use engine::effects::HeaderEdit;
+use engine::hash::fmix64;
 use engine::plan::Plan;
-use engine::plan::hash::fmix64;
 use harness::model::Situation;
 use proptest::prelude::*;
 use serde_json::{Value, json};

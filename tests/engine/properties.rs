@@ -1,6 +1,6 @@
 //! What weighted rendezvous promises, for any names and weights.
 
-use engine::plan::hash::{Hash, prefix};
+use engine::hash::{Hash, prefix};
 use engine::plan::{Race, WeightsNow};
 use engine::policy::{Variant, Weight};
 use proptest::prelude::*;
@@ -64,7 +64,7 @@ proptest! {
         weights in weights(), shuffled in any::<u64>(), salt in "[a-z]{1,8}",
     ) {
         let mut other = weights.clone();
-        other.sort_by_key(|(name, _)| engine::plan::hash::fmix64(shuffled ^ engine::plan::hash::first_word(name.as_bytes())));
+        other.sort_by_key(|(name, _)| engine::hash::fmix64(shuffled ^ engine::hash::first_word(name.as_bytes())));
         prop_assert_eq!(assign(&salt, &weights), assign(&salt, &other));
     }
 

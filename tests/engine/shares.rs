@@ -1,6 +1,6 @@
 //! Shares and independence, measured over many users with fixed ids: the same on every run.
 
-use engine::plan::hash::{Hash, prefix};
+use engine::hash::{Hash, prefix};
 use engine::plan::{Race, WeightsNow};
 use engine::policy::{Variant, Weight};
 

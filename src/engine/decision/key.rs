@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::Context;
+use crate::hash::{first_word, fmix64};
 use crate::matching::{self, PATH, Request, Scope, cookie_values, query_values};
-use crate::plan::hash::{first_word, fmix64};
 use crate::policy::KeySource;
 
 /// A key and where it came from.

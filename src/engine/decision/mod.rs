@@ -6,10 +6,8 @@ mod force;
 mod key;
 mod split;
 
+pub use crate::reason::Reason;
 pub use explain::{Explanation, Step};
-pub use reason::Reason;
-
-mod reason;
 
 pub(crate) use key::generated_id;
 

@@ -4,8 +4,8 @@
 use super::force::Forced;
 use super::key::{self, Key};
 use super::{Context, Decision, Observer, Reason, Step};
+use crate::hash::{Hash, fmix64};
 use crate::matching::{self, Request, cookie_values};
-use crate::plan::hash::{Hash, fmix64};
 use crate::plan::{MirrorPlan, Plan, SplitPlan, WeightsNow};
 use crate::policy::{Assignment, MirrorBy, OnMissingKey};
 

@@ -96,8 +96,7 @@ fn without_a_key_chance_may_decide_by_weight() {
     let plan = plan("", r#", "on_missing_key": "random""#);
     let canaries = (0..1_000_u64)
         .filter(|n| {
-            let (variant, reason) =
-                decide_at_random(&plan, &[], crate::plan::hash::fmix64(*n)).unwrap();
+            let (variant, reason) = decide_at_random(&plan, &[], crate::hash::fmix64(*n)).unwrap();
             assert_eq!(reason, "random");
             variant == "canary"
         })
@@ -314,7 +313,7 @@ fn chance_may_decide_every_request_anew() {
     );
     let mut same = 0;
     for n in 0..1_000 {
-        let random = crate::plan::hash::fmix64(n);
+        let random = crate::hash::fmix64(n);
         let decided = decide_all(&plan, &[("u", "1")], &Context { random: [random, 0], now: 0 });
         assert!(decided.iter().all(|d| d.reason == Reason::Random));
         same += usize::from(decided[0].variant == decided[1].variant);
@@ -350,7 +349,7 @@ fn a_mirror_may_copy_requests_by_chance() {
         &[split("a", r#", "mirror": {"cluster": "m", "percent": 25, "by": "request"}"#)],
     );
     let copied = |n: u64| {
-        let context = Context { random: [0, crate::plan::hash::fmix64(n)], now: 0 };
+        let context = Context { random: [0, crate::hash::fmix64(n)], now: 0 };
         decide_all(&plan, &[("u", "1")], &context)[0].mirror
     };
     let count = (0..2_000).filter(|n| copied(*n)).count();

@@ -194,7 +194,7 @@ fn hash(value: &[u8], ignore_case: bool) -> u64 {
         padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
         hash = mix(hash, fold(value.last_chunk().unwrap_or(&padded)));
     }
-    crate::plan::hash::fmix64(hash)
+    crate::hash::fmix64(hash)
 }
 
 /// Eight bytes with ASCII letters in lower case, without a branch.
@@ -221,7 +221,7 @@ mod tests {
     /// Ids as UUIDs are written.
     fn ids(count: usize) -> Vec<String> {
         let id = |n: u64| {
-            let (a, b) = (crate::plan::hash::fmix64(n), crate::plan::hash::fmix64(!n));
+            let (a, b) = (crate::hash::fmix64(n), crate::hash::fmix64(!n));
             let hex = format!("{a:016x}{b:016x}");
             [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
         };

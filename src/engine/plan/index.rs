@@ -6,7 +6,7 @@ use crate::matching::{
 };
 
 use super::SplitPlan;
-use super::hash::fmix64;
+use crate::hash::fmix64;
 
 /// Up to so many splits are simply tried one after the other.
 const FEW: usize = 8;

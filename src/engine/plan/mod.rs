@@ -1,7 +1,6 @@
 //! The compiled form of a policy, built once per configuration: everything that can be prepared
 //! is prepared here, so that deciding only reads bytes and does whole-number arithmetic.
 
-pub mod hash;
 mod index;
 mod race;
 pub mod ramp;
@@ -13,6 +12,7 @@ pub use index::Index;
 pub use race::{Draw, Race};
 pub use weights::WeightsNow;
 
+use crate::hash;
 use crate::matching::{Match, Scope};
 use crate::metrics::Metrics;
 use crate::policy::{

@@ -1,8 +1,8 @@
 //! Weighted rendezvous hashing: every variant draws a ticket, the cheapest for its weight wins.
 //! Raising a weight only moves users to that variant; the order of variants never matters.
 
-use super::hash::{cost, first_word, fmix64};
 use super::weights::WeightsNow;
+use crate::hash::{cost, first_word, fmix64};
 use crate::policy::Variant;
 
 /// The variants of a split that can win, prepared.

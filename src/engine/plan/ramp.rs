@@ -104,7 +104,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::plan::hash::fmix64;
+    use crate::hash::fmix64;
     use crate::plan::{Race, WeightsNow};
     use crate::policy::{RampStep, Variant};
 

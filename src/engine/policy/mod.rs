@@ -114,7 +114,7 @@ pub fn document_from_json(text: &[u8]) -> Result<Value, Diagnostic> {
 pub fn hash(document: &Value) -> u64 {
     let mut text = Vec::new();
     canonical(document, &mut text);
-    crate::plan::hash::first_word(&text) >> 12
+    crate::hash::first_word(&text) >> 12
 }
 
 fn canonical(value: &Value, text: &mut Vec<u8>) {

@@ -2,9 +2,9 @@
 
 use anyhow::bail;
 use engine::decision::{Context, Decisions, Reason};
+use engine::hash::Hash;
 use engine::matching::Request;
 use engine::plan::Plan;
-use engine::plan::hash::Hash;
 use engine::policy::{Assignment, KeySource, Policy, Split};
 
 /// The header in which the engine finds the key.
