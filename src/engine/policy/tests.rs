@@ -166,9 +166,9 @@ fn every_problem_has_its_code_and_place() {
 fn every_code_is_shown_by_a_test_above_or_below() {
     let tests = [
         include_str!("tests.rs"),
-        include_str!("tests_match.rs"),
-        include_str!("tests_split.rs"),
-        include_str!("tests_time.rs"),
+        include_str!("read/tests/matches.rs"),
+        include_str!("read/tests/splits.rs"),
+        include_str!("read/tests/time.rs"),
     ];
     for code in Code::ALL {
         let quoted = format!("\"{}\"", code.as_str());

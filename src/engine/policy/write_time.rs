@@ -92,12 +92,12 @@ fn text(name: &str, text: String) -> (String, Value) {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::fields::{Path, Sink};
-    use super::super::read_cookie::read_generated_cookie;
-    use super::super::read_ramp::read_ramp;
-    use super::super::read_sticky::read_sticky;
+    use super::super::read::cookie::read_generated_cookie;
+    use super::super::read::ramp::read_ramp;
+    use super::super::read::sticky::read_sticky;
     use super::super::{RampStep, WeightTotal};
     use super::*;
+    use crate::policy::sink::{Path, Sink};
 
     /// Reads what was written; only the warning of a long life may be said of it.
     fn read<T>(value: &Value, read: impl FnOnce(&Value, &Path, &mut Sink) -> Option<T>) -> T {

@@ -1,16 +1,27 @@
 //! Reading a document: [`Value`] -> [`Policy`], with every problem reported. This file reads what
-//! holds for all splits; [`super::read_split`] reads a split.
+//! holds for all splits; [`split`] reads a split.
 
-use super::fields::{Fields, Path, Sink, read_bool, read_list, read_text};
-use super::name_map::NameMap;
-use super::names::{read_control_header, read_cookie_name, read_name, read_salt};
-use super::read_key::read_key;
-use super::read_split::{Around, name_of, read_splits};
-use super::rules;
-use super::rules_cookies;
-use super::rules_layers;
-use super::rules_metrics;
-use super::{Code, Force, Holdout, Layer, Policy, Secret, SecretSource, Value, Weight};
+pub(super) mod cookie;
+pub(super) mod fields;
+mod key;
+mod matches;
+mod names;
+pub(super) mod ramp;
+mod split;
+pub(super) mod sticky;
+mod value_test;
+mod variant;
+pub(super) mod wire_struct;
+
+use crate::policy::check;
+use crate::policy::name_map::NameMap;
+use crate::policy::sink::{Path, Sink};
+use crate::policy::value::name_of;
+use crate::policy::{Code, Force, Holdout, Layer, Policy, Secret, SecretSource, Value, Weight};
+use fields::{Fields, read_bool, read_list, read_text};
+use key::read_key;
+use names::{read_control_header, read_cookie_name, read_name, read_salt};
+use split::{Around, read_splits};
 
 /// The version this release reads.
 const VERSION: i64 = 1;
@@ -56,14 +67,14 @@ pub(super) fn read_policy(value: &Value, sink: &mut Sink) -> Option<Policy> {
         kill: kill.unwrap_or_default(),
         splits: Vec::new(),
     };
-    rules::check_headers(&policy, sink);
+    check::check_headers(&policy, sink);
     let around = Around::new(&policy, key.as_deref(), fields.get("key").is_some(), value);
     let splits = fields.required("splits", sink, |v, p, s| read_splits(v, p, s, &around));
     fields.close(sink);
     policy.splits = splits?;
-    rules_layers::check(&policy, sink);
-    rules_metrics::check(&policy, sink);
-    rules_cookies::check(&policy, sink);
+    check::layers::check(&policy, sink);
+    check::metrics::check(&policy, sink);
+    check::cookies::check(&policy, sink);
     Some(policy)
 }
 
@@ -226,3 +237,6 @@ pub(super) fn read_word<T: Copy>(
     }
     found.map(|(_, value)| *value)
 }
+
+#[cfg(test)]
+mod tests;

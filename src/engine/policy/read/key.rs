@@ -1,9 +1,10 @@
 //! Reading key sources.
 
-use super::fields::{Fields, Path, Sink, list_of, read_bool, read_list, read_text};
+use super::cookie::read_generated_cookie;
+use super::fields::{Fields, read_bool, read_list, read_text};
 use super::names::{read_cookie_name, read_header_name, shown};
-use super::read_cookie::read_generated_cookie;
-use super::{Code, KeySource, Value};
+use crate::policy::sink::{Path, Sink, list_of};
+use crate::policy::{Code, KeySource, Value};
 
 /// The forms of a key source.
 const FORMS: [&str; 6] = ["header", "cookie", "query", "jwt", "client_ip", "generate"];

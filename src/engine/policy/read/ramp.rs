@@ -1,16 +1,17 @@
 //! Reading `ramp`: weights over time.
 
-use super::fields::{Fields, Path, Sink, read_bool, read_list, read_text};
-use super::name_map::NameMap;
+use super::cookie::read_duration;
+use super::fields::{Fields, read_bool, read_list, read_text};
 use super::names::shown;
-use super::read_cookie::read_duration;
-use super::read_variant::read_weight;
-use super::rules::report_sum;
-use super::{Code, Ramp, RampStep, Split, Value, Variant, Weight, WeightTotal, duration, time};
+use super::variant::read_weight;
+use crate::policy::check::report_sum;
+use crate::policy::name_map::NameMap;
+use crate::policy::sink::{Path, Sink};
+use crate::policy::{Code, Ramp, RampStep, Value, Variant, Weight, WeightTotal, duration, time};
 
 /// `variants` are those of the split, `None` where they could not be read; `total` is what the
 /// weights of every step must sum to.
-pub(super) fn read_ramp(
+pub(crate) fn read_ramp(
     value: &Value,
     path: &Path,
     sink: &mut Sink,
@@ -146,21 +147,6 @@ fn check_weights(
         && sum != total.units()
     {
         report_sum(Weight::from_units(sum), total, path, sink);
-    }
-}
-
-/// Warns of a cookie that keeps users on their first variant longer than the ramp takes: they never
-/// see its later steps.
-pub(super) fn check_sticky_and_ramp(split: &Split, path: &Path, sink: &mut Sink) {
-    let (Some(sticky), Some(ramp)) = (&split.sticky, &split.ramp) else { return };
-    let ttl = sticky.cookie.ttl.saturating_mul(1_000);
-    if ttl > ramp.length() {
-        let (ttl, length) = (duration::write(ttl), duration::write(ramp.length()));
-        let message = format!(
-            "the cookie keeps users on their first variant for `{ttl}`, but the ramp takes only `{length}`"
-        );
-        sink.warning(Code::StickyOutlivesRamp, &Path::Field(path, "sticky"), message)
-            .help("returning users keep the weights of their first visit: lower `ttl`, or raise `epoch` when the ramp has ended");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading `google.protobuf.Struct` as Envoy hands it over: in protobuf's wire format. The fields of
 //! a Struct are a map: their order is lost and a name cannot come twice.
 
-use super::Value;
+use crate::policy::Value;
 
 /// How deep values may be nested, as in JSON.
 const DEPTH_MAX: u32 = 128;
@@ -12,7 +12,7 @@ const FIXED64: u64 = 1;
 const BYTES: u64 = 2;
 
 /// Reads a Struct; `None` where the bytes are not one.
-pub(super) fn read(bytes: &[u8]) -> Option<Value> {
+pub(crate) fn read(bytes: &[u8]) -> Option<Value> {
     read_struct(bytes, 0)
 }
 
@@ -169,7 +169,7 @@ mod tests {
         let text = r#"{"version": 1.0, "kill": false, "variant_header": null, "splits": [
             {"name": "a name long enough that its entry needs a size of two bytes, as most of them do in the end",
              "weights": [0.5, 1e3, []], "empty": {}}]}"#;
-        super::super::document_from_json(text.as_bytes()).unwrap()
+        crate::policy::document_from_json(text.as_bytes()).unwrap()
     }
 
     #[test]

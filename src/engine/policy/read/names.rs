@@ -1,8 +1,9 @@
 //! Names that a policy may use: of splits, headers, cookies, clusters, salts.
 
-use super::fields::{Path, Sink, read_text};
-use super::{Code, Value};
+use super::fields::read_text;
 use crate::matching::Escaped;
+use crate::policy::sink::{Path, Sink};
+use crate::policy::{Code, Value};
 
 /// Longest name of a split or variant, in bytes.
 pub(super) const NAME_MAX: usize = 64;

@@ -1,12 +1,13 @@
 //! Reading value tests: `exact`, `prefix`, `suffix`, `contains`, `regex`, `present`, `in`, `range`.
 
-use super::fields::{Fields, Path, Sink, list_of, read_bool, read_list, read_text};
+use super::fields::{Fields, read_bool, read_list, read_text};
+use super::matches::warn_of_duplicates;
 use super::names::shown;
-use super::read_match::warn_of_duplicates;
-use super::{Code, Value};
 use crate::matching::{
     Cohort, CohortError, Form, Needle, NumberRange, Pattern, PatternError, Text, ValueTest,
 };
+use crate::policy::sink::{Path, Sink, list_of};
+use crate::policy::{Code, Value};
 
 /// The forms of a value test.
 const FORMS: [&str; 8] =

@@ -1,9 +1,14 @@
 //! The policy: what the operator wrote, checked. Field names are those of the document.
 
+mod cookie;
+mod ramp;
+mod secret;
+
+pub use cookie::{CookieOptions, SameSite};
+pub use ramp::{Ramp, RampStep};
+pub use secret::Secret;
+
 use super::Weight;
-use super::cookie::CookieOptions;
-use super::ramp::Ramp;
-use super::secret::Secret;
 use crate::matching::Match;
 
 /// A checked split policy, version 1.
@@ -277,6 +282,13 @@ pub struct Sticky {
     pub epoch: u32,
     /// The key of the cookie's MAC.
     pub secret: Secret,
+}
+
+impl Sticky {
+    /// The name of a split's cookie where the policy gives none.
+    pub fn default_cookie(split: &str) -> String {
+        format!("split-{split}")
+    }
 }
 
 /// Copies of requests to another cluster; their answers are ignored.

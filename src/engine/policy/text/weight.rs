@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Value;
+use crate::policy::Value;
 
 /// A variant's share, in units of 0.0001; at most [`Weight::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]

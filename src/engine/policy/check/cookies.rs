@@ -1,12 +1,12 @@
 //! Rules over the cookies of all splits: a response sets each cookie once, so that of two uses of
 //! one cookie all but the first would be lost without a word.
 
-use super::fields::{Path, Sink};
-use super::name_map::NameMap;
-use super::{Code, CookieOptions, KeySource, Policy, Split};
+use crate::policy::name_map::NameMap;
+use crate::policy::sink::{Path, Sink};
+use crate::policy::{Code, CookieOptions, KeySource, Policy, Split};
 
 /// Checks the cookies of all splits; run once all splits are read.
-pub(super) fn check(policy: &Policy, sink: &mut Sink) {
+pub(crate) fn check(policy: &Policy, sink: &mut Sink) {
     let list = Path::Field(&Path::Root, "splits");
     let mut generated = NameMap::default();
     let mut used = NameMap::default();

@@ -1,14 +1,15 @@
 //! Reading match lists: document -> [`Match`].
 
-use super::fields::{Fields, Path, Sink, list_of, read_list, read_text};
-use super::name_map::NameMap;
+use super::fields::{Fields, read_list, read_text};
+use super::key::read_plain_text;
 use super::names::{read_cookie_name, read_header_name, read_method, shown};
-use super::read_key::read_plain_text;
-use super::read_test::{Place, read_pattern, read_value_test};
-use super::{Code, Value};
+use super::value_test::{Place, read_pattern, read_value_test};
 use crate::matching::{
     Cidr, CidrError, HostPattern, Match, NamedTest, PathPattern, first_conflict,
 };
+use crate::policy::name_map::NameMap;
+use crate::policy::sink::{Path, Sink, list_of};
+use crate::policy::{Code, Value};
 
 /// Entries a match list may have, and conditions each field of an entry.
 pub(super) const CONDITIONS_MAX: usize = 1_000;

@@ -1,10 +1,10 @@
 //! What match lists mean, and an invalid one for each diagnostic about them.
 
-use super::fields::{Path, Sink};
-use super::read_match::{CONDITIONS_MAX, read_matches};
-use super::write_match::write_matches;
-use super::*;
 use crate::matching::{Cohort, Match, Pattern, Scope, any};
+use crate::policy::read::matches::{CONDITIONS_MAX, read_matches};
+use crate::policy::sink::{Path, Sink};
+use crate::policy::write_match::write_matches;
+use crate::policy::*;
 
 /// An entry with every field and every form of a test.
 const VALID: &str = r#"[{"hosts": ["Shop.example.com", "*.example.org"], "path": {"prefix": "/api/"}, "methods": ["GET", "PUT"],

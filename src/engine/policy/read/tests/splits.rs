@@ -1,6 +1,6 @@
 //! What splits, layers, keys and variants must not say: one document for each diagnostic.
 
-use super::*;
+use crate::policy::*;
 
 /// A policy of one split, with more fields in the policy, the split and its second variant.
 fn policy(in_policy: &str, in_split: &str, in_variant: &str) -> String {

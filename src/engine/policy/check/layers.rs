@@ -1,13 +1,13 @@
 //! Rules over all splits: what layers and requirements make of each other.
 
-use super::fields::{Path, Sink};
-use super::{Code, Policy, Slice, Split};
+use crate::policy::sink::{Path, Sink};
+use crate::policy::{Code, Policy, Slice, Split};
 
 /// All buckets of a layer.
 const WHOLE: Slice = Slice { from: 0, to: 10_000 };
 
 /// Checks layers and requirements; run once all splits are read.
-pub(super) fn check(policy: &Policy, sink: &mut Sink) {
+pub(crate) fn check(policy: &Policy, sink: &mut Sink) {
     for (index, layer) in policy.layers.iter().enumerate() {
         let members: Vec<(usize, &Split)> = policy
             .splits

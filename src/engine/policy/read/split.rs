@@ -1,15 +1,17 @@
 //! Reading a split.
 
-use super::fields::{Fields, Path, Sink, read_bool, read_list, read_text};
+use super::fields::{Fields, read_bool, read_list, read_text};
+use super::key::read_key;
+use super::matches::read_matches;
 use super::names::{read_cluster, read_name, read_salt};
-use super::read::{read_percent, read_word};
-use super::read_key::read_key;
-use super::read_match::read_matches;
-use super::read_ramp::read_ramp;
-use super::read_sticky::read_sticky;
-use super::read_variant::{read_variant, read_weight};
-use super::rules;
-use super::{
+use super::ramp::read_ramp;
+use super::sticky::read_sticky;
+use super::variant::{read_variant, read_weight};
+use super::{read_percent, read_word};
+use crate::policy::check;
+use crate::policy::sink::{Path, Sink};
+use crate::policy::value::name_of;
+use crate::policy::{
     Assignment, Code, KeySource, Mirror, MirrorBy, OnMissingKey, Override, Policy, Requirement,
     Slice, Split, Value, Variant, WeightTotal,
 };
@@ -59,14 +61,14 @@ pub(super) fn read_splits(
         return None;
     }
     // No splits at all is a policy, too: the way to switch everything off and keep the file.
-    let mut seen = rules::Seen::new(items);
+    let mut seen = check::Seen::new(items);
     let mut splits: Vec<Option<Split>> = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let path = Path::Index(path, index);
         let split = read_split(item, &path, sink, around, &splits);
         match &split {
             Some(split) => {
-                rules::check_split(around.policy, split, &path, sink);
+                check::check_split(around.policy, split, &path, sink);
                 seen.check_split(split, &path, sink);
             }
             // What could not be read has reported why.
@@ -215,14 +217,6 @@ fn find_variant(value: &Value, path: &Path, sink: &mut Sink, names: &[&str]) -> 
         sink.unknown(Code::UnknownVariant, path, "variant", name, &known);
     }
     found
-}
-
-/// The name of an object, as far as it can be read.
-pub(super) fn name_of(item: &Value) -> &str {
-    match item.field("name") {
-        Some(Value::String(name)) => name,
-        _ => "",
-    }
 }
 
 /// The names of the objects in a list, in its order; empty where there is none.

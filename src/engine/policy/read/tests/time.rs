@@ -1,10 +1,10 @@
 //! What cookies, `sticky` and `ramp` mean, and an invalid one for each diagnostic about them.
 
-use super::fields::{Path, Sink};
-use super::read_cookie::read_generated_cookie;
-use super::read_ramp::{check_sticky_and_ramp, read_ramp};
-use super::read_sticky::read_sticky;
-use super::*;
+use crate::policy::read::cookie::read_generated_cookie;
+use crate::policy::read::ramp::read_ramp;
+use crate::policy::read::sticky::read_sticky;
+use crate::policy::sink::{Path, Sink};
+use crate::policy::*;
 
 const COOKIE: &str = r#"{"cookie": "uid", "ttl": "7d", "domain": "Shop.Example.com", "secure": true,
     "http_only": true, "same_site": "none", "partitioned": true}"#;
@@ -293,7 +293,7 @@ fn a_cookie_that_outlives_the_ramp_is_warned_about() {
             requires: Vec::new(),
         };
         let mut sink = Sink::default();
-        check_sticky_and_ramp(&split, &Path::Field(&Path::Root, "split"), &mut sink);
+        check::ramp::check(&split, &Path::Field(&Path::Root, "split"), &mut sink);
         sink.diagnostics
     };
     assert_eq!(found(Some(&STICKY.replace("90s", "1d")), Some(RAMP)), []);

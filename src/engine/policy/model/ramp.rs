@@ -1,6 +1,6 @@
 //! Weights over time: a pure function of schedule and clock.
 
-use super::Weight;
+use crate::policy::Weight;
 
 /// A schedule of weights. Before its start the variants' own weights are in force.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! Reading variants and what they do to requests and responses.
 
-use super::fields::{Fields, Path, Sink, list_of, read_bool, read_list, read_text};
+use super::fields::{Fields, read_bool, read_list, read_text};
 use super::names::{read_cluster, read_header_name, read_name, shown};
-use super::read::read_whole;
-use super::{Code, HeaderEdits, Respond, Rewrite, Value, Variant, Weight};
+use super::read_whole;
 use crate::matching::HostPattern;
+use crate::policy::sink::{Path, Sink, list_of};
+use crate::policy::{Code, HeaderEdits, Respond, Rewrite, Value, Variant, Weight};
 
 /// Longest body of a variant's own response, in bytes.
 const BODY_MAX: usize = 64 * 1024;

@@ -1,20 +1,14 @@
 //! Reading `sticky`: the cookie that keeps a user's first variant.
 
-use super::fields::{Fields, Path, Sink};
+use super::cookie::read_cookie;
+use super::fields::Fields;
 use super::names::read_cookie_name;
-use super::read::{read_secret, read_whole};
-use super::read_cookie::read_cookie;
-use super::{CookieOptions, Sticky, Value};
-
-impl Sticky {
-    /// The name of a split's cookie where the policy gives none.
-    pub(super) fn default_cookie(split: &str) -> String {
-        format!("split-{split}")
-    }
-}
+use super::{read_secret, read_whole};
+use crate::policy::sink::{Path, Sink};
+use crate::policy::{CookieOptions, Sticky, Value};
 
 /// `split` is the split's name, `None` where it could not be read.
-pub(super) fn read_sticky(
+pub(crate) fn read_sticky(
     value: &Value,
     path: &Path,
     sink: &mut Sink,

@@ -1,9 +1,14 @@
 //! Rules over several fields, checked where each field could be read on its own.
 
-use super::fields::{Path, Sink};
-use super::name_map::NameMap;
-use super::read_split::name_of;
-use super::{
+pub(super) mod cookies;
+pub(super) mod layers;
+pub(super) mod metrics;
+pub(super) mod ramp;
+
+use crate::policy::name_map::NameMap;
+use crate::policy::sink::{Path, Sink};
+use crate::policy::value::name_of;
+use crate::policy::{
     Code, Force, KeySource, Override, Policy, SecretSource, Split, Value, Weight, WeightTotal,
 };
 
@@ -61,7 +66,7 @@ pub(super) fn check_split(policy: &Policy, split: &Split, path: &Path, sink: &mu
     check_control_headers(policy, split, path, sink);
     check_variants(split, path, sink);
     check_overrides(&split.overrides, path, sink);
-    super::read_ramp::check_sticky_and_ramp(split, path, sink);
+    ramp::check(split, path, sink);
 }
 
 /// What the splits before a split have taken.

@@ -1,14 +1,15 @@
 //! Reading the cookies that the filter sets. A cookie that browsers would drop is refused here:
 //! they drop it without a word, and every request would be a new user.
 
-use super::duration;
-use super::fields::{Fields, Path, Sink, read_bool, read_text};
+use super::fields::{Fields, read_bool, read_text};
 use super::names::{read_cookie_name, shown};
-use super::read::read_word;
-use super::{Code, CookieOptions, SameSite, Value};
+use super::read_word;
+use crate::policy::sink::{Path, Sink};
+use crate::policy::text::duration;
+use crate::policy::{Code, CookieOptions, SameSite, Value};
 
 /// A key source's `generate`: the cookie that keeps the new key.
-pub(super) fn read_generated_cookie(
+pub(crate) fn read_generated_cookie(
     value: &Value,
     path: &Path,
     sink: &mut Sink,
