@@ -6,7 +6,7 @@ use crate::policy::sink::{Path, Sink};
 use crate::policy::{Code, CookieOptions, KeySource, Policy, Split};
 
 /// Checks the cookies of all splits; run once all splits are read.
-pub(crate) fn check(policy: &Policy, sink: &mut Sink) {
+pub(super) fn check(policy: &Policy, sink: &mut Sink) {
     let list = Path::Field(&Path::Root, "splits");
     let mut generated = NameMap::default();
     let mut used = NameMap::default();

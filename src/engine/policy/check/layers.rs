@@ -1,13 +1,13 @@
 //! Rules over all splits: what layers and requirements make of each other.
 
 use crate::policy::sink::{Path, Sink};
-use crate::policy::{Code, Policy, Slice, Split};
+use crate::policy::{Code, Policy, Slice, Split, Weight};
 
 /// All buckets of a layer.
 const WHOLE: Slice = Slice { from: 0, to: 10_000 };
 
 /// Checks layers and requirements; run once all splits are read.
-pub(crate) fn check(policy: &Policy, sink: &mut Sink) {
+pub(super) fn check(policy: &Policy, sink: &mut Sink) {
     for (index, layer) in policy.layers.iter().enumerate() {
         let members: Vec<(usize, &Split)> = policy
             .splits
@@ -69,8 +69,7 @@ fn check_members(layer: &str, members: &[(usize, &Split)], sink: &mut Sink) {
         && sliced
         && !members.is_empty()
     {
-        let percent =
-            |bucket: u16| super::Weight::from_units(u64::from(bucket).saturating_mul(100));
+        let percent = |bucket: u16| Weight::from_units(u64::from(bucket).saturating_mul(100));
         let message = format!(
             "{} to {} percent of layer `{layer}` are in no slice",
             percent(gap.from),

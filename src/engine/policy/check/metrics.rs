@@ -8,7 +8,7 @@ use crate::policy::{Code, Policy};
 pub(super) const VARIANTS_IN_ALL_MAX: usize = 5_000;
 
 /// Checks the number of variants over all splits; a split that is not enabled has no metrics.
-pub(crate) fn check(policy: &Policy, sink: &mut Sink) {
+pub(super) fn check(policy: &Policy, sink: &mut Sink) {
     let enabled = policy.splits.iter().filter(|split| split.enabled);
     let variants = enabled.fold(0_usize, |sum, split| sum.saturating_add(split.variants.len()));
     if variants > VARIANTS_IN_ALL_MAX {

@@ -67,14 +67,12 @@ pub(super) fn read_policy(value: &Value, sink: &mut Sink) -> Option<Policy> {
         kill: kill.unwrap_or_default(),
         splits: Vec::new(),
     };
-    check::check_headers(&policy, sink);
+    check::check_policy(&policy, sink);
     let around = Around::new(&policy, key.as_deref(), fields.get("key").is_some(), value);
     let splits = fields.required("splits", sink, |v, p, s| read_splits(v, p, s, &around));
     fields.close(sink);
     policy.splits = splits?;
-    check::layers::check(&policy, sink);
-    check::metrics::check(&policy, sink);
-    check::cookies::check(&policy, sink);
+    check::check_splits(&policy, sink);
     Some(policy)
 }
 

@@ -61,7 +61,7 @@ pub(super) fn read_splits(
         return None;
     }
     // No splits at all is a policy, too: the way to switch everything off and keep the file.
-    let mut seen = check::Seen::new(items);
+    let mut seen = check::SplitNames::new(items);
     let mut splits: Vec<Option<Split>> = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let path = Path::Index(path, index);
@@ -69,7 +69,7 @@ pub(super) fn read_splits(
         match &split {
             Some(split) => {
                 check::check_split(around.policy, split, &path, sink);
-                seen.check_split(split, &path, sink);
+                seen.check(split, &path, sink);
             }
             // What could not be read has reported why.
             None => seen.skip(),
