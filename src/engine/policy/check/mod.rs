@@ -6,26 +6,32 @@ mod layers;
 mod metrics;
 mod names;
 mod overrides;
-pub(super) mod ramp;
+mod ramp;
 mod variants;
 
 pub(super) use names::SplitNames;
 pub(super) use variants::report_sum;
 
 use super::sink::{Path, Sink};
-use super::{Policy, Split};
+use super::{Policy, Split, Value};
 
 /// Checks what holds for all splits, before any of them is read.
 pub(super) fn check_policy(policy: &Policy, sink: &mut Sink) {
     headers::check(policy, sink);
 }
 
-/// Checks a split on its own.
-pub(super) fn check_split(policy: &Policy, split: &Split, path: &Path, sink: &mut Sink) {
+/// Checks a split on its own; `written` is how it stands in the document.
+pub(super) fn check_split(
+    policy: &Policy,
+    split: &Split,
+    written: &Value,
+    path: &Path,
+    sink: &mut Sink,
+) {
     headers::check_split(policy, split, path, sink);
     variants::check(split, path, sink);
     overrides::check(&split.overrides, path, sink);
-    ramp::check(split, path, sink);
+    ramp::check(split, written, path, sink);
 }
 
 /// Checks all splits together.

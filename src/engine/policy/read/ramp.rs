@@ -7,7 +7,7 @@ use super::variant::read_weight;
 use crate::policy::check::report_sum;
 use crate::policy::name_map::NameMap;
 use crate::policy::sink::{Path, Sink};
-use crate::policy::{Code, Ramp, RampStep, Value, Variant, Weight, WeightTotal, duration, time};
+use crate::policy::{Code, Ramp, RampStep, Value, Variant, Weight, WeightTotal, time};
 
 /// `variants` are those of the split, `None` where they could not be read; `total` is what the
 /// weights of every step must sum to.
@@ -26,12 +26,9 @@ pub(crate) fn read_ramp(
     fields.close(sink);
     if let (Some(start), Some(pause)) = (start, pause)
         && pause < start
+        && let (Some(pause), Some(start)) = (value.field("pause"), value.field("start"))
     {
-        let message = format!(
-            "the pause `{}` is before the start `{}`",
-            time::write(pause),
-            time::write(start)
-        );
+        let message = format!("the pause `{pause}` is before the start `{start}`");
         sink.error(Code::RampOrder, &Path::Field(path, "pause"), message).help(
             "to keep the ramp from starting, move its `start`; to stand still, pause it later",
         );
@@ -54,22 +51,22 @@ fn read_steps(
             .help("`linear: true` moves the weights in a straight line between a few steps");
         return None;
     }
-    let mut before: Option<u64> = None;
+    let mut before: Option<(u64, &Value)> = None;
     read_list(value, path, sink, |value, path, sink| {
         let mut fields = Fields::open(value, path, sink)?;
         let after = fields.required("after", sink, read_duration);
         let weights =
             fields.required("weights", sink, |v, p, s| read_weights(v, p, s, variants, total));
         fields.close(sink);
-        if let (Some(before), Some(after)) = (before, after)
+        let written = after.zip(value.field("after"));
+        if let (Some((before, before_text)), Some((after, text))) = (before, written)
             && after <= before
         {
-            let (after, before) = (duration::write(after), duration::write(before));
-            let message = format!("`{after}` is not later than the step before, at `{before}`");
+            let message = format!("`{text}` is not later than the step before, at `{before_text}`");
             sink.error(Code::RampOrder, &Path::Field(path, "after"), message)
                 .help("`after` counts from the ramp's start, not from the step before");
         }
-        before = after.or(before);
+        before = written.or(before);
         Some(RampStep { after: after?, weights: weights? })
     })
 }

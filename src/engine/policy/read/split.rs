@@ -68,7 +68,7 @@ pub(super) fn read_splits(
         let split = read_split(item, &path, sink, around, &splits);
         match &split {
             Some(split) => {
-                check::check_split(around.policy, split, &path, sink);
+                check::check_split(around.policy, split, item, &path, sink);
                 seen.check(split, &path, sink);
             }
             // What could not be read has reported why.

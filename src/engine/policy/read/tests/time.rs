@@ -272,42 +272,28 @@ fn where_the_variants_are_unknown_a_ramp_is_checked_as_far_as_possible() {
 
 #[test]
 fn a_cookie_that_outlives_the_ramp_is_warned_about() {
-    let found = |sticky_text: Option<&str>, ramp_text: Option<&str>| {
-        let split = Split {
-            name: "checkout".into(),
-            enabled: true,
-            matches: None,
-            key: Vec::new(),
-            on_missing_key: OnMissingKey::default(),
-            assignment: Assignment::default(),
-            salt: "checkout".into(),
-            baseline: 0,
-            variants: variants().to_vec(),
-            weight_total: WeightTotal::default(),
-            overrides: Vec::new(),
-            layer: None,
-            slice: None,
-            sticky: sticky_text.and_then(|text| sticky(text).0),
-            ramp: ramp_text.and_then(|text| ramp(text).0),
-            mirror: None,
-            requires: Vec::new(),
-        };
-        let mut sink = Sink::default();
-        check::ramp::check(&split, &Path::Field(&Path::Root, "split"), &mut sink);
-        sink.diagnostics
+    let found = |fields: &str| {
+        from_json(format!(
+            r#"{{"version": 1, "splits": [{{"name": "checkout", "key": [{{"header": "u"}}], "baseline": "stable"{fields},
+                "variants": [{{"name": "stable", "weight": 100}}, {{"name": "canary", "weight": 0}}]}}]}}"#
+        ).as_bytes()).diagnostics
     };
-    assert_eq!(found(Some(&STICKY.replace("90s", "1d")), Some(RAMP)), []);
-    assert_eq!(found(None, Some(RAMP)), []);
-    assert_eq!(found(Some(STICKY), None), []);
-    let diagnostics = found(Some(&STICKY.replace("90s", "86401s")), Some(RAMP));
-    assert_eq!(diagnostics.len(), 1);
-    assert_eq!(diagnostics[0].severity, Severity::Warning);
-    assert_eq!(diagnostics[0].code.as_str(), "sticky_outlives_ramp");
-    assert_eq!(diagnostics[0].path, "split.sticky");
-    assert_eq!(
-        diagnostics[0].message,
-        "the cookie keeps users on their first variant for `1d1s`, but the ramp takes only `1d`"
-    );
+    let lives = |ttl: &str| format!(r#", "sticky": {{"secret": "0123456789abcdef"{ttl}}}"#);
+    let ramp = format!(r#", "ramp": {RAMP}"#);
+    assert_eq!(found(&(lives(r#", "ttl": "1d""#) + &ramp)), []);
+    assert_eq!(found(&ramp), []);
+    assert_eq!(found(&lives("")), []);
+    for (ttl, shown) in [(r#", "ttl": "86401s""#, "86401s"), ("", "30d")] {
+        let diagnostics = found(&(lives(ttl) + &ramp));
+        assert_eq!(diagnostics.len(), 1);
+        assert_eq!(diagnostics[0].severity, Severity::Warning);
+        assert_eq!(diagnostics[0].code.as_str(), "sticky_outlives_ramp");
+        assert_eq!(diagnostics[0].path, "splits[0].sticky");
+        let message = format!(
+            "the cookie keeps users on their first variant for `{shown}`, but the ramp takes only `1d`"
+        );
+        assert_eq!(diagnostics[0].message, message);
+    }
 }
 
 #[test]
