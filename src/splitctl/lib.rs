@@ -1,6 +1,5 @@
 //! `splitctl`: the tool for people of traffic-split, over the same engine as the filter.
 //!
-//! - [`source`]: text -> document, with the place of every part
 //! - [`policy_file`]: document -> policy with findings, and how they are shown
 //! - [`xds`]: policy -> what Envoy reads
 //! - [`lab`]: a real Envoy with the filter and an upstream per cluster, for `run` and for the tests
@@ -17,8 +16,6 @@ pub mod moment;
 pub mod outcome;
 pub mod policy_file;
 pub mod population;
-pub mod schema;
-pub mod source;
 pub mod statistics;
 pub mod style;
 pub mod text;

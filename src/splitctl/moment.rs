@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::policy::{duration, time};
+use policy_text::canonical;
 
 /// Reads a moment in milliseconds since 1970, for `value_parser`.
 ///
@@ -20,7 +21,7 @@ pub fn parse(text: &str) -> Result<u64, String> {
 
 /// A moment as text.
 pub fn write(moment: u64) -> String {
-    time::write(moment)
+    canonical::time::write(moment)
 }
 
 /// The present, in milliseconds since 1970.

@@ -7,9 +7,9 @@ use std::path::Path;
 use engine::metrics::Metrics;
 use engine::plan::Plan;
 use engine::policy::{self, Code, Diagnostic, Policy, Severity, Value};
+use policy_text::source::{Document, Part, Place, Places, Source, Syntax, Unreadable};
 use serde_json::json;
 
-use crate::source::{Document, Part, Place, Places, Source, Syntax, Unreadable};
 use crate::style;
 
 /// How much of a long line is shown.

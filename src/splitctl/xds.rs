@@ -148,6 +148,8 @@ pub fn socket_address(address: SocketAddr) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use policy_text::source::Source;
+
     use super::*;
 
     fn configuration(policy: &str, form: PolicyForm) -> Option<Value> {
@@ -172,6 +174,14 @@ mod tests {
     #[test]
     fn a_struct_that_is_not_json_is_an_error() {
         assert!(wasm_filter("m.wasm", "{", PolicyForm::Struct).is_err());
+    }
+
+    #[test]
+    fn a_policy_is_read_from_the_response_that_carries_it() {
+        let policy = r#"{"version":1,"splits":[]}"#;
+        let filter = extension_config("m.wasm", policy, PolicyForm::default()).unwrap();
+        let source = Source::new("ecds.json", &discovery_response("1", &[filter]).to_string());
+        assert!(source.policy().unwrap().value.field("splits").is_some());
     }
 
     #[test]

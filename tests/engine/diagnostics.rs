@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use engine::policy::{self, Code, Diagnostic, Severity};
-use splitctl::source::Source;
+use policy_text::source::Source;
 
 /// A policy with something wrong.
 struct Invalid {

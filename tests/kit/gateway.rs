@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
+use policy_text::source::{Source, to_json};
 use serde_json::{Value, json};
-use splitctl::source::{Source, to_json};
 
 use crate::tools::{Running, SOON, get, wait_for};
 

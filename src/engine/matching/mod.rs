@@ -12,7 +12,6 @@ mod pattern;
 mod query;
 mod range;
 mod request;
-mod sample;
 mod shown;
 mod text;
 mod unmet;

@@ -10,9 +10,6 @@ mod read;
 mod sink;
 mod text;
 mod value;
-mod write;
-mod write_match;
-mod write_time;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use model::{

@@ -13,8 +13,6 @@ use crate::console::Console;
 use crate::outcome::Outcome;
 use crate::style;
 use entries::{Entry, Example};
-#[cfg(test)]
-pub(crate) use entries::{Entry as CodeEntry, all as all_entries};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -108,4 +106,4 @@ fn to_json(entry: &Entry) -> Value {
 
 #[cfg(test)]
 #[path = "codes/tests.rs"]
-pub(crate) mod tests;
+mod tests;

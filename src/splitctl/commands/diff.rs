@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use engine::plan::Plan;
 use engine::policy::Policy;
+use policy_text::canonical::to_value;
 
 use crate::cli::Format;
 use crate::console::Console;
@@ -145,7 +146,7 @@ fn side(file: &PolicyFile) -> Option<Side<'_>> {
 
 impl<'f> Report<'f> {
     fn new(old: &Side<'f>, new: &Side<'f>, at: Moment, args: &Args) -> Result<Self> {
-        let (old_document, new_document) = (old.policy.to_value(), new.policy.to_value());
+        let (old_document, new_document) = (to_value(old.policy), to_value(new.policy));
         let pairs = pairs::pairs(old.policy, new.policy);
         let mut moves = moves::count(old, new, &pairs, args.users, at.0)?;
         let splits = pairs.iter().zip(&mut moves).map(|(pair, moves)| SplitReport {

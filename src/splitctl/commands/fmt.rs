@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 
 use engine::policy::Value;
+use policy_text::canonical::to_value;
+use policy_text::source::{Source, comments, to_pretty_json, to_yaml};
 
 use crate::console::Console;
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
-use crate::source::{Source, comments, to_pretty_json, to_yaml};
 use crate::style;
 
 const EXAMPLES: &str = "\
@@ -87,7 +88,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
 fn canonical(file: &PolicyFile) -> anyhow::Result<String> {
     let valid = file.valid.as_ref().context("the policy is not valid")?;
     let source: &Source = &file.source;
-    let mut document = valid.policy.to_value();
+    let mut document = to_value(&valid.policy);
     share_key(&mut document, &valid.document);
     if source.is_json() {
         return Ok(format!("{}\n", to_pretty_json(&document)?));

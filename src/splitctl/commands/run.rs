@@ -12,13 +12,13 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use policy_text::source::to_json;
 
 use crate::cli::Format;
 use crate::console::Console;
 use crate::lab::{Lab, Options, StartError, Stop};
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
-use crate::source::to_json;
 use crate::style;
 use session::Session;
 use watch::Watch;

@@ -3,13 +3,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use policy_text::source::Unreadable;
 use serde_json::{Value, json};
 
 use crate::cli::Format;
 use crate::console::Console;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
-use crate::source::Unreadable;
 use crate::style;
 
 const EXAMPLES: &str = "\

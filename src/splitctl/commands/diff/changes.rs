@@ -1,9 +1,9 @@
 //! What changed in the text of a policy, field by field, whatever its spelling and order.
 
 use engine::policy::Value;
+use policy_text::source::to_json;
 
 use super::pairs::Pair;
-use crate::source::to_json;
 
 /// A field that changed. `None`: it is not there.
 #[derive(Debug, PartialEq)]

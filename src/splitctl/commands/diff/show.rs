@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use engine::policy::Value as PolicyValue;
+use policy_text::source::to_json;
 use serde_json::{Value, json};
 
 use super::changes::{Change, words};
@@ -11,7 +12,6 @@ use super::reshuffle::Reshuffle;
 use super::steps::Step;
 use super::{Kind, Report, SplitReport};
 use crate::cli::Format;
-use crate::source::to_json;
 use crate::style;
 use crate::text::{decimals, percent, plural, thousands, write_json};
 

@@ -5,6 +5,8 @@ use engine::effects::HeaderEdit;
 use engine::matching::{AUTHORITY, METHOD, Match, PATH};
 use engine::plan::{Plan, SplitPlan};
 use engine::policy::{KeySource, Policy, Split, Value, Weight};
+use policy_text::canonical::to_value;
+use policy_text::source::to_flow;
 
 use super::report::{
     DrawReport, EditReport, EffectsReport, EntryReport, HeaderReport, ReplyReport, Report,
@@ -13,7 +15,6 @@ use super::report::{
 use super::request::Described;
 use crate::moment;
 use crate::policy_file::{PolicyFile, Valid};
-use crate::source::to_flow;
 
 /// One in place of the random numbers that each request has: explanations are the same every time.
 const CHANCE: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9];
@@ -27,7 +28,7 @@ pub(super) fn report(file: &PolicyFile, valid: &Valid, request: &Described, now:
     let mut decisions = Decisions::default();
     plan.decide(request, &context, &mut decisions);
     // As the policy writes it, defaults left out.
-    let written = policy.to_value();
+    let written = to_value(policy);
     let mut judged = plan.splits.iter().zip(&explanation.splits);
     let splits = policy.splits.iter().enumerate().map(|(index, split)| {
         let written = item(written.field("splits"), index);

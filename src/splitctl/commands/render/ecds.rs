@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use policy_text::source::{Source, to_json};
 
 use super::check;
 use crate::commands::run::watch::Watch;
@@ -11,7 +12,6 @@ use crate::console::Console;
 use crate::lab::Stop;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
-use crate::source::{Source, to_json};
 use crate::style;
 use crate::xds::{self, PolicyForm};
 

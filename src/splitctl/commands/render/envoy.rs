@@ -6,12 +6,12 @@ use std::str::FromStr;
 
 use anyhow::bail;
 use engine::policy::Policy;
+use policy_text::source::to_json;
 use serde_json::Value;
 
 use super::prometheus::is_decimal;
 use super::template::{fill, listed, scalar};
 use crate::policy_file::Valid;
-use crate::source::to_json;
 use crate::xds;
 
 const TEMPLATE: &str = include_str!("envoy.yaml");

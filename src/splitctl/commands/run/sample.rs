@@ -7,6 +7,7 @@ use engine::effects::HeaderEdit;
 use engine::matching::{AUTHORITY, Form, HostPattern, METHOD, Match, PATH, ValueTest};
 use engine::plan::Plan;
 use engine::policy::KeySource;
+use policy_text::sample;
 
 use crate::lab::{DEFAULT_CLUSTER, Request};
 
@@ -56,7 +57,7 @@ impl Sample {
             };
         }
         if let Some(path) = &conditions.path {
-            request.path = path.sample()?;
+            request.path = sample::path(path)?;
         }
         if let Some(method) = conditions.methods.first() {
             request.method.clone_from(method);
@@ -68,13 +69,13 @@ impl Sample {
         conditions.headers.iter().try_for_each(|header| sample.meet(&header.name, &header.test))?;
         for cookie in &conditions.cookies {
             if cookie.test != ValueTest::Present(false) {
-                let pair = [cookie.name.as_bytes(), b"=", &cookie.test.sample()?].concat();
+                let pair = [cookie.name.as_bytes(), b"=", &sample::value(&cookie.test)?].concat();
                 sample.request.headers.push(("cookie".to_owned(), pair));
             }
         }
         for parameter in &conditions.query {
             if parameter.test != ValueTest::Present(false) {
-                let value = parameter.test.sample()?;
+                let value = sample::value(&parameter.test)?;
                 sample.request.path = with_parameter(&sample.request.path, &parameter.name, &value);
             }
         }
@@ -91,7 +92,7 @@ impl Sample {
             (KeySource::Header(key), ValueTest::Present(true)) if key == name => {}
             (_, ValueTest::Present(false)) => {}
             (_, test) => {
-                let value = test.sample()?;
+                let value = sample::value(test)?;
                 if !self.request.headers.iter().any(|(n, v)| n == name && *v == value) {
                     self.request.headers.push((name.to_owned(), value));
                 }

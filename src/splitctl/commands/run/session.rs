@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use engine::plan::Plan;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use policy_text::source::to_json;
 use serde_json::json;
 
 use super::prometheus::Prometheus;
@@ -21,7 +22,6 @@ use crate::commands::validate::describe;
 use crate::console::{Console, stdout_is_closed};
 use crate::lab::{Lab, Stop, Update};
 use crate::policy_file::{PolicyFile, Valid};
-use crate::source::to_json;
 use crate::style;
 
 /// A running lab and whom it tells about it. Everything it says for people ends with an empty line.

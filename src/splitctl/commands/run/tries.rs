@@ -169,9 +169,9 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use engine::policy;
+    use policy_text::source::Source;
 
     use super::*;
-    use crate::source::Source;
 
     /// The default policy of `splitctl run`.
     fn default_plan() -> Plan {

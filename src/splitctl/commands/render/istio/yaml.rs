@@ -87,8 +87,9 @@ fn flow(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use policy_text::source::Source;
+
     use super::*;
-    use crate::source::Source;
 
     #[test]
     fn what_is_written_is_read_again_as_the_same() {

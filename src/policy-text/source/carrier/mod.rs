@@ -287,5 +287,4 @@ fn no_policy(place: Option<Place>, message: String, help: &str) -> Syntax {
 }
 
 #[cfg(test)]
-#[path = "carrier_tests.rs"]
 mod tests;

@@ -187,7 +187,7 @@ impl Source {
 }
 
 /// `No such file or directory (os error 2)`: the number says nothing to people.
-pub(crate) fn without_number(error: &io::Error) -> String {
+pub fn without_number(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }

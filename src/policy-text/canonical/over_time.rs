@@ -1,7 +1,9 @@
 //! Writing back what has to do with time: cookies, `sticky`, `ramp`. What is written reads as an
 //! equal value; defaults are left out.
 
-use super::{CookieOptions, Ramp, SameSite, Sticky, Value, Variant, Weight, duration, time};
+use engine::policy::{CookieOptions, Ramp, SameSite, Sticky, Value, Variant, Weight};
+
+use super::{duration, time};
 
 /// A key source's `generate`.
 pub(super) fn write_generated_cookie(cookie: &CookieOptions) -> Value {
@@ -88,25 +90,8 @@ fn text(name: &str, text: String) -> (String, Value) {
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "a test that overflows has failed")]
 mod tests {
-    use proptest::prelude::*;
-
-    use super::super::read::cookie::read_generated_cookie;
-    use super::super::read::ramp::read_ramp;
-    use super::super::read::sticky::read_sticky;
-    use super::super::{RampStep, WeightTotal};
     use super::*;
-    use crate::policy::sink::{Path, Sink};
-
-    /// Reads what was written; only the warning of a long life may be said of it.
-    fn read<T>(value: &Value, read: impl FnOnce(&Value, &Path, &mut Sink) -> Option<T>) -> T {
-        let mut sink = Sink::default();
-        let found = read(value, &Path::Root, &mut sink);
-        let errors = sink.diagnostics.iter().filter(|d| d.code.as_str() != "cookie_ttl_capped");
-        assert_eq!(errors.collect::<Vec<_>>(), Vec::<&super::super::Diagnostic>::new());
-        found.unwrap()
-    }
 
     #[test]
     fn defaults_are_left_out() {
@@ -124,62 +109,5 @@ mod tests {
         assert_eq!(write_weight(Weight::from_units(50_000)), Value::Integer(5));
         assert_eq!(write_weight(Weight::from_units(1)), Value::Float(0.0001));
         assert_eq!(write_weight(Weight::MAX), Value::Integer(1_000_000_000));
-    }
-
-    fn cookies() -> impl Strategy<Value = CookieOptions> {
-        let name = "(split-checkout|uid|__Secure-u|[A-Za-z!#$~]{1,12})";
-        let ttl = prop_oneof![
-            Just(CookieOptions::GENERATE_TTL),
-            Just(CookieOptions::STICKY_TTL),
-            1..=3_650 * 86_400_u64
-        ];
-        let domain = prop::option::of("[a-z]{1,5}(\\.[a-z0-9]{1,5}){0,2}\\.[a-z]{2,3}");
-        let same_site = prop::sample::select(vec![SameSite::Lax, SameSite::Strict, SameSite::None]);
-        let all = (name, ttl, domain, any::<(bool, bool, bool)>(), same_site);
-        all.prop_map(|(name, ttl, domain, (secure, http_only, partitioned), same_site)| {
-            // Only combinations that may be written.
-            let needs = partitioned || same_site == SameSite::None || name.starts_with("__");
-            let secure = secure || needs;
-            CookieOptions { name, ttl, domain, secure, http_only, same_site, partitioned }
-        })
-    }
-
-    fn ramps() -> impl Strategy<Value = Ramp> {
-        let weights = prop::collection::vec(0..=Weight::MAX.units(), 2);
-        let weights = weights.prop_map(|all| all.into_iter().map(Weight::from_units).collect());
-        let after = prop_oneof![0..=duration::MAX, (0..=3_650_u64).prop_map(|d| d * 86_400_000)];
-        let steps = prop::collection::btree_map(after, weights, 1..5);
-        let all =
-            (0..=253_402_300_799_999_u64, steps, any::<bool>(), prop::option::of(any::<u32>()));
-        all.prop_map(|(start, steps, linear, pause)| {
-            let step = |(after, weights)| RampStep { after, weights };
-            let pause = pause.map(|later| (start + u64::from(later)).min(253_402_300_799_999));
-            Ramp { start, steps: steps.into_iter().map(step).collect(), linear, pause }
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn a_cookie_is_read_as_it_was(cookie in cookies()) {
-            let written = write_generated_cookie(&cookie);
-            prop_assert_eq!(read(&written, read_generated_cookie), cookie);
-        }
-
-        #[test]
-        fn a_sticky_is_read_as_it_was(
-            cookie in cookies(), epoch in prop_oneof![0..3_u32, any::<u32>()], secret in "[!-~]{16,40}",
-        ) {
-            let sticky = Sticky { cookie, epoch, secret: secret.as_str().into() };
-            let written = write_sticky(&sticky, "checkout");
-            prop_assert_eq!(read(&written, |v, p, s| read_sticky(v, p, s, Some("checkout"))), sticky);
-        }
-
-        #[test]
-        fn a_ramp_is_read_as_it_was(ramp in ramps()) {
-            let variants = ["stable", "canary"].map(|name| Variant { name: name.into(), ..Variant::default() });
-            let written = write_ramp(&ramp, &variants);
-            let found = read(&written, |v, p, s| read_ramp(v, p, s, Some(&variants), WeightTotal::Any));
-            prop_assert_eq!(found, ramp);
-        }
     }
 }

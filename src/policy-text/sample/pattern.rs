@@ -1,61 +1,13 @@
-//! Values that meet a test, for requests that are made to be tried out.
+//! Texts that meet a regular expression.
 
-use super::{Form, Needle, NumberRange, PathPattern, Pattern, Text, ValueTest};
+use engine::matching::Pattern;
 
-impl ValueTest {
-    /// A value that meets the test; `None` where only absence does, or where none could be derived.
-    pub fn sample(&self) -> Option<Vec<u8>> {
-        let candidates = match self {
-            Self::Present(true) => vec!["1".into()],
-            Self::Present(false) => Vec::new(),
-            Self::Is(form) => form.sample().into_iter().collect(),
-            // Most values are not of a form; one of these is not.
-            Self::IsNot(_) => ["other", "1", "0", "-", ""].map(String::from).into(),
-        };
-        let met = candidates.into_iter().find(|value| self.holds(Some(value.as_bytes())));
-        met.map(String::into_bytes)
-    }
-}
-
-impl Form {
-    fn sample(&self) -> Option<String> {
-        match self {
-            Self::Exact(text) | Self::Prefix(text) | Self::Suffix(text) => Some(sample_of(text)),
-            Self::Contains(needle) => Some(sample_of(Needle::text(needle))),
-            Self::Regex(pattern) => pattern.sample(),
-            Self::In(cohort) => cohort.iter().next().map(str::to_owned),
-            Self::Range(NumberRange { from: Some(from), .. }) => Some(from.to_string()),
-            Self::Range(NumberRange { to, .. }) => {
-                Some(to.map_or(0, |to| to.saturating_sub(1)).to_string())
-            }
-        }
-    }
-}
-
-fn sample_of(text: &Text) -> String {
-    text.as_str().to_owned()
-}
-
-impl PathPattern {
-    /// A path that meets the pattern; `None` where none could be derived.
-    pub fn sample(&self) -> Option<String> {
-        match self {
-            Self::Exact(path) | Self::Prefix(path) | Self::RawPrefix(path) => {
-                Some(path.to_string())
-            }
-            Self::Regex(pattern) => pattern.sample().filter(|path| path.starts_with('/')),
-        }
-    }
-}
-
-impl Pattern {
-    /// A text that meets the expression, made by taking the first of each choice and as few of everything as may
-    /// be. `None` where that does not work: not every notation is followed here, and the result is checked.
-    pub fn sample(&self) -> Option<String> {
-        let mut chars = Chars { rest: self.as_str() };
-        let text = chars.alternatives()?;
-        self.matches(text.as_bytes()).then_some(text)
-    }
+/// A text that meets the expression, made by taking the first of each choice and as few of everything as may
+/// be. `None` where that does not work: not every notation is followed here, and the result is checked.
+pub(super) fn sample(pattern: &Pattern) -> Option<String> {
+    let mut chars = Chars { rest: pattern.as_str() };
+    let text = chars.alternatives()?;
+    pattern.matches(text.as_bytes()).then_some(text)
 }
 
 /// What is left of an expression. Its nesting is limited where it was compiled.
@@ -177,37 +129,9 @@ impl Chars<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::matching::Cohort;
 
-    #[test]
-    fn a_sample_meets_its_test() {
-        let text = || Text::new("Ab", true);
-        let pattern = Pattern::parse("v[12]", false).unwrap();
-        let cohort = Cohort::new(&["u2", "u1"], false).unwrap().0;
-        for (form, sample) in [
-            (Form::Exact(text()), "Ab"),
-            (Form::Prefix(text()), "Ab"),
-            (Form::Suffix(text()), "Ab"),
-            (Form::Contains(Needle::new(text())), "Ab"),
-            (Form::Regex(pattern), "v1"),
-            (Form::In(cohort), "u2"),
-            (Form::Range(NumberRange { from: Some(18), to: Some(19) }), "18"),
-            (Form::Range(NumberRange { from: None, to: Some(-3) }), "-4"),
-        ] {
-            assert_eq!(ValueTest::Is(form.clone()).sample().unwrap(), sample.as_bytes());
-            let other = ValueTest::IsNot(form).sample().unwrap();
-            assert_eq!(other, b"other");
-        }
-        assert_eq!(ValueTest::Present(true).sample().unwrap(), b"1");
-        assert_eq!(ValueTest::Present(false).sample(), None);
-    }
-
-    #[test]
-    fn what_everything_meets_has_no_sample_that_does_not() {
-        let all = Pattern::parse("(?s).*", false).unwrap();
-        assert_eq!(ValueTest::IsNot(Form::Regex(all)).sample(), None);
-        let words = Pattern::parse("[a-z]*", false).unwrap();
-        assert_eq!(ValueTest::IsNot(Form::Regex(words)).sample().unwrap(), b"1");
+    fn sampled(text: &str) -> Option<String> {
+        sample(&Pattern::parse(text, false).unwrap())
     }
 
     #[test]
@@ -224,26 +148,14 @@ mod tests {
             ("a??b{2}?c*?", "bb"),
             ("|a", ""),
         ] {
-            assert_eq!(
-                Pattern::parse(text, false).unwrap().sample().as_deref(),
-                Some(sample),
-                "{text}"
-            );
+            assert_eq!(sampled(text).as_deref(), Some(sample), "{text}");
         }
     }
 
     #[test]
     fn an_expression_that_is_not_followed_has_no_sample() {
         for text in ["(?i)a", "(?i:a)", r"a\bb", "[[:alpha:]]", r"\x41", "a{0}b^"] {
-            assert_eq!(Pattern::parse(text, false).unwrap().sample(), None, "{text}");
+            assert_eq!(sampled(text), None, "{text}");
         }
-    }
-
-    #[test]
-    fn paths_have_samples() {
-        let regex = |text| PathPattern::Regex(Pattern::parse(text, false).unwrap());
-        assert_eq!(regex("/v[12]/.*").sample().as_deref(), Some("/v1/"));
-        assert_eq!(regex("v[12]").sample(), None);
-        assert_eq!(PathPattern::RawPrefix("/v".into()).sample().as_deref(), Some("/v"));
     }
 }

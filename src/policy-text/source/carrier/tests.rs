@@ -134,21 +134,6 @@ fn a_struct_and_bytes_are_read() {
 }
 
 #[test]
-fn an_ecds_file_in_json_is_read() {
-    let text = crate::xds::discovery_response(
-        "1",
-        &[crate::xds::extension_config(
-            "m.wasm",
-            r#"{"version":1,"splits":[]}"#,
-            Default::default(),
-        )
-        .unwrap()],
-    );
-    let source = Source::new("ecds.json", &text.to_string());
-    assert!(source.policy().unwrap().value.field("splits").is_some());
-}
-
-#[test]
 fn a_carrier_without_a_policy_says_where_one_would_be() {
     for (text, words) in [
         (

@@ -1,43 +1,46 @@
 //! Writing a policy as a document: reading it again gives an equal policy. Fields that have their
 //! default are left out, and lists keep their order.
 
-use super::write_match::write_matches;
-use super::write_time::{write_generated_cookie, write_ramp, write_sticky, write_weight};
-use super::{
+pub mod duration;
+mod matches;
+mod over_time;
+pub mod time;
+
+use engine::policy::{
     Assignment, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror, MirrorBy, OnMissingKey,
     Override, Policy, Respond, Rewrite, SecretSource, Slice, Split, Value, Variant, Weight,
     WeightTotal,
 };
 
-impl Policy {
-    /// The policy as a document.
-    pub fn to_value(&self) -> Value {
-        let default = Self::default();
-        let mut object = Object::default();
-        object.put("version", Value::Integer(1));
-        object.put_if("cluster_header", self.cluster_header != default.cluster_header, || {
-            text(&self.cluster_header)
-        });
-        object.put_if("variant_header", self.variant_header != default.variant_header, || {
-            self.variant_header.as_deref().map_or(Value::Null, text)
-        });
-        object
-            .put_some("response_variant_header", self.response_variant_header.as_deref().map(text));
-        object.put_if("mirror_header", self.mirror_header != default.mirror_header, || {
-            text(&self.mirror_header)
-        });
-        object.put_if("baggage", self.baggage, || Value::Bool(true));
-        object.put_if("vary", self.vary, || Value::Bool(true));
-        object.put_if("client_ip", self.trusted_hops > 0, || {
-            Object::of([("trusted_hops", Value::Integer(self.trusted_hops.into()))])
-        });
-        object.put_some("force", self.force.as_ref().map(write_force));
-        object.put_if("layers", !self.layers.is_empty(), || list(&self.layers, write_layer));
-        object.put_some("holdout", self.holdout.as_ref().map(write_holdout));
-        object.put_if("kill", self.kill, || Value::Bool(true));
-        object.put("splits", list(&self.splits, |split| write_split(self, split)));
-        object.into()
-    }
+use matches::write_matches;
+use over_time::{write_generated_cookie, write_ramp, write_sticky, write_weight};
+
+/// The policy as a document.
+pub fn to_value(policy: &Policy) -> Value {
+    let default = Policy::default();
+    let mut object = Object::default();
+    object.put("version", Value::Integer(1));
+    object.put_if("cluster_header", policy.cluster_header != default.cluster_header, || {
+        text(&policy.cluster_header)
+    });
+    object.put_if("variant_header", policy.variant_header != default.variant_header, || {
+        policy.variant_header.as_deref().map_or(Value::Null, text)
+    });
+    object.put_some("response_variant_header", policy.response_variant_header.as_deref().map(text));
+    object.put_if("mirror_header", policy.mirror_header != default.mirror_header, || {
+        text(&policy.mirror_header)
+    });
+    object.put_if("baggage", policy.baggage, || Value::Bool(true));
+    object.put_if("vary", policy.vary, || Value::Bool(true));
+    object.put_if("client_ip", policy.trusted_hops > 0, || {
+        Object::of([("trusted_hops", Value::Integer(policy.trusted_hops.into()))])
+    });
+    object.put_some("force", policy.force.as_ref().map(write_force));
+    object.put_if("layers", !policy.layers.is_empty(), || list(&policy.layers, write_layer));
+    object.put_some("holdout", policy.holdout.as_ref().map(write_holdout));
+    object.put_if("kill", policy.kill, || Value::Bool(true));
+    object.put("splits", list(&policy.splits, |split| write_split(policy, split)));
+    object.into()
 }
 
 fn write_force(force: &Force) -> Value {
@@ -237,3 +240,7 @@ fn word<T: PartialEq>(value: T, all: &[(&str, T)]) -> Value {
 fn percent(buckets: u16) -> Value {
     write_weight(Weight::from_units(u64::from(buckets).saturating_mul(100)))
 }
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test that overflows has failed")]
+mod tests;

@@ -180,5 +180,4 @@ fn definitions() -> Value {
 }
 
 #[cfg(test)]
-#[path = "schema/tests.rs"]
 mod tests;
