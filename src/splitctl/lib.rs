@@ -1,7 +1,8 @@
 //! `splitctl`: the tool for people of traffic-split, over the same engine as the filter.
 //!
 //! - [`source`]: text -> document, with the place of every part
-//! - [`policy_file`]: document -> policy with findings, and how they are shown
+//! - [`policy_file`]: document -> policy with findings
+//! - [`finding`]: how they are shown
 //! - [`xds`]: policy -> what Envoy reads
 //! - [`lab`]: a real Envoy with the filter and an upstream per cluster, for `run` and for the tests
 //! - [`commands`]: one file per command
@@ -11,6 +12,7 @@
 pub mod cli;
 pub mod commands;
 pub mod console;
+pub mod finding;
 pub mod keys;
 pub mod lab;
 pub mod moment;
