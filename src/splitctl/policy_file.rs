@@ -3,10 +3,12 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
 use engine::metrics::Metrics;
 use engine::plan::Plan;
 use engine::policy::{self, Policy, Severity, Value};
 
+use crate::console;
 use crate::finding::Finding;
 use crate::source::{Document, Source, Syntax, Unreadable};
 
@@ -96,12 +98,18 @@ impl PolicyFile {
         self.findings.iter().filter(|finding| finding.severity == severity).count()
     }
 
-    /// Shows all findings for people, each with its line.
+    /// Shows all findings for people, each with its line, in the order of lines.
     ///
     /// # Errors
     /// When it cannot be written.
     pub fn show_findings(&self, out: &mut dyn Write) -> io::Result<()> {
-        self.findings.iter().try_for_each(|finding| finding.show(&self.source, out))
+        self.show_findings_in(console::columns().unwrap_or(DEFAULT_TERM_WIDTH), out)
+    }
+
+    pub(crate) fn show_findings_in(&self, columns: usize, out: &mut dyn Write) -> io::Result<()> {
+        let mut findings: Vec<&Finding> = self.findings.iter().collect();
+        findings.sort_by_key(|finding| finding.place.map(|place| (place.line, place.column)));
+        findings.iter().try_for_each(|finding| finding.show(&self.source, columns, out))
     }
 
     /// Sums the findings up: `2 errors, 1 warning`.

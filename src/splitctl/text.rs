@@ -27,6 +27,13 @@ pub fn decimals(number: f64) -> String {
     if short == "-0" { "0".to_owned() } else { short.to_owned() }
 }
 
+/// Without the characters that could move a terminal's cursor or turn the direction of a text.
+pub fn harmless(text: &str) -> String {
+    let is_harmful =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
+}
+
 /// Writes a JSON document on lines of its own.
 ///
 /// Not straight into the stream: serde_json hides that its reader has gone, which is no error.

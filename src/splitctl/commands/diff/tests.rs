@@ -463,6 +463,7 @@ fn what_cannot_be_compared_is_told() {
       |
     1 | version: 2
       |          ^ version
+      |
       = help: this release reads `version: 1`
 
     not compared new.yaml: 1 error
