@@ -63,6 +63,14 @@ mod tests {
     }
 
     #[test]
+    fn a_text_cannot_move_the_cursor() {
+        assert_eq!(
+            harmless("a\u{1b}[2J\r\u{9b}\u{202e}b \u{6771}"),
+            "a\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}b \u{6771}"
+        );
+    }
+
+    #[test]
     fn decimals_are_as_short_as_they_can_be() {
         for (number, text) in
             [(5.0, "5"), (0.25, "0.25"), (33.333_33, "33.3333"), (-0.000_01, "0"), (100.0, "100")]

@@ -13,7 +13,7 @@ use super::{Kind, Report, SplitReport};
 use crate::cli::Format;
 use crate::source::to_json;
 use crate::style;
-use crate::text::{decimals, percent, plural, thousands, write_json};
+use crate::text::{decimals, harmless, percent, plural, thousands, write_json};
 
 /// How much of a long value is shown.
 const VALUE: usize = 60;
@@ -187,10 +187,8 @@ fn show_changes(changes: &[Change], out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn shown(value: &PolicyValue) -> String {
-    let words = words(value);
-    // Nothing that a policy says may move the cursor of a terminal.
-    let clean = words.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut text: String = clean.take(VALUE).collect();
+    let words = harmless(&words(value));
+    let mut text: String = words.chars().take(VALUE).collect();
     if words.chars().nth(VALUE).is_some() {
         text.push_str("...");
     }
