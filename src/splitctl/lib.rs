@@ -23,6 +23,7 @@ pub mod schema;
 pub mod source;
 pub mod statistics;
 pub mod style;
+pub mod table;
 pub mod text;
 pub mod xds;
 

@@ -12,6 +12,7 @@ use crate::cli::Format;
 use crate::console::Console;
 use crate::outcome::Outcome;
 use crate::style;
+use crate::table::{Table, words};
 use entries::{Entry, Example};
 #[cfg(test)]
 pub(crate) use entries::{Entry as CodeEntry, all as all_entries};
@@ -61,16 +62,17 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
 }
 
 fn list(entries: &[&Entry], out: &mut dyn Write) -> io::Result<()> {
-    let width = entries.iter().map(|entry| entry.code.len()).max().unwrap_or(0);
     for severity in [Severity::Error, Severity::Warning] {
         let head = match severity {
             Severity::Error => "errors: the policy is refused",
             Severity::Warning => "\nwarnings: the policy works, but perhaps not as meant",
         };
         writeln!(out, "{}", style::strong(head))?;
+        let mut table = Table::new([words(""), words("")]);
         for entry in entries.iter().filter(|entry| entry.severity == severity) {
-            writeln!(out, "  {:width$}  {}", entry.code, entry.meaning)?;
+            table.row([entry.code, entry.meaning].map(str::to_owned));
         }
+        table.show(2, out)?;
     }
     Ok(())
 }

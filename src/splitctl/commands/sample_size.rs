@@ -10,6 +10,7 @@ use crate::console::Console;
 use crate::outcome::Outcome;
 use crate::statistics::normal_quantile;
 use crate::style;
+use crate::table::{Table, numbers, words};
 use crate::text::{decimals, percent, plural, thousands, write_json};
 
 /// Below so many successes or failures in a variant the normal approximation is rough.
@@ -203,19 +204,19 @@ fn show(
         out,
         "to find a change from {rate} to {changed} with power {power} at alpha {alpha}:\n"
     )?;
-    let numbers: Vec<String> = answer.users.iter().map(|users| thousands(*users)).collect();
-    let total = thousands(answer.total);
-    let width = numbers.iter().chain([&total]).map(String::len).max().unwrap_or_default();
-    for (index, (number, weight)) in numbers.iter().zip(&question.weights).enumerate() {
+    let mut table = Table::new([words(""), numbers(""), words("")]);
+    for (index, (users, weight)) in answer.users.iter().zip(&question.weights).enumerate() {
         let name = match index {
             0 => "baseline".to_owned(),
-            _ if numbers.len() == 2 => "variant".to_owned(),
+            _ if answer.users.len() == 2 => "variant".to_owned(),
             n => format!("variant {n}"),
         };
-        let weight = style::faint(format!("weight {}", decimals(*weight)));
-        writeln!(out, "  {name:<11}{number:>width$} users  {weight}")?;
+        let weight = style::faint(format!("weight {}", decimals(*weight))).to_string();
+        table.row([name, format!("{} users", thousands(*users)), weight]);
     }
-    writeln!(out, "  {}{total:>width$} users", style::strong(format!("{:<11}", "in total")))?;
+    let total = format!("{} users", thousands(answer.total));
+    table.styled_row(style::STRONG, ["in total".to_owned(), total, String::new()]);
+    table.show(2, out)?;
     if let Some((traffic, days)) = days {
         let traffic = plural(traffic, "user");
         writeln!(out, "\n{} at {traffic} a day", style::strong(plural(days, "day")))?;
@@ -295,9 +296,9 @@ mod tests {
         ), @"
         to find a change from 5% to 5.5% with power 80% at alpha 5%:
 
-          baseline   307,158 users  weight 95
-          variant     16,167 users  weight 5
-          in total   323,325 users
+          baseline  307,158 users  weight 95
+          variant    16,167 users  weight 5
+          in total  323,325 users
 
         17 days at 20,000 users a day
         note: days of the week differ; 21 days are whole weeks
@@ -309,9 +310,9 @@ mod tests {
         insta::assert_snapshot!(sample_size("--baseline-rate 0.5 --lift 20% --power 90%"), @"
         to find a change from 50% to 60% with power 90% at alpha 5%:
 
-          baseline     519 users  weight 50
-          variant      519 users  weight 50
-          in total   1,038 users
+          baseline    519 users  weight 50
+          variant     519 users  weight 50
+          in total  1,038 users
         ");
     }
 

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use engine::policy::Value as PolicyValue;
 use serde_json::{Value, json};
 
-use super::changes::{Change, words};
+use super::changes::{self, Change};
 use super::moves::Moves;
 use super::reshuffle::Reshuffle;
 use super::steps::Step;
@@ -13,6 +13,7 @@ use super::{Kind, Report, SplitReport};
 use crate::cli::Format;
 use crate::source::to_json;
 use crate::style;
+use crate::table::{Table, numbers, words};
 use crate::text::{decimals, harmless, percent, plural, thousands, write_json};
 
 /// How much of a long value is shown.
@@ -169,7 +170,7 @@ impl SplitReport {
 }
 
 fn show_changes(changes: &[Change], out: &mut dyn Write) -> io::Result<()> {
-    let width = changes.iter().map(|change| change.field.len()).max().unwrap_or_default();
+    let mut table = Table::new([words(""), words("")]);
     for Change { field, from, to } in changes {
         let change = match (from, to) {
             (Some(from), Some(to)) if shown(from) == shown(to) => {
@@ -181,13 +182,13 @@ fn show_changes(changes: &[Change], out: &mut dyn Write) -> io::Result<()> {
             (Some(from), None) => format!("removed: {}", shown(from)),
             (None, None) => continue,
         };
-        writeln!(out, "  {field:width$}  {change}")?;
+        table.row([field.clone(), change]);
     }
-    Ok(())
+    table.show(2, out)
 }
 
 fn shown(value: &PolicyValue) -> String {
-    let words = harmless(&words(value));
+    let words = harmless(&changes::words(value));
     let mut text: String = words.chars().take(VALUE).collect();
     if words.chars().nth(VALUE).is_some() {
         text.push_str("...");
@@ -219,27 +220,13 @@ fn show_matrix(moves: &Moves, out: &mut dyn Write) -> io::Result<()> {
         .enumerate()
         .filter(|(to, _)| rows.iter().any(|(_, row)| row.get(*to).is_some_and(|count| *count > 0)))
         .collect();
-    const CORNER: &str = "from \\ to";
-    let first = rows.iter().map(|(name, _)| name.len()).chain([CORNER.len()]).max();
-    let first = first.unwrap_or_default();
-    let numbers = rows.iter().flat_map(|(_, row)| row.iter().map(|n| thousands(*n).len()));
-    let number = numbers.max().unwrap_or_default();
-    let mut head = format!("    {CORNER:first$}");
-    for (_, name) in &columns {
-        let width = name.len().max(number);
-        head.push_str(&format!("  {name:>width$}"));
-    }
-    writeln!(out, "{}", style::faint(head))?;
+    let heads = columns.iter().map(|(_, name)| numbers(*name));
+    let mut table = Table::new([words("from \\ to")].into_iter().chain(heads));
     for (name, row) in rows {
-        write!(out, "    {name:first$}")?;
-        for (to, column) in &columns {
-            let width = column.len().max(number);
-            let count = thousands(row.get(*to).copied().unwrap_or_default());
-            write!(out, "  {count:>width$}")?;
-        }
-        writeln!(out)?;
+        let counts = columns.iter().map(|(to, _)| row.get(*to).copied().unwrap_or_default());
+        table.row([name.clone()].into_iter().chain(counts.map(thousands)));
     }
-    Ok(())
+    table.show(4, out)
 }
 
 fn change_to_json(change: &Change) -> Value {

@@ -1,9 +1,11 @@
 //! A report for people.
 
 use std::io::{self, Write};
+use std::iter::repeat;
 
 use super::report::{DrawReport, EditReport, EffectsReport, EntryReport, Report, StepReport};
 use crate::style;
+use crate::table::{Table, numbers, words};
 use crate::text::harmless;
 
 /// Where the words of a step begin.
@@ -123,29 +125,28 @@ fn show_entries(label: &str, entries: &[EntryReport], out: &mut dyn Write) -> io
 
 /// The ticket race as a table.
 fn show_draws(draws: &[DrawReport], out: &mut dyn Write) -> io::Result<()> {
-    let name = draws.iter().map(|draw| draw.variant.len()).max().unwrap_or(0).max("variant".len());
-    let head =
-        format!("{:name$}  {:>8}  {:>9}  {:>11}  ", "variant", "share", "cost", "cost/weight");
-    line(out, "weights", &style::faint(head.trim_end()).to_string())?;
+    let mut table = Table::new([
+        words("variant"),
+        numbers("share"),
+        numbers("cost"),
+        numbers("cost/weight"),
+        words(""),
+    ]);
     for draw in draws {
-        let share = format!("{} %", rounded(draw.share));
         let number =
             |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.6}"));
-        let row = format!(
-            "{:name$}  {share:>8}  {:>9}  {:>11}",
-            draw.variant,
-            number(draw.cost),
-            number(draw.cost_per_weight),
-        );
         let note = match (draw.wins, draw.drains, draw.weight) {
-            (true, ..) => format!("  {}", style::fine("wins")),
-            (_, _, 0.0) => "  off".to_owned(),
-            (_, true, _) => "  drains: admits nobody new".to_owned(),
+            (true, ..) => style::fine("wins").to_string(),
+            (_, _, 0.0) => "off".to_owned(),
+            (_, true, _) => "drains: admits nobody new".to_owned(),
             _ => String::new(),
         };
-        line(out, "", &format!("{row}{note}"))?;
+        let share = format!("{} %", rounded(draw.share));
+        let costs = [number(draw.cost), number(draw.cost_per_weight)];
+        table.row([draw.variant.clone(), share].into_iter().chain(costs).chain([note]));
     }
-    Ok(())
+    let labels = ["weights"].into_iter().chain(repeat(""));
+    labels.zip(table.lines()).try_for_each(|(label, text)| line(out, label, &text))
 }
 
 fn show_effects(effects: &EffectsReport, out: &mut dyn Write) -> io::Result<()> {

@@ -2,58 +2,41 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{CellAlignment, Table, presets};
+use anstyle::Style;
 use engine::metrics::Class;
 use serde_json::{Value, json};
 
 use super::round::{Report, Row, SplitReport};
 use crate::style;
-
-/// The columns, and whether they hold numbers.
-const COLUMNS: [(&str, bool); 12] = [
-    ("split", false),
-    ("variant", false),
-    ("configured", true),
-    ("observed", true),
-    ("difference", true),
-    ("within 4 sigma", false),
-    ("requests", true),
-    ("2xx", true),
-    ("4xx", true),
-    ("5xx", true),
-    ("p50", true),
-    ("p95", true),
-];
+use crate::table::{Table, numbers, words};
+use crate::text::thousands;
 
 /// Writes the table, and under it what there is to say about the splits.
 pub(super) fn show(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(COLUMNS.map(|(name, _)| name));
-    let mut wrong = Vec::new();
+    let mut table = Table::new([
+        words("split"),
+        words("variant"),
+        numbers("configured"),
+        numbers("observed"),
+        numbers("difference"),
+        words("within 4 sigma"),
+        numbers("requests"),
+        numbers("2xx"),
+        numbers("4xx"),
+        numbers("5xx"),
+        numbers("p50"),
+        numbers("p95"),
+    ]);
     for split in &report.splits {
         for (index, row) in split.variants.iter().enumerate() {
             // The name of the split stands once, so that one sees where the next begins.
             let name = if index == 0 { split.name.as_str() } else { "" };
-            table.add_row(cells(name, row));
-            wrong.push(row.within == Some(false));
+            let style = if row.within == Some(false) { style::ERROR } else { Style::new() };
+            table.styled_row(style, cells(name, row));
         }
     }
-    for (column, (_, is_number)) in table.column_iter_mut().zip(COLUMNS) {
-        column.set_padding((0, 2));
-        if is_number {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    if !wrong.is_empty() {
-        for (line, text) in table.lines().enumerate() {
-            let text = text.trim_end();
-            match line.checked_sub(1).and_then(|row| wrong.get(row)) {
-                None => writeln!(out, "{}", style::strong(text))?,
-                Some(true) => writeln!(out, "{}", style::error(text))?,
-                Some(false) => writeln!(out, "{text}")?,
-            }
-        }
+    if report.splits.iter().any(|split| !split.variants.is_empty()) {
+        table.show(0, out)?;
     }
     for SplitReport { name, note, failed, .. } in &report.splits {
         match note {
@@ -117,20 +100,6 @@ fn signed_percent(difference: f64) -> String {
 /// Envoy's histograms hold whole milliseconds.
 fn milliseconds(value: f64) -> String {
     if value < 0.5 { "<1 ms".to_owned() } else { format!("{value:.0} ms") }
-}
-
-/// `12,345`.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        let left = digits.len().saturating_sub(index);
-        if index > 0 && left.is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// The report for programs.
@@ -233,7 +202,6 @@ checkout  stable       95.00%    94.87%      -0.13%  yes                9,487  9
 
     #[test]
     fn numbers_are_written_for_people() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(
             [0.5, 0.0001, 0.000_001, 0.999_999, 1.0, 0.0].map(percent),
             ["50.00%", "0.01%", "0.0001%", "99.9999%", "100.00%", "0.00%"]

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::Format;
 use crate::moment::{Moment, Period};
 use crate::style;
+use crate::table::{Table, numbers, words};
 use crate::text::{percent, write_json};
 
 /// More rows than this are a mistake in `--every`.
@@ -115,22 +116,13 @@ impl<'p> Course<'p> {
     }
 
     fn show_split(&self, split: &SplitPlan, out: &mut dyn Write) -> io::Result<()> {
-        let time_width = self.moments().map(|at| Moment(at).to_string().len()).max().unwrap_or(0);
-        // The widest share is `33.3333%`.
-        let widths: Vec<usize> = split.variants.iter().map(|v| v.name.len().max(8)).collect();
-        let mut head = format!("  {:time_width$}", "time");
-        for (variant, width) in split.variants.iter().zip(&widths) {
-            head.push_str(&format!("  {:>width$}", variant.name));
-        }
-        writeln!(out, "{}", style::faint(head))?;
+        let variants = split.variants.iter().map(|variant| numbers(&variant.name));
+        let mut table = Table::new([words("time")].into_iter().chain(variants));
         for at in self.moments() {
-            write!(out, "  {:time_width$}", Moment(at).to_string())?;
-            for (share, width) in shares(split, at).into_iter().zip(&widths) {
-                write!(out, "  {:>width$}", percent(share))?;
-            }
-            writeln!(out)?;
+            let shares = shares(split, at).into_iter().map(percent);
+            table.row([Moment(at).to_string()].into_iter().chain(shares));
         }
-        Ok(())
+        table.show(2, out)
     }
 
     fn to_json(&self) -> Value {

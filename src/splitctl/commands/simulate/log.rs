@@ -12,6 +12,7 @@ use crate::cli::Format;
 use crate::keys::Lines;
 use crate::moment::Moment;
 use crate::style;
+use crate::table::{Table, numbers, words};
 use crate::text::{percent, plural, thousands};
 
 /// Whether a request meets a split.
@@ -199,27 +200,18 @@ impl Totals<'_> {
             .wanted
             .iter()
             .filter_map(|index| Some((self.plan.splits.get(*index)?, self.met.get(*index)?)));
-        let mut rows: Vec<(String, u64, String)> = chosen
-            .map(|(split, counts)| {
-                let names = split.variants.iter().map(|v| v.name.as_str()).chain(["unknown"]);
-                let parts = names.zip(counts).filter(|(_, count)| **count > 0);
-                let parts: Vec<String> =
-                    parts.map(|(name, count)| format!("{name} {}", thousands(*count))).collect();
-                (split.name.clone(), counts.iter().sum(), parts.join(", "))
-            })
-            .collect();
-        rows.push(("no split".to_owned(), self.unsplit, String::new()));
-        let name_width = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
-        let count_width =
-            rows.iter().map(|(_, n, _)| thousands(*n).len()).max().unwrap_or_default();
-        for (name, count, parts) in rows {
-            let row = format!(
-                "  {name:name_width$}  {:>count_width$}  {:>8}  {parts}",
-                thousands(count),
-                share(count)
-            );
-            writeln!(out, "{}", row.trim_end())?;
+        let mut table = Table::new([words(""), numbers(""), numbers(""), words("")]);
+        for (split, counts) in chosen {
+            let names = split.variants.iter().map(|v| v.name.as_str()).chain(["unknown"]);
+            let parts = names.zip(counts).filter(|(_, count)| **count > 0);
+            let parts: Vec<String> =
+                parts.map(|(name, count)| format!("{name} {}", thousands(*count))).collect();
+            let count = counts.iter().sum();
+            table.row([split.name.clone(), thousands(count), share(count), parts.join(", ")]);
         }
+        let (none, count) = ("no split".to_owned(), self.unsplit);
+        table.row([none, thousands(count), share(count), String::new()]);
+        table.show(2, out)?;
         if self.unreadable > 0 {
             let note = style::warning("note");
             writeln!(out, "{note}: {} cannot be read", plural(self.unreadable, "line"))?;

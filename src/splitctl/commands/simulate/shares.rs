@@ -14,6 +14,7 @@ use crate::outcome::Outcome;
 use crate::population::{Population, admitting, for_each};
 use crate::statistics::{ChiSquare, chi_square_test, interval};
 use crate::style;
+use crate::table::{Table, numbers, words};
 use crate::text::{percent, plural, thousands, write_json};
 
 /// Less likely than this is not by chance.
@@ -166,37 +167,27 @@ impl SplitShares {
     }
 
     fn show_variants(&self, weighed: u64, out: &mut dyn Write) -> io::Result<()> {
-        let rows: Vec<[String; 5]> = self
-            .variants
-            .iter()
-            .map(|variant| {
-                let share = variant.users as f64 / weighed as f64;
-                let (low, high) = interval(variant.users, weighed);
-                [
-                    variant.name.clone(),
-                    percent(self.configured(variant)),
-                    format!("{:.2}%", share * 100.0),
-                    format!("{:.2}% to {:.2}%", low * 100.0, high * 100.0),
-                    thousands(variant.users),
-                ]
-            })
-            .collect();
-        let heads = ["variant", "configured", "observed", "95% interval", "users"];
-        let width = |column: usize| {
-            let cells = rows.iter().filter_map(|row| row.get(column)).map(String::len);
-            cells.chain(heads.get(column).map(|head| head.len())).max().unwrap_or_default()
-        };
-        let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(width);
-        let line = |[name, configured, observed, interval, users]: [&str; 5]| {
-            format!("  {name:a$}  {configured:>b$}  {observed:>c$}  {interval:>d$}  {users:>e$}")
-        };
-        writeln!(out, "{}", style::faint(line(heads)))?;
-        for (row, variant) in rows.iter().zip(&self.variants) {
-            let bar = bar(variant.users as f64 / weighed as f64);
-            let row = format!("{}  {bar}", line(row.each_ref().map(String::as_str)));
-            writeln!(out, "{}", row.trim_end())?;
+        let mut table = Table::new([
+            words("variant"),
+            numbers("configured"),
+            numbers("observed"),
+            numbers("95% interval"),
+            numbers("users"),
+            words(""),
+        ]);
+        for variant in &self.variants {
+            let share = variant.users as f64 / weighed as f64;
+            let (low, high) = interval(variant.users, weighed);
+            table.row([
+                variant.name.clone(),
+                percent(self.configured(variant)),
+                format!("{:.2}%", share * 100.0),
+                format!("{:.2}% to {:.2}%", low * 100.0, high * 100.0),
+                thousands(variant.users),
+                bar(share),
+            ]);
         }
-        Ok(())
+        table.show(2, out)
     }
 
     /// Those whom the weights did not serve.
