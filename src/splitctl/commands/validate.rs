@@ -184,18 +184,54 @@ mod tests {
         let (outcome, out, err) =
             validate(&[("a.yaml", BAD), ("b.json", GOOD), ("no", "")], Format::Json);
         assert_eq!((outcome, err.as_str()), (Outcome::NoAnswer, ""));
-        let json: Value = serde_json::from_str(&out).unwrap();
-        assert_eq!(json["ok"], false);
-        let first = &json["files"][0]["diagnostics"][0];
-        assert_eq!(
-            (first["code"].as_str(), first["line"].as_u64()),
-            (Some("unsupported_version"), Some(1))
-        );
-        assert_eq!(
-            (json["files"][1]["ok"].as_bool(), json["files"][1]["splits"].as_u64()),
-            (Some(true), Some(0))
-        );
-        assert_eq!(json["files"][1]["metrics"], 3);
-        assert_eq!(json["files"][2]["error"], "cannot read `no`: no such file or directory");
+        insta::assert_snapshot!(out, @r#"
+        {
+          "files": [
+            {
+              "carrier": null,
+              "diagnostics": [
+                {
+                  "code": "unsupported_version",
+                  "column": 10,
+                  "help": "this release reads `version: 1`",
+                  "line": 1,
+                  "message": "version `2` is not known",
+                  "path": "version",
+                  "severity": "error"
+                },
+                {
+                  "code": "unknown_field",
+                  "column": 1,
+                  "help": "did you mean `kill`?",
+                  "line": 3,
+                  "message": "unknown field `kil`",
+                  "path": "kil",
+                  "severity": "error"
+                }
+              ],
+              "file": "a.yaml",
+              "metrics": null,
+              "ok": false,
+              "policy": null,
+              "splits": null
+            },
+            {
+              "carrier": null,
+              "diagnostics": [],
+              "file": "b.json",
+              "metrics": 3,
+              "ok": true,
+              "policy": "bb2d4e67199ea",
+              "splits": 0
+            },
+            {
+              "error": "cannot read `no`: no such file or directory",
+              "file": "no",
+              "ok": false
+            }
+          ],
+          "ok": false
+        }
+        "#);
     }
 }

@@ -196,8 +196,58 @@ checkout  stable       95.00%    94.87%      -0.13%  yes                9,487  9
             variants: vec![row("a", 0.5, 9_000, false), row("b", 0.5, 1_000, false)],
         };
         let json = to_json(&Report { splits: vec![split] });
-        assert_eq!(json["ok"], false);
-        assert_eq!(json["splits"][0]["variants"][1]["responses"]["2xx"], 1_000);
+        insta::assert_snapshot!(format!("{json:#}"), @r#"
+        {
+          "ok": false,
+          "splits": [
+            {
+              "failed": false,
+              "note": null,
+              "split": "s",
+              "variants": [
+                {
+                  "cluster": "a-cluster",
+                  "configured": 0.5,
+                  "difference": 0.4,
+                  "observed": 0.9,
+                  "p50_milliseconds": 0.0,
+                  "p95_milliseconds": 3.2,
+                  "requests": 9000,
+                  "responses": {
+                    "1xx": 0,
+                    "2xx": 9000,
+                    "3xx": 0,
+                    "4xx": 0,
+                    "5xx": 0,
+                    "none": 0
+                  },
+                  "variant": "a",
+                  "within_4_sigma": false
+                },
+                {
+                  "cluster": "b-cluster",
+                  "configured": 0.5,
+                  "difference": -0.4,
+                  "observed": 0.1,
+                  "p50_milliseconds": 0.0,
+                  "p95_milliseconds": 3.2,
+                  "requests": 1000,
+                  "responses": {
+                    "1xx": 0,
+                    "2xx": 1000,
+                    "3xx": 0,
+                    "4xx": 0,
+                    "5xx": 0,
+                    "none": 0
+                  },
+                  "variant": "b",
+                  "within_4_sigma": false
+                }
+              ]
+            }
+          ]
+        }
+        "#);
     }
 
     #[test]
