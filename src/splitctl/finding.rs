@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use engine::policy::{Code, Diagnostic, Severity};
-use serde_json::json;
+use serde::Serialize;
 
 use crate::source::{Part, Place, Places, Source, Syntax};
 use crate::style;
@@ -33,6 +33,18 @@ pub struct Finding {
     pub message: String,
     /// What to do about it.
     pub help: Option<String>,
+}
+
+/// A finding as programs see it.
+#[derive(Debug, Serialize)]
+pub struct FindingReport<'f> {
+    code: &'static str,
+    severity: &'static str,
+    path: &'f str,
+    line: Option<usize>,
+    column: Option<usize>,
+    message: &'f str,
+    help: Option<&'f str>,
 }
 
 impl Finding {
@@ -104,16 +116,16 @@ impl Finding {
     }
 
     /// The same for programs.
-    pub fn to_json(&self) -> serde_json::Value {
-        json!({
-            "code": self.code,
-            "severity": self.severity.as_str(),
-            "path": self.path,
-            "line": self.place.map(|place| place.line),
-            "column": self.place.map(|place| place.column),
-            "message": self.message,
-            "help": self.help,
-        })
+    pub fn report(&self) -> FindingReport<'_> {
+        FindingReport {
+            code: self.code,
+            severity: self.severity.as_str(),
+            path: &self.path,
+            line: self.place.map(|place| place.line),
+            column: self.place.map(|place| place.column),
+            message: &self.message,
+            help: self.help.as_deref(),
+        }
     }
 }
 

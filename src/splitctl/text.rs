@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 /// With a comma between thousands: `1,234,567`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
@@ -36,12 +38,13 @@ pub fn harmless(text: &str) -> String {
 
 /// Writes a JSON document on lines of its own.
 ///
-/// Not straight into the stream: serde_json hides that its reader has gone, which is no error.
+/// Not straight into the stream: serde_json hides that its reader has gone, which is no error. Fields are in the order
+/// of their names.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_json(out: &mut dyn Write, value: &serde_json::Value) -> io::Result<()> {
-    writeln!(out, "{value:#}")
+pub fn write_json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    writeln!(out, "{:#}", serde_json::to_value(value)?)
 }
 
 /// A share as percent, with at most four decimals: `5.5%`.

@@ -6,13 +6,14 @@ use std::io::{self, Write};
 
 use anyhow::bail;
 use engine::policy::Severity;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::cli::Format;
 use crate::console::Console;
 use crate::outcome::Outcome;
 use crate::style;
 use crate::table::{Table, words};
+use crate::text::write_json;
 use entries::{Entry, Example};
 #[cfg(test)]
 pub(crate) use entries::{Entry as CodeEntry, all as all_entries};
@@ -51,9 +52,8 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     }
     match (args.format, asked) {
         (Format::Json, _) => {
-            let list: Vec<Value> = shown.into_iter().map(to_json).collect();
-            serde_json::to_writer_pretty(&mut *console.out, &list)?;
-            writeln!(console.out)?;
+            let list: Vec<EntryReport> = shown.into_iter().map(EntryReport::new).collect();
+            write_json(console.out, &list)?;
         }
         (Format::Human, Some(_)) => shown.into_iter().try_for_each(|e| explain(e, console.out))?,
         (Format::Human, None) => list(&shown, console.out)?,
@@ -93,19 +93,38 @@ fn explain(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
     text.lines().try_for_each(|line| writeln!(out, "  {line}"))
 }
 
-fn to_json(entry: &Entry) -> Value {
-    let (place, text) = match entry.example {
-        Example::Policy(text) => ("policy", text),
-        Example::Split(text) => ("split", text),
-        Example::File(text) => ("file", text),
-    };
-    json!({
-        "code": entry.code,
-        "severity": entry.severity.as_str(),
-        "meaning": entry.meaning,
-        "explanation": entry.explanation,
-        "example": {"in": place, "text": text},
-    })
+/// A code for programs.
+#[derive(Debug, Serialize)]
+struct EntryReport {
+    code: &'static str,
+    severity: &'static str,
+    meaning: &'static str,
+    explanation: &'static str,
+    example: ExampleReport,
+}
+
+#[derive(Debug, Serialize)]
+struct ExampleReport {
+    #[serde(rename = "in")]
+    place: &'static str,
+    text: &'static str,
+}
+
+impl EntryReport {
+    fn new(entry: &Entry) -> Self {
+        let (place, text) = match entry.example {
+            Example::Policy(text) => ("policy", text),
+            Example::Split(text) => ("split", text),
+            Example::File(text) => ("file", text),
+        };
+        Self {
+            code: entry.code,
+            severity: entry.severity.as_str(),
+            meaning: entry.meaning,
+            explanation: entry.explanation,
+            example: ExampleReport { place, text },
+        }
+    }
 }
 
 #[cfg(test)]

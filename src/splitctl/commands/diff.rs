@@ -1,6 +1,7 @@
 //! `splitctl diff`: what a change of a policy means for users, before it is shipped.
 
 mod changes;
+mod json;
 mod moves;
 mod pairs;
 mod reshuffle;

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::cli::Format;
 use crate::console::Console;
@@ -118,9 +118,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     let days = args.traffic_per_day.map(|traffic| answer.total.div_ceil(traffic));
     match args.format {
         Format::Human => show(&question, &answer, args.traffic_per_day.zip(days), console)?,
-        Format::Json => {
-            write_json(console.out, &to_json(&question, &answer, days))?;
-        }
+        Format::Json => write_json(console.out, &report(&question, &answer, days))?,
     }
     Ok(Outcome::Fine)
 }
@@ -248,19 +246,37 @@ fn show(
     Ok(())
 }
 
-fn to_json(question: &Question, answer: &Answer, days: Option<u64>) -> Value {
-    let variants = answer.users.iter().zip(&question.weights);
-    let variants = variants.map(|(users, weight)| json!({"weight": weight, "users": users}));
-    json!({
-        "baseline_rate": question.rate,
-        "variant_rate": question.changed,
-        "power": question.power,
-        "alpha": question.alpha,
-        "variants": variants.collect::<Vec<_>>(),
-        "users": answer.total,
-        "days": days,
-        "rough": answer.rough,
-    })
+/// The answer for programs.
+#[derive(Debug, Serialize)]
+struct Report {
+    baseline_rate: f64,
+    variant_rate: f64,
+    power: f64,
+    alpha: f64,
+    variants: Vec<VariantReport>,
+    users: u64,
+    days: Option<u64>,
+    rough: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct VariantReport {
+    weight: f64,
+    users: u64,
+}
+
+fn report(question: &Question, answer: &Answer, days: Option<u64>) -> Report {
+    let variants = question.weights.iter().zip(&answer.users);
+    Report {
+        baseline_rate: question.rate,
+        variant_rate: question.changed,
+        power: question.power,
+        alpha: question.alpha,
+        variants: variants.map(|(&weight, &users)| VariantReport { weight, users }).collect(),
+        users: answer.total,
+        days,
+        rough: answer.rough,
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! `splitctl simulate`: what a policy does to many users, over time, or to the requests of an access log.
 
 mod course;
+mod json;
 mod log;
 mod log_line;
 mod shares;

@@ -3,14 +3,16 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::cli::Format;
 use crate::console::Console;
+use crate::finding::{Finding, FindingReport};
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::source::Unreadable;
 use crate::style;
+use crate::text::write_json;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,10 +47,9 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     match args.format {
         Format::Human => results.iter().try_for_each(|result| show(result, console))?,
         Format::Json => {
-            let files: Vec<Value> = results.iter().map(to_json).collect();
             let ok = results.iter().all(|result| outcome(result) == Outcome::Fine);
-            serde_json::to_writer_pretty(&mut *console.out, &json!({"ok": ok, "files": files}))?;
-            writeln!(console.out)?;
+            let files = results.iter().map(file_report).collect();
+            write_json(console.out, &Report { ok, files })?;
         }
     }
     Ok(results.iter().map(outcome).max().unwrap_or(Outcome::Fine))
@@ -103,23 +104,51 @@ pub(crate) fn describe(valid: &Valid) -> String {
     format!("{splits}, policy {}", valid.hash_text())
 }
 
-fn to_json(result: &Result<PolicyFile, Unreadable>) -> Value {
+/// The answer for programs.
+#[derive(Debug, Serialize)]
+struct Report<'r> {
+    ok: bool,
+    files: Vec<FileReport<'r>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum FileReport<'r> {
+    Checked {
+        file: &'r str,
+        carrier: Option<&'r str>,
+        ok: bool,
+        splits: Option<usize>,
+        policy: Option<String>,
+        metrics: Option<usize>,
+        diagnostics: Vec<FindingReport<'r>>,
+    },
+    Unreadable {
+        file: &'r str,
+        ok: bool,
+        error: String,
+    },
+}
+
+fn file_report(result: &Result<PolicyFile, Unreadable>) -> FileReport<'_> {
     match result {
         Ok(file) => {
             let valid = file.valid.as_ref();
-            json!({
-                "file": file.source.name,
-                "carrier": file.carrier,
-                "ok": valid.is_some(),
-                "splits": valid.map(|valid| valid.policy.splits.len()),
-                "policy": valid.map(Valid::hash_text),
-                "metrics": valid.map(Valid::metrics),
-                "diagnostics": file.findings.iter().map(|finding| finding.to_json()).collect::<Vec<_>>(),
-            })
+            FileReport::Checked {
+                file: &file.source.name,
+                carrier: file.carrier.as_deref(),
+                ok: valid.is_some(),
+                splits: valid.map(|valid| valid.policy.splits.len()),
+                policy: valid.map(Valid::hash_text),
+                metrics: valid.map(Valid::metrics),
+                diagnostics: file.findings.iter().map(Finding::report).collect(),
+            }
         }
-        Err(unreadable) => {
-            json!({"file": unreadable.name(), "ok": false, "error": unreadable.to_string()})
-        }
+        Err(unreadable) => FileReport::Unreadable {
+            file: unreadable.name(),
+            ok: false,
+            error: unreadable.to_string(),
+        },
     }
 }
 

@@ -1,17 +1,16 @@
-//! The report, for people and for programs.
+//! The report for people.
 
 use std::io::{self, Write};
 
-use engine::policy::Value as PolicyValue;
-use serde_json::{Value, json};
+use engine::policy::Value;
 
 use super::changes::{self, Change};
+use super::json::ReportJson;
 use super::moves::Moves;
 use super::reshuffle::Reshuffle;
 use super::steps::Step;
 use super::{Kind, Report, SplitReport};
 use crate::cli::Format;
-use crate::source::to_json;
 use crate::style;
 use crate::table::{Table, numbers, words};
 use crate::text::{decimals, harmless, percent, plural, thousands, write_json};
@@ -23,7 +22,7 @@ impl Report<'_> {
     /// Writes it.
     pub(super) fn show(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
         if format == Format::Json {
-            return write_json(out, &self.to_json());
+            return write_json(out, &ReportJson::new(self));
         }
         let at = self.at.map(|at| format!(" at {at}")).unwrap_or_default();
         writeln!(out, "{}{at}", style::strong(format!("{} -> {}", self.old, self.new)))?;
@@ -78,18 +77,6 @@ impl Report<'_> {
         }
         Ok(())
     }
-
-    fn to_json(&self) -> Value {
-        let is_fine = self.outcome() == crate::Outcome::Fine;
-        json!({
-            "ok": is_fine,
-            "users": self.users,
-            "at": self.at.map(|at| at.to_string()),
-            "changes": self.changes.iter().map(change_to_json).collect::<Vec<_>>(),
-            "reshuffles": self.reshuffles.iter().map(reshuffle_to_json).collect::<Vec<_>>(),
-            "splits": self.splits.iter().map(SplitReport::to_json).collect::<Vec<_>>(),
-        })
-    }
 }
 
 impl SplitReport {
@@ -132,41 +119,6 @@ impl SplitReport {
         )?;
         show_matrix(moves, out)
     }
-
-    fn to_json(&self) -> Value {
-        let (kind, from) = match &self.kind {
-            Kind::Added => ("added", None),
-            Kind::Removed => ("removed", None),
-            Kind::Renamed { from } => ("renamed", Some(from)),
-            Kind::Kept => ("kept", None),
-        };
-        let moves = self.moves.as_ref().map(|moves| {
-            json!({
-                "moved": moves.moved(),
-                "minimum": moves.minimum(),
-                "from": moves.from,
-                "to": moves.to,
-                "matrix": moves.counts,
-            })
-        });
-        let step = |step: &Step| {
-            json!({
-                "variant": step.variant,
-                "from": step.from,
-                "to": step.to,
-                "at": step.at.map(|at| at.to_string()),
-            })
-        };
-        json!({
-            "name": self.name,
-            "kind": kind,
-            "renamed_from": from,
-            "changes": self.changes.iter().map(change_to_json).collect::<Vec<_>>(),
-            "reshuffles": self.reshuffles.iter().map(reshuffle_to_json).collect::<Vec<_>>(),
-            "moves": moves,
-            "too_large_steps": self.steps.iter().map(step).collect::<Vec<_>>(),
-        })
-    }
 }
 
 fn show_changes(changes: &[Change], out: &mut dyn Write) -> io::Result<()> {
@@ -187,7 +139,7 @@ fn show_changes(changes: &[Change], out: &mut dyn Write) -> io::Result<()> {
     table.show(2, out)
 }
 
-fn shown(value: &PolicyValue) -> String {
+fn shown(value: &Value) -> String {
     let words = harmless(&changes::words(value));
     let mut text: String = words.chars().take(VALUE).collect();
     if words.chars().nth(VALUE).is_some() {
@@ -227,20 +179,4 @@ fn show_matrix(moves: &Moves, out: &mut dyn Write) -> io::Result<()> {
         table.row([name.clone()].into_iter().chain(counts.map(thousands)));
     }
     table.show(4, out)
-}
-
-fn change_to_json(change: &Change) -> Value {
-    let value = |value: &Option<PolicyValue>| match value {
-        Some(value) => to_json(value)
-            .ok()
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or(Value::Null),
-        None => Value::Null,
-    };
-    json!({"field": change.field, "from": value(&change.from), "to": value(&change.to)})
-}
-
-fn reshuffle_to_json(reshuffle: &Reshuffle) -> Value {
-    let Reshuffle { kind, message, help } = reshuffle;
-    json!({"kind": kind, "message": message, "help": help})
 }

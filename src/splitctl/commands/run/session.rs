@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use engine::plan::Plan;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
+use serde::Serialize;
 
 use super::prometheus::Prometheus;
 use super::round::{self, Report};
-use super::table;
+use super::table::{self, SplitJson};
 use super::tries::{self, Try};
 use super::watch::Watch;
 use crate::cli::Format;
@@ -23,6 +23,7 @@ use crate::lab::{Lab, Stop, Update};
 use crate::policy_file::{PolicyFile, Valid};
 use crate::source::to_json;
 use crate::style;
+use crate::text::write_json;
 
 /// A running lab and whom it tells about it. Everything it says for people ends with an empty line.
 pub(super) struct Session<'a, 'c> {
@@ -34,6 +35,17 @@ pub(super) struct Session<'a, 'c> {
     /// What there was to try when it was last shown.
     tries: Vec<Try>,
     prometheus: Option<Prometheus>,
+}
+
+/// What a round has shown, for programs.
+#[derive(Debug, Serialize)]
+struct Answer<'r> {
+    ok: bool,
+    policy: String,
+    users: usize,
+    listener: String,
+    splits: Vec<SplitJson<'r>>,
+    tries: &'r [Try],
 }
 
 impl<'a, 'c> Session<'a, 'c> {
@@ -162,17 +174,15 @@ impl<'a, 'c> Session<'a, 'c> {
                 }
             }
             Format::Json => {
-                let mut json = table::to_json(&report);
-                if let Some(fields) = json.as_object_mut() {
-                    let tries: Vec<_> = tries.iter().map(Try::to_json).collect();
-                    fields.insert("ok".to_owned(), json!(fine));
-                    fields.insert("policy".to_owned(), json!(valid.hash_text()));
-                    fields.insert("users".to_owned(), json!(self.users));
-                    fields.insert("listener".to_owned(), json!(self.lab.listener().to_string()));
-                    fields.insert("tries".to_owned(), json!(tries));
-                }
-                serde_json::to_writer_pretty(&mut *self.console.out, &json)?;
-                writeln!(self.console.out)?;
+                let answer = Answer {
+                    ok: fine,
+                    policy: valid.hash_text(),
+                    users: self.users,
+                    listener: self.lab.listener().to_string(),
+                    splits: table::to_json(&report),
+                    tries: &tries,
+                };
+                write_json(self.console.out, &answer)?;
             }
         }
         self.console.out.flush()?;

@@ -1,10 +1,11 @@
 //! A report as a table for people, and as JSON.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use anstyle::Style;
 use engine::metrics::Class;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::round::{Report, Row, SplitReport};
 use crate::style;
@@ -102,40 +103,68 @@ fn milliseconds(value: f64) -> String {
     if value < 0.5 { "<1 ms".to_owned() } else { format!("{value:.0} ms") }
 }
 
-/// The report for programs.
-pub(super) fn to_json(report: &Report) -> Value {
-    let splits: Vec<Value> = report.splits.iter().map(split_to_json).collect();
-    json!({"ok": report.is_fine(), "splits": splits})
+/// A split for programs.
+#[derive(Debug, Serialize)]
+pub(super) struct SplitJson<'r> {
+    split: &'r str,
+    note: Option<&'r str>,
+    failed: bool,
+    variants: Vec<VariantJson<'r>>,
 }
 
-fn split_to_json(split: &SplitReport) -> Value {
-    let variants: Vec<Value> = split
-        .variants
-        .iter()
-        .map(|row| {
-            let classes = Class::ALL.iter().zip(row.responses);
-            let responses: serde_json::Map<String, Value> =
-                classes.map(|((_, name), count)| ((*name).to_owned(), json!(count))).collect();
-            json!({
-                "variant": row.variant,
-                "cluster": row.cluster,
-                "configured": row.configured,
-                "observed": row.observed,
-                "difference": row.observed.map(|observed| observed - row.configured),
-                "within_4_sigma": row.within,
-                "requests": row.requests,
-                "responses": responses,
-                "p50_milliseconds": row.p50,
-                "p95_milliseconds": row.p95,
-            })
-        })
-        .collect();
-    json!({"split": split.name, "note": split.note, "failed": split.failed, "variants": variants})
+#[derive(Debug, Serialize)]
+struct VariantJson<'r> {
+    variant: &'r str,
+    cluster: Option<&'r str>,
+    configured: f64,
+    observed: Option<f64>,
+    difference: Option<f64>,
+    within_4_sigma: Option<bool>,
+    requests: u64,
+    /// By class.
+    responses: BTreeMap<&'static str, u64>,
+    p50_milliseconds: Option<f64>,
+    p95_milliseconds: Option<f64>,
+}
+
+/// The report for programs.
+pub(super) fn to_json(report: &Report) -> Vec<SplitJson<'_>> {
+    report.splits.iter().map(SplitJson::new).collect()
+}
+
+impl<'r> SplitJson<'r> {
+    fn new(split: &'r SplitReport) -> Self {
+        Self {
+            split: &split.name,
+            note: split.note.as_deref(),
+            failed: split.failed,
+            variants: split.variants.iter().map(VariantJson::new).collect(),
+        }
+    }
+}
+
+impl<'r> VariantJson<'r> {
+    fn new(row: &'r Row) -> Self {
+        let classes = Class::ALL.iter().zip(row.responses);
+        Self {
+            variant: &row.variant,
+            cluster: row.cluster.as_deref(),
+            configured: row.configured,
+            observed: row.observed,
+            difference: row.observed.map(|observed| observed - row.configured),
+            within_4_sigma: row.within,
+            requests: row.requests,
+            responses: classes.map(|((_, name), count)| (*name, count)).collect(),
+            p50_milliseconds: row.p50,
+            p95_milliseconds: row.p95,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::write_json;
 
     fn row(variant: &str, configured: f64, requests: u64, within: bool) -> Row {
         Row {
@@ -195,58 +224,58 @@ checkout  stable       95.00%    94.87%      -0.13%  yes                9,487  9
             failed: false,
             variants: vec![row("a", 0.5, 9_000, false), row("b", 0.5, 1_000, false)],
         };
-        let json = to_json(&Report { splits: vec![split] });
-        insta::assert_snapshot!(format!("{json:#}"), @r#"
-        {
-          "ok": false,
-          "splits": [
-            {
-              "failed": false,
-              "note": null,
-              "split": "s",
-              "variants": [
-                {
-                  "cluster": "a-cluster",
-                  "configured": 0.5,
-                  "difference": 0.4,
-                  "observed": 0.9,
-                  "p50_milliseconds": 0.0,
-                  "p95_milliseconds": 3.2,
-                  "requests": 9000,
-                  "responses": {
-                    "1xx": 0,
-                    "2xx": 9000,
-                    "3xx": 0,
-                    "4xx": 0,
-                    "5xx": 0,
-                    "none": 0
-                  },
-                  "variant": "a",
-                  "within_4_sigma": false
+        let report = Report { splits: vec![split] };
+        assert!(!report.is_fine());
+        let mut json = Vec::new();
+        write_json(&mut json, &to_json(&report)).unwrap();
+        insta::assert_snapshot!(String::from_utf8(json).unwrap(), @r#"
+        [
+          {
+            "failed": false,
+            "note": null,
+            "split": "s",
+            "variants": [
+              {
+                "cluster": "a-cluster",
+                "configured": 0.5,
+                "difference": 0.4,
+                "observed": 0.9,
+                "p50_milliseconds": 0.0,
+                "p95_milliseconds": 3.2,
+                "requests": 9000,
+                "responses": {
+                  "1xx": 0,
+                  "2xx": 9000,
+                  "3xx": 0,
+                  "4xx": 0,
+                  "5xx": 0,
+                  "none": 0
                 },
-                {
-                  "cluster": "b-cluster",
-                  "configured": 0.5,
-                  "difference": -0.4,
-                  "observed": 0.1,
-                  "p50_milliseconds": 0.0,
-                  "p95_milliseconds": 3.2,
-                  "requests": 1000,
-                  "responses": {
-                    "1xx": 0,
-                    "2xx": 1000,
-                    "3xx": 0,
-                    "4xx": 0,
-                    "5xx": 0,
-                    "none": 0
-                  },
-                  "variant": "b",
-                  "within_4_sigma": false
-                }
-              ]
-            }
-          ]
-        }
+                "variant": "a",
+                "within_4_sigma": false
+              },
+              {
+                "cluster": "b-cluster",
+                "configured": 0.5,
+                "difference": -0.4,
+                "observed": 0.1,
+                "p50_milliseconds": 0.0,
+                "p95_milliseconds": 3.2,
+                "requests": 1000,
+                "responses": {
+                  "1xx": 0,
+                  "2xx": 1000,
+                  "3xx": 0,
+                  "4xx": 0,
+                  "5xx": 0,
+                  "none": 0
+                },
+                "variant": "b",
+                "within_4_sigma": false
+              }
+            ]
+          }
+        ]
         "#);
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use anyhow::Result;
 use engine::decision::{Decision, Reason};
 use engine::plan::Plan;
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::sample::{self, Sample, cluster_of, decide, user};
 use crate::lab::{Lab, Request};
@@ -14,7 +14,7 @@ use crate::lab::{Lab, Request};
 const USERS: usize = 100_000;
 
 /// A request and what comes of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Try {
     /// What it shows.
     pub(super) what: String,
@@ -30,10 +30,6 @@ impl Try {
     /// Whether Envoy did what the engine said.
     pub(super) fn is_fine(&self) -> bool {
         self.expected == self.answered
-    }
-
-    pub(super) fn to_json(&self) -> Value {
-        json!({"what": self.what, "curl": self.curl, "expected": self.expected, "answered": self.answered})
     }
 }
 

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use anyhow::{Result, bail};
 use engine::plan::{Plan, SplitPlan};
 use engine::policy::Ramp;
-use serde_json::{Value, json};
 
+use super::json;
 use crate::cli::Format;
 use crate::moment::{Moment, Period};
 use crate::style;
@@ -125,21 +125,17 @@ impl<'p> Course<'p> {
         table.show(2, out)
     }
 
-    fn to_json(&self) -> Value {
+    fn to_json(&self) -> json::Course<'_> {
         let splits = self.splits.iter().map(|split| {
             let points = self.moments().map(|at| {
                 let named = split.variants.iter().zip(shares(split, at));
-                let shares: Vec<Value> =
-                    named.map(|(v, share)| json!({"name": v.name, "share": share})).collect();
-                json!({"time": Moment(at).to_string(), "variants": shares})
+                let variants = named.map(|(v, share)| json::Share { name: &v.name, share });
+                json::Point { time: Moment(at), variants: variants.collect() }
             });
-            json!({"name": split.name, "points": points.collect::<Vec<_>>()})
+            json::SplitCourse { name: &split.name, points: points.collect() }
         });
-        json!({
-            "from": Moment(self.from).to_string(),
-            "to": Moment(self.to).to_string(),
-            "splits": splits.collect::<Vec<_>>(),
-        })
+        let (from, to) = (Moment(self.from), Moment(self.to));
+        json::Course { from, to, splits: splits.collect() }
     }
 }
 

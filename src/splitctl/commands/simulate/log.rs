@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, Write};
 use anyhow::Result;
 use engine::decision::{Context, Decision, Explanation, Reason, Step};
 use engine::plan::Plan;
-use serde_json::{Value, json};
 
+use super::json;
 use super::log_line::Logged;
 use crate::cli::Format;
 use crate::keys::Lines;
@@ -66,6 +66,7 @@ pub(super) fn run(
             Format::Human => totals.show_line(log.number(), logged.as_ref(), met, &mut out)?,
             Format::Json => {
                 let line = totals.line_to_json(log.number(), logged.as_ref(), met);
+                let line = serde_json::to_value(line)?;
                 write!(out, "{}\n    {line}", if first { "" } else { "," })?;
             }
         }
@@ -73,7 +74,7 @@ pub(super) fn run(
     match format {
         Format::Human => totals.show(log.name(), &mut out)?,
         Format::Json => {
-            let rest = format!("{:#}", totals.to_json());
+            let rest = format!("{:#}", serde_json::to_value(totals.to_json())?);
             let rest = rest.strip_prefix('{').unwrap_or(&rest);
             writeln!(out, "\n  ],{rest}")?;
         }
@@ -182,13 +183,17 @@ impl Totals<'_> {
         writeln!(out, "{number:>6}  {request}  {}", style::strong(splits.join(", ")))
     }
 
-    fn line_to_json(&self, number: u64, logged: Option<&Logged>, met: Option<Vec<Met>>) -> Value {
+    fn line_to_json(
+        &self,
+        number: u64,
+        logged: Option<&Logged>,
+        met: Option<Vec<Met>>,
+    ) -> json::Line<'_> {
         let splits = met.map(|met| {
-            let splits = self.met_splits(&met);
-            let split = |(name, variant)| json!({"name": name, "variant": variant});
-            splits.into_iter().map(split).collect::<Vec<_>>()
+            let splits = self.met_splits(&met).into_iter();
+            splits.map(|(name, variant)| json::MetSplit { name, variant }).collect()
         });
-        json!({"line": number, "request": logged.map(Logged::describe), "splits": splits})
+        json::Line { line: number, request: logged.map(Logged::describe), splits }
     }
 
     fn show(&self, name: &str, out: &mut dyn Write) -> io::Result<()> {
@@ -226,27 +231,27 @@ impl Totals<'_> {
         Ok(())
     }
 
-    fn to_json(&self) -> Value {
+    fn to_json(&self) -> json::Totals<'_> {
         let chosen = self
             .wanted
             .iter()
             .filter_map(|index| Some((self.plan.splits.get(*index)?, self.met.get(*index)?)));
         let splits = chosen.map(|(split, counts)| {
             let named = split.variants.iter().zip(counts);
-            let variants: Vec<Value> =
-                named.map(|(v, count)| json!({"name": v.name, "requests": count})).collect();
-            json!({
-                "name": split.name,
-                "requests": counts.iter().sum::<u64>(),
-                "variants": variants,
-                "unknown": counts.last(),
-            })
+            let variants =
+                named.map(|(v, &requests)| json::VariantTotal { name: &v.name, requests });
+            json::SplitTotals {
+                name: &split.name,
+                requests: counts.iter().sum(),
+                variants: variants.collect(),
+                unknown: counts.last().copied(),
+            }
         });
-        json!({
-            "requests": self.lines.saturating_sub(self.unreadable),
-            "unreadable": self.unreadable,
-            "no_split": self.unsplit,
-            "splits": splits.collect::<Vec<_>>(),
-        })
+        json::Totals {
+            requests: self.lines.saturating_sub(self.unreadable),
+            unreadable: self.unreadable,
+            no_split: self.unsplit,
+            splits: splits.collect(),
+        }
     }
 }

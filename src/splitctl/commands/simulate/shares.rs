@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use anyhow::Result;
 use engine::decision::Reason;
 use engine::plan::Plan;
-use serde_json::{Value, json};
 
+use super::json;
 use crate::cli::Format;
 use crate::keys::Keys;
 use crate::moment::Moment;
@@ -100,12 +100,9 @@ impl Shares {
         self.splits.iter().try_for_each(|split| split.show(out))
     }
 
-    fn to_json(&self) -> Value {
-        json!({
-            "users": self.users,
-            "at": self.at.map(|at| at.to_string()),
-            "splits": self.splits.iter().map(SplitShares::to_json).collect::<Vec<_>>(),
-        })
+    fn to_json(&self) -> json::Shares<'_> {
+        let splits = self.splits.iter().map(SplitShares::to_json).collect();
+        json::Shares { users: self.users, at: self.at, splits }
     }
 }
 
@@ -205,32 +202,32 @@ impl SplitShares {
         Ok(())
     }
 
-    fn to_json(&self) -> Value {
+    fn to_json(&self) -> json::SplitShares<'_> {
         let weighed = self.weighed();
-        let variant = |variant: &VariantShare| {
+        let variants = self.variants.iter().map(|variant| {
             let (low, high) = interval(variant.users, weighed);
             let observed = (weighed > 0).then(|| variant.users as f64 / weighed as f64);
-            json!({
-                "name": variant.name,
-                "configured": self.configured(variant),
-                "observed": observed,
-                "interval": observed.map(|_| [low, high]),
-                "users": variant.users,
-            })
-        };
+            json::VariantShare {
+                name: &variant.name,
+                configured: self.configured(variant),
+                observed,
+                interval: observed.map(|_| [low, high]),
+                users: variant.users,
+            }
+        });
         let test = self.test();
-        json!({
-            "name": self.name,
-            "variants": self.variants.iter().map(variant).collect::<Vec<_>>(),
-            "chi_square": test.map(|test| test.statistic),
-            "degrees_of_freedom": test.map(|test| test.degrees),
-            "p": test.map(|test| test.p),
-            "as_configured": test.map(|test| test.p >= UNLIKELY),
-            "not_in_split": self.outside,
-            "holdout": self.because(Reason::Holdout),
-            "killed": self.because(Reason::Killed),
-            "fallback": self.because(Reason::Fallback),
-        })
+        json::SplitShares {
+            name: &self.name,
+            variants: variants.collect(),
+            chi_square: test.map(|test| test.statistic),
+            degrees_of_freedom: test.map(|test| test.degrees),
+            p: test.map(|test| test.p),
+            as_configured: test.map(|test| test.p >= UNLIKELY),
+            not_in_split: self.outside,
+            holdout: self.because(Reason::Holdout),
+            killed: self.because(Reason::Killed),
+            fallback: self.because(Reason::Fallback),
+        }
     }
 }
 
