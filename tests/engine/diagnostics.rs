@@ -1,5 +1,5 @@
 //! Every diagnostic has a file in `tests/vectors/invalid` that shows it, with the exact text at its
-//! head, and a section in `src/docs/diagnostics.md`. `UPDATE=1` writes both; then read what changed.
+//! head, and a section in `docs/diagnostics.md`. `UPDATE=1` writes both; then read what changed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -108,7 +108,7 @@ fn an_error_refuses_a_policy_and_a_warning_does_not() {
 
 #[test]
 fn the_page_of_diagnostics_lists_every_code_with_an_example() {
-    let (path, page) = (harness::root().join("src/docs/diagnostics.md"), page(&all()));
+    let (path, page) = (harness::root().join("docs/diagnostics.md"), page(&all()));
     if updates() {
         replace(&path, &page);
     }
