@@ -114,7 +114,7 @@ pub(crate) fn services(folder: &Path) -> (Vec<Running>, BTreeMap<&'static str, S
 /// Starts Envoy with the `envoy.yaml` in a folder; the addresses of its admin interface and its listener.
 pub(crate) fn start_envoy(folder: &Path, workers: u32) -> (Running, SocketAddr, SocketAddr) {
     let file = folder.join("admin");
-    let mut command = Command::new(script("envoy", &[]));
+    let mut command = Command::new(script("get/envoy", &[]));
     command.arg("-c").arg(folder.join("envoy.yaml")).arg("--admin-address-path").arg(&file);
     command.args(["--concurrency", &workers.to_string(), "--disable-hot-restart"]);
     command.args(["--file-flush-interval-msec", "100"]);
@@ -260,5 +260,5 @@ fn the_file_in_envoy_is_valid_for_envoy() {
     let text = read("envoy/envoy.yaml").replace("/etc/envoy/ecds", folder.path().to_str().unwrap());
     let config = folder.path().join("envoy.yaml");
     std::fs::write(&config, text).unwrap();
-    output(Command::new(script("envoy", &[])).args(["--mode", "validate", "-c"]).arg(&config));
+    output(Command::new(script("get/envoy", &[])).args(["--mode", "validate", "-c"]).arg(&config));
 }

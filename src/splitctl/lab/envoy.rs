@@ -219,12 +219,12 @@ pub(crate) fn indented(lines: &[String]) -> String {
     lines.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
 }
 
-/// The Envoy to run: `$ENVOY_BIN`, else the one that scripts/envoy provides.
+/// The Envoy to run: `$ENVOY_BIN`, else the one that scripts/get/envoy provides.
 ///
 /// # Errors
 /// When neither is there, with what to do.
 pub fn find_envoy() -> Result<PathBuf> {
-    find("ENVOY_BIN", "envoy")
+    find("ENVOY_BIN", "get/envoy")
 }
 
 /// The filter's module: `$TRAFFIC_SPLIT_WASM`, else the one that scripts/build-wasm builds.
@@ -235,12 +235,12 @@ pub fn find_module() -> Result<PathBuf> {
     find("TRAFFIC_SPLIT_WASM", "build-wasm")
 }
 
-/// The Prometheus to run: `$PROMETHEUS_BIN`, else the one that scripts/prometheus provides.
+/// The Prometheus to run: `$PROMETHEUS_BIN`, else the one that scripts/get/prometheus provides.
 ///
 /// # Errors
 /// When neither is there, with what to do.
 pub fn find_prometheus() -> Result<PathBuf> {
-    find("PROMETHEUS_BIN", "prometheus")
+    find("PROMETHEUS_BIN", "get/prometheus")
 }
 
 fn find(variable: &str, script: &str) -> Result<PathBuf> {

@@ -90,7 +90,7 @@ impl Prometheus {
     }
 
     /// Where its alerts are to be seen. Debian's package has the older pages, and none where it is not installed but
-    /// unpacked, as by scripts/prometheus; then it is the interface for programs.
+    /// unpacked, as by scripts/get/prometheus; then it is the interface for programs.
     pub(super) fn alerts(&self) -> String {
         let there = |page: &&str| {
             let answer = self.runtime.block_on(client::send(self.address, &Request::get(page)));
