@@ -31,7 +31,7 @@ fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
 
 #[test]
 fn grafanas_own_sdk_understands_every_field() {
-    let python = script("grafana-python", &[]);
+    let python = script("get/python", &["grafana"]);
     let files = DASHBOARDS.map(|name| at(&file(name)));
     let told = output(Command::new(python).arg(at("tests/kit/dashboards.py")).args(files));
     assert!(told.contains("3 dashboards, 0 problems"), "{told}");
