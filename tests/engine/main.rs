@@ -1,5 +1,6 @@
 //! The engine alone: golden values, conformance vectors, properties, a naive model.
 
+#[path = "../vectors/invalid.rs"]
 mod diagnostics;
 mod generate;
 mod golden;
@@ -9,6 +10,7 @@ mod populations;
 mod properties;
 mod shares;
 mod spoiled;
+#[path = "../vectors/engine.rs"]
 mod vectors;
 mod written;
 

@@ -22,5 +22,6 @@ mod same_user;
 mod shares;
 mod statistics_over_time;
 mod updates;
+#[path = "../vectors/envoy.rs"]
 mod vectors;
 mod visitors;

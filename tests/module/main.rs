@@ -5,6 +5,7 @@ mod chance;
 mod faults;
 mod golden;
 mod life;
+#[path = "../vectors/module.rs"]
 mod vectors;
 
 use harness::module::{host, running};
