@@ -1,7 +1,5 @@
-//! The engine alone: golden values, conformance vectors, properties, a naive model.
+//! The engine alone: golden values, properties, a naive model.
 
-#[path = "../vectors/invalid.rs"]
-mod diagnostics;
 mod generate;
 mod golden;
 mod limits;
@@ -10,8 +8,6 @@ mod populations;
 mod properties;
 mod shares;
 mod spoiled;
-#[path = "../vectors/engine.rs"]
-mod vectors;
 mod written;
 
 use harness::native::{decide, in_words, plan};

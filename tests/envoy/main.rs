@@ -22,6 +22,4 @@ mod same_user;
 mod shares;
 mod statistics_over_time;
 mod updates;
-#[path = "../vectors/envoy.rs"]
-mod vectors;
 mod visitors;

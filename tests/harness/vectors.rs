@@ -35,9 +35,11 @@
 //! and the upstream's headers natively and in the module.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
+use anyhow::{Context as _, Result, anyhow, ensure};
 use engine::decision::Context;
 use engine::matching::Request;
 use serde_json::{Map, Value};
@@ -85,7 +87,7 @@ pub struct Case {
 }
 
 /// What a line of a header must be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Line {
     /// This.
     Is(Vec<u8>),
@@ -112,16 +114,67 @@ impl Line {
     }
 }
 
-/// Checks all lines of a header.
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Is(line) => write!(f, "\"{}\"", line.escape_ascii()),
+            Self::Begins(line) => write!(f, "\"{}\"..", line.escape_ascii()),
+        }
+    }
+}
+
+/// That something is as it must be, or what differs.
 ///
-/// # Panics
-/// When they are not as they must be.
-pub fn assert_lines<L: AsRef<[u8]>>(found: &[L], wanted: &[Line], place: &str) {
-    let met = found.len() == wanted.len()
-        && wanted.iter().zip(found).all(|(wanted, found)| wanted.is_met(found.as_ref()));
-    let text = |line: &L| String::from_utf8_lossy(line.as_ref()).into_owned();
-    let shown: Vec<_> = found.iter().map(text).collect();
-    assert!(met, "{place}: {shown:?} is not {wanted:?}");
+/// # Errors
+/// When it is not.
+pub fn same<T: fmt::Debug + PartialEq>(what: &str, found: &T, wanted: &T) -> Result<()> {
+    ensure!(found == wanted, "{what}: {found:?} is not {wanted:?}");
+    Ok(())
+}
+
+/// The same for headers, of which `found` gives all lines of a name.
+///
+/// # Errors
+/// When a header is not as it must be.
+pub fn same_headers<L: AsRef<[u8]>>(
+    whose: &str,
+    found: impl Fn(&str) -> Vec<L>,
+    wanted: &[(String, Vec<Line>)],
+) -> Result<()> {
+    for (name, wanted) in wanted {
+        let found = found(name);
+        let met = found.len() == wanted.len()
+            && wanted.iter().zip(&found).all(|(wanted, found)| wanted.is_met(found.as_ref()));
+        let shown: Vec<_> = found.iter().map(|line| Line::Is(line.as_ref().to_vec())).collect();
+        ensure!(met, "{whose} `{name}`: {shown:?} is not {wanted:?}");
+    }
+    Ok(())
+}
+
+impl Vector {
+    /// The name of its file, without the extension.
+    pub fn name(&self) -> &str {
+        self.file.trim_end_matches(".json")
+    }
+
+    /// The vector with the cases that can be arranged somewhere, if there are any.
+    pub fn only(&self, arranged: fn(&Case) -> bool) -> Option<Self> {
+        let cases: Vec<_> = self.cases.iter().filter(|case| arranged(case)).cloned().collect();
+        (!cases.is_empty()).then(|| Self { cases, ..self.clone() })
+    }
+
+    /// Tries every case.
+    ///
+    /// # Errors
+    /// With all cases that do not hold, and what differs there.
+    pub fn each(&self, holds: impl Fn(&Case) -> Result<()>) -> Result<()> {
+        let failure = |case: &Case| {
+            let place = || format!("{}: {}", self.file, case.about);
+            holds(case).with_context(place).err().map(|error| format!("{error:#}"))
+        };
+        let failures: Vec<String> = self.cases.iter().filter_map(failure).collect();
+        if failures.is_empty() { Ok(()) } else { Err(anyhow!(failures.join("\n"))) }
+    }
 }
 
 impl Case {
@@ -332,5 +385,29 @@ mod tests {
         ] {
             assert_eq!(milliseconds_of(time), wanted, "{time}");
         }
+    }
+
+    #[test]
+    fn what_chance_or_the_clock_decides_is_left_out_and_most_cases_run_everywhere() {
+        let cases: Vec<Case> = all().into_iter().flat_map(|vector| vector.cases).collect();
+        assert!(cases.iter().any(|case| !case.runs_in_the_module()));
+        assert!(cases.iter().any(|case| case.now.is_some() && !case.runs_in_envoy()));
+        let in_envoy = cases.iter().filter(|case| case.runs_in_envoy()).count();
+        assert!(in_envoy > 200, "only {in_envoy} cases");
+    }
+
+    #[test]
+    fn a_vector_that_does_not_hold_says_where_and_what_differs() {
+        let mut vector = all().swap_remove(0);
+        vector.file = "a.json".into();
+        vector.cases.truncate(2);
+        vector.cases[0].about = "first".into();
+        let wanted = [("x".to_owned(), vec![Line::Is(vec![b'a', 0xff])])];
+        let holds = |case: &Case| match case.about.as_str() {
+            "first" => same_headers("upstream", |_| vec![b"b"], &wanted),
+            _ => same("decisions", &1, &1),
+        };
+        let said = vector.each(holds).unwrap_err().to_string();
+        assert_eq!(said, r#"a.json: first: upstream `x`: ["b"] is not ["a\xff"]"#);
     }
 }

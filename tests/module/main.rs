@@ -5,8 +5,6 @@ mod chance;
 mod faults;
 mod golden;
 mod life;
-#[path = "../vectors/module.rs"]
-mod vectors;
 
 use harness::module::{host, running};
 use serde_json::Value;

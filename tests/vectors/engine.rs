@@ -1,77 +1,64 @@
 //! The conformance vectors, natively.
 
-use std::collections::BTreeMap;
-
+use anyhow::Result;
 use engine::effects::HeaderEdit;
-use harness::vectors::{self, Case, Reply, assert_lines};
+use engine::plan::Plan;
+use harness::native;
+use harness::vectors::{Case, Reply, Vector, same, same_headers};
 
-/// Headers by name, each with its lines.
-type Headers = BTreeMap<String, Vec<Vec<u8>>>;
+/// Headers as they are after the edits.
+struct Edited(Vec<(String, Vec<u8>)>);
 
-#[test]
-fn every_vector_holds_natively() {
-    for vector in vectors::all() {
-        let plan = super::plan(&vector.policy);
-        for case in &vector.cases {
-            let place = format!("{}: {}", vector.file, case.about);
-            let context = case.context();
-            let decisions = super::decide(&plan, case, &context);
-            let words = super::in_words(&plan, &decisions.list);
-            let words: Vec<_> =
-                words.into_iter().map(|(s, v, reason)| format!("{s}={v} {reason}")).collect();
-            assert_eq!(words, case.decisions, "{place}");
-            assert_eq!(decisions.force_refused, case.refused, "{place}");
-
-            let effects = plan.request_effects(case, &decisions);
-            let new_keys = decisions.list.iter().filter(|decision| decision.new_key).count();
-            let counted = decisions.list.len() + new_keys + usize::from(case.refused);
-            assert_eq!(effects.counters.len(), counted, "every decision is counted: {place}");
-            let reply = effects
-                .respond
-                .map(|reply| Reply { status: reply.status, body: reply.body.clone() });
-            assert_eq!(reply, case.reply, "{place}");
-            assert_headers(edited(&case.request, &effects.headers), &case.upstream, &place);
-
-            let edits = match plan.edits_response(&decisions) {
-                true => plan.response_edits(&decisions, &context),
-                false => Vec::new(),
-            };
-            assert_headers(edited(&case.answer, &edits), &case.response, &place);
-        }
-    }
+pub(crate) fn holds(vector: &Vector) -> Result<()> {
+    let plan = native::plan(&vector.policy);
+    vector.each(|case| holds_for(&plan, case))
 }
 
-fn edited(sent: &[(String, Vec<u8>)], edits: &[HeaderEdit]) -> Headers {
-    let mut headers = Headers::new();
-    for (name, value) in sent {
-        headers.entry(name.clone()).or_default().push(value.clone());
-    }
-    for edit in edits {
-        match edit {
-            HeaderEdit::Set { name, value } => {
-                headers.insert((*name).to_owned(), vec![value.to_vec()]);
-            }
-            HeaderEdit::Add { name, value } => {
-                headers.entry((*name).to_owned()).or_default().push(value.to_vec());
-            }
-            HeaderEdit::Remove { name } => {
-                headers.remove(*name);
+fn holds_for(plan: &Plan, case: &Case) -> Result<()> {
+    let context = case.context();
+    let decisions = native::decide(plan, case, &context);
+    let words = native::in_words(plan, &decisions.list);
+    let words = words.into_iter().map(|(split, v, reason)| format!("{split}={v} {reason}"));
+    same("decisions", &words.collect(), &case.decisions)?;
+    same("refused", &decisions.force_refused, &case.refused)?;
+
+    let effects = plan.request_effects(case, &decisions);
+    let new_keys = decisions.list.iter().filter(|decision| decision.new_key).count();
+    let to_count = decisions.list.len() + new_keys + usize::from(case.refused);
+    same("counters", &effects.counters.len(), &to_count)?;
+    let reply =
+        effects.respond.map(|reply| Reply { status: reply.status, body: reply.body.clone() });
+    same("reply", &reply, &case.reply)?;
+    let upstream = Edited::new(&case.request, &effects.headers);
+    same_headers("upstream", |name| upstream.lines(name), &case.upstream)?;
+
+    let edits = match plan.edits_response(&decisions) {
+        true => plan.response_edits(&decisions, &context),
+        false => Vec::new(),
+    };
+    let response = Edited::new(&case.answer, &edits);
+    same_headers("response", |name| response.lines(name), &case.response)
+}
+
+impl Edited {
+    fn new(sent: &[(String, Vec<u8>)], edits: &[HeaderEdit]) -> Self {
+        let mut headers = sent.to_vec();
+        for edit in edits {
+            match edit {
+                HeaderEdit::Set { name, value } => {
+                    headers.retain(|(n, _)| n != name);
+                    headers.push(((*name).to_owned(), value.to_vec()));
+                }
+                HeaderEdit::Add { name, value } => {
+                    headers.push(((*name).to_owned(), value.to_vec()));
+                }
+                HeaderEdit::Remove { name } => headers.retain(|(n, _)| n != name),
             }
         }
+        Self(headers)
     }
-    headers
-}
 
-fn assert_headers(found: Headers, wanted: &[(String, Vec<vectors::Line>)], place: &str) {
-    for (name, lines) in wanted {
-        let found = found.get(name).map(Vec::as_slice).unwrap_or_default();
-        assert_lines(found, lines, &format!("{name}, {place}"));
+    fn lines(&self, name: &str) -> Vec<&[u8]> {
+        self.0.iter().filter(|(n, _)| n == name).map(|(_, value)| value.as_slice()).collect()
     }
-}
-
-#[test]
-fn vectors_that_chance_or_the_clock_decides_are_marked() {
-    let cases: Vec<Case> = vectors::all().into_iter().flat_map(|vector| vector.cases).collect();
-    assert!(cases.iter().any(|case| !case.runs_in_the_module()));
-    assert!(cases.iter().any(|case| case.now.is_some() && !case.runs_in_envoy()));
 }

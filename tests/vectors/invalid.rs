@@ -6,11 +6,16 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result, anyhow, ensure};
 use engine::policy::{self, Code, Diagnostic, Severity};
+use harness::vectors::same;
+use libtest_mimic::Trial;
 use splitctl::source::Source;
 
 /// A policy with something wrong.
 struct Invalid {
+    /// The name of its file, which is the code that it shows.
+    code: String,
     path: PathBuf,
     /// The comment lines at its head: what must be said of it.
     head: Vec<String>,
@@ -18,31 +23,100 @@ struct Invalid {
     body: String,
     /// What is said of it.
     found: Vec<Diagnostic>,
+    /// Whether there is a policy all the same.
+    accepted: bool,
 }
 
-/// By the name of the file, which is the code that it shows.
-fn all() -> BTreeMap<String, Invalid> {
-    let folder = harness::root().join("tests/vectors/invalid");
-    let files = fs::read_dir(folder).expect("the folder is there");
-    let paths = files.map(|file| file.expect("a file").path());
-    paths.filter(|path| path.extension().is_some_and(|e| e == "yaml")).map(read).collect()
+/// One test for each file, and those of the whole folder.
+pub(crate) fn trials() -> Vec<Trial> {
+    let test = |name: &str, run: fn() -> Result<()>| crate::test(format!("invalid::{name}"), run);
+    let mut trials = vec![
+        test("every_code_has_its_file_and_every_file_its_code", every_code_has_its_file),
+        test("the_page_lists_every_code_with_an_example", the_page_lists_every_code),
+    ];
+    trials.extend(paths().into_iter().map(|path| {
+        let name = format!("invalid::{}", code(&path));
+        crate::test(name, move || is_told_exactly(&read(path)?))
+    }));
+    trials
 }
 
-fn read(path: PathBuf) -> (String, Invalid) {
-    let code = path.file_stem().expect("a name").to_string_lossy().into_owned();
-    let text = fs::read_to_string(&path).expect("the file can be read");
+fn is_told_exactly(invalid: &Invalid) -> Result<()> {
+    let Invalid { code, found, .. } = invalid;
+    let said: Vec<String> = found.iter().map(ToString::to_string).collect();
+    if updates() {
+        let head: String = said.iter().map(|line| format!("# {line}\n")).collect();
+        replace(&invalid.path, &(head + &invalid.body))?;
+    } else {
+        let place = invalid.path.file_name().unwrap_or_default().display();
+        ensure!(
+            said == invalid.head,
+            "{place}: what is said\n  {}\nis not its head\n  {}",
+            said.join("\n  "),
+            invalid.head.join("\n  ")
+        );
+    }
+    ensure!(found.iter().any(|d| d.code.as_str() == code), "`{code}` is not said: {said:#?}");
+    ensure!(said.iter().all(|line| !line.contains('\n')), "one line each: {said:#?}");
+    for Diagnostic { message, help, .. } in found {
+        ensure!(!message.starts_with(char::is_uppercase), "lower case: {message}");
+        let texts = [Some(message), help.as_ref()];
+        ensure!(!texts.into_iter().flatten().any(|t| t.ends_with('.')), "no full stop: {said:#?}");
+    }
+    // An error refuses a policy and a warning does not.
+    let refused = found.iter().any(|d| d.severity == Severity::Error);
+    same("accepted", &invalid.accepted, &!refused)
+}
+
+fn every_code_has_its_file() -> Result<()> {
+    let mut files: Vec<String> = paths().iter().map(|path| code(path)).collect();
+    let mut codes: Vec<String> = Code::ALL.iter().map(|code| code.as_str().to_owned()).collect();
+    files.sort();
+    codes.sort();
+    same("files", &files, &codes)
+}
+
+fn the_page_lists_every_code() -> Result<()> {
+    let files = paths().into_iter().map(|path| Ok((code(&path), read(path)?)));
+    let page = page(&files.collect::<Result<_>>()?);
+    let path = harness::root().join("src/docs/diagnostics.md");
+    if updates() {
+        replace(&path, &page)?;
+    }
+    let there = fs::read_to_string(&path).context("the page is there")?;
+    ensure!(there == page, "{} is not as it should be: UPDATE=1 writes it", path.display());
+    Ok(())
+}
+
+fn paths() -> Vec<PathBuf> {
+    let files = fs::read_dir(harness::root().join("tests/vectors/invalid"));
+    let paths = files.expect("the folder is there").map(|file| file.expect("a file").path());
+    let mut paths: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|e| e == "yaml")).collect();
+    paths.sort();
+    paths
+}
+
+fn code(path: &Path) -> String {
+    path.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn read(path: PathBuf) -> Result<Invalid> {
+    let code = code(&path);
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let is_head = |line: &&str| line.starts_with("# error[") || line.starts_with("# warning[");
     let head: Vec<String> =
         text.lines().take_while(is_head).map(|line| line[2..].to_owned()).collect();
     let body: String = text.lines().skip(head.len()).flat_map(|line| [line, "\n"]).collect();
-    let found = if code == Code::InvalidJson.as_str() {
-        policy::from_json(body.as_bytes()).diagnostics
+    let checked = if code == Code::InvalidJson.as_str() {
+        policy::from_json(body.as_bytes())
     } else {
         let document = Source::new(&format!("{code}.yaml"), &body).policy();
-        let document = document.unwrap_or_else(|syntax| panic!("{code}: {syntax:?}"));
-        policy::check(&document.value).diagnostics
+        let document = document.map_err(|syntax| anyhow!("{code}: {syntax:?}"))?;
+        policy::check(&document.value)
     };
-    (code, Invalid { path, head, body, found })
+    let (accepted, found) = (checked.policy.is_some(), checked.diagnostics);
+    Ok(Invalid { code, path, head, body, found, accepted })
 }
 
 /// Whether files are to be written rather than compared.
@@ -51,69 +125,12 @@ fn updates() -> bool {
 }
 
 /// Puts a text in the place of a file at once: other tests read it meanwhile.
-fn replace(path: &Path, text: &str) {
+fn replace(path: &Path, text: &str) -> Result<()> {
     if fs::read_to_string(path).is_ok_and(|there| there == text) {
-        return;
+        return Ok(());
     }
     let beside = path.with_extension("new");
-    fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).expect("it can be written");
-}
-
-#[test]
-fn every_invalid_policy_is_told_exactly_what_its_head_says() {
-    for (code, invalid) in all() {
-        let said: Vec<String> = invalid.found.iter().map(ToString::to_string).collect();
-        if updates() {
-            let head: String = said.iter().map(|line| format!("# {line}\n")).collect();
-            replace(&invalid.path, &(head + &invalid.body));
-        } else {
-            assert_eq!(said, invalid.head, "{code}");
-        }
-        assert!(invalid.found.iter().any(|d| d.code.as_str() == code), "{code}: {said:#?}");
-        assert!(said.iter().all(|line| !line.contains('\n')), "one line each: {said:#?}");
-    }
-}
-
-#[test]
-fn every_code_has_its_file_and_every_file_its_code() {
-    let mut files: Vec<String> = all().into_keys().collect();
-    let mut codes: Vec<String> = Code::ALL.iter().map(|code| code.as_str().to_owned()).collect();
-    files.sort();
-    codes.sort();
-    assert_eq!(files, codes);
-}
-
-#[test]
-fn what_is_wrong_is_in_lower_case_and_says_what_to_do_where_that_is_known() {
-    for (code, invalid) in all() {
-        for diagnostic in &invalid.found {
-            let first = diagnostic.message.chars().next().expect("a message");
-            assert!(!first.is_uppercase(), "{code}: {diagnostic}");
-            assert!(!diagnostic.message.ends_with('.'), "{code}: {diagnostic}");
-            assert!(diagnostic.help.as_ref().is_none_or(|help| !help.ends_with('.')), "{code}");
-        }
-    }
-}
-
-#[test]
-fn an_error_refuses_a_policy_and_a_warning_does_not() {
-    for (code, invalid) in all() {
-        let refused = invalid.found.iter().any(|d| d.severity == Severity::Error);
-        if code != Code::InvalidJson.as_str() {
-            let document = Source::new("a.yaml", &invalid.body).policy().unwrap();
-            assert_eq!(policy::check(&document.value).policy.is_none(), refused, "{code}");
-        }
-    }
-}
-
-#[test]
-fn the_page_of_diagnostics_lists_every_code_with_an_example() {
-    let (path, page) = (harness::root().join("src/docs/diagnostics.md"), page(&all()));
-    if updates() {
-        replace(&path, &page);
-    }
-    let there = fs::read_to_string(&path).expect("the page is there");
-    assert!(there == page, "{} is not as it should be: UPDATE=1 writes it", path.display());
+    fs::write(&beside, text).and_then(|()| fs::rename(&beside, path)).context("it can be written")
 }
 
 fn page(files: &BTreeMap<String, Invalid>) -> String {

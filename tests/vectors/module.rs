@@ -2,40 +2,36 @@
 
 use std::time::Duration;
 
-use harness::vectors::{self, Case, Reply, assert_lines};
+use anyhow::{Context, Result, anyhow};
+use harness::vectors::{Case, Reply, Vector, same, same_headers};
 use harness::wasm_host::{Headers, Outcome, Response, WasmHost};
+use serde_json::Value;
 
-#[test]
-fn every_vector_holds_in_the_module() {
-    for vector in vectors::all() {
-        for case in vector.cases.iter().filter(|case| case.runs_in_the_module()) {
-            let place = format!("{}: {}", vector.file, case.about);
-            let mut host = super::running(&vector.policy);
-            arrange(&mut host, case);
-            let answer = case
-                .answer
-                .iter()
-                .fold(Response::status(200), |answer, (name, value)| answer.with(name, value));
-            let headers = case
-                .request
-                .iter()
-                .fold(Headers::new(), |headers, (name, value)| headers.with(name, value));
-            let (asked, answered) = host
-                .exchange(&headers, &answer)
-                .unwrap_or_else(|failure| panic!("{place}: {failure}"));
-            assert_headers(&asked.headers, &case.upstream, &place);
-            assert_headers(&answered.headers, &case.response, &place);
-            assert_eq!(reply(&asked), case.reply, "{place}");
-            let mut counted = counted(&host, "traffic_split_requests_total");
-            let mut wanted: Vec<String> = case.decisions.iter().map(|d| counter(d)).collect();
-            counted.sort();
-            wanted.sort();
-            assert_eq!(counted, wanted, "{place}");
-            let refused = counted_in(&host, "traffic_split_force_refused_total");
-            assert_eq!(refused, u64::from(case.refused), "{place}");
-            assert_eq!(counted_in(&host, "traffic_split_host_errors_total"), 0, "{place}");
-        }
-    }
+pub(crate) fn holds(vector: &Vector) -> Result<()> {
+    vector.each(|case| holds_for(&vector.policy, case))
+}
+
+fn holds_for(policy: &Value, case: &Case) -> Result<()> {
+    let mut host = harness::module::running(policy);
+    arrange(&mut host, case);
+    let request = with(Headers::new(), &case.request);
+    let mut answer = Response::status(200);
+    answer.headers = with(answer.headers, &case.answer);
+    let (asked, answered) =
+        host.exchange(&request, &answer).map_err(|failure| anyhow!("{failure}"))?;
+    same_headers("upstream", |name| asked.headers.all(name).collect(), &case.upstream)?;
+    same_headers("response", |name| answered.headers.all(name).collect(), &case.response)?;
+    same("reply", &reply(&asked)?, &case.reply)?;
+    let mut wanted: Vec<String> = case.decisions.iter().map(|d| counter(d)).collect();
+    wanted.sort();
+    same("counted", &counted(&host, "traffic_split_requests_total"), &wanted)?;
+    let refused = counted_in(&host, "traffic_split_force_refused_total");
+    same("refused", &refused, &u64::from(case.refused))?;
+    same("host errors", &counted_in(&host, "traffic_split_host_errors_total"), &0)
+}
+
+fn with(headers: Headers, more: &[(String, Vec<u8>)]) -> Headers {
+    more.iter().fold(headers, |headers, (name, value)| headers.with(name, value))
 }
 
 /// What surrounds the request: clock, connection, token.
@@ -52,23 +48,20 @@ fn arrange(host: &mut WasmHost, case: &Case) {
     }
 }
 
-fn assert_headers(found: &Headers, wanted: &[(String, Vec<vectors::Line>)], place: &str) {
-    for (name, lines) in wanted {
-        let found: Vec<&[u8]> = found.all(name).collect();
-        assert_lines(&found, lines, &format!("{name}, {place}"));
-    }
-}
-
-fn reply(asked: &Outcome) -> Option<Reply> {
-    let reply = asked.local_reply.as_ref()?;
+fn reply(asked: &Outcome) -> Result<Option<Reply>> {
+    let Some(reply) = &asked.local_reply else { return Ok(None) };
     let body = String::from_utf8_lossy(&reply.body).into_owned();
-    Some(Reply { status: u16::try_from(reply.status).expect("a status"), body })
+    let status = u16::try_from(reply.status).context("a status")?;
+    Ok(Some(Reply { status, body }))
 }
 
-/// The counters of a metric that are above 0, each as often as it counted.
+/// The counters of a metric that are above 0, in order, each as often as it counted.
 fn counted(host: &WasmHost, metric: &str) -> Vec<String> {
     let all = host.metrics().iter().filter(|(name, _)| name.ends_with(metric));
-    all.flat_map(|(name, value)| vec![name.clone(); value.count() as usize]).collect()
+    let mut counted: Vec<_> =
+        all.flat_map(|(name, value)| vec![name.clone(); value.count() as usize]).collect();
+    counted.sort();
+    counted
 }
 
 fn counted_in(host: &WasmHost, metric: &str) -> u64 {
