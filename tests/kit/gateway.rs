@@ -152,7 +152,9 @@ impl Gateway {
         let admin: SocketAddr = wait_for("the admin's address", SOON, || {
             std::fs::read_to_string(&address).ok()?.parse().ok()
         });
-        wait_for("envoy is ready", SOON, || get(admin, "/ready", &[]).filter(|a| a.status == 200));
+        wait_for("envoy is ready", SOON, || {
+            get(admin, "/ready", &[]).ok().filter(|a| a.status == 200)
+        });
         let listeners = get(admin, "/listeners?format=json", &[]).unwrap().body;
         let listeners: Value = serde_json::from_str(&listeners).unwrap();
         let port =
