@@ -31,11 +31,6 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_same_user_gets_the_same_variant(weights in weights(), salt in "[a-z]{1,8}") {
-        prop_assert_eq!(assign(&salt, &weights), assign(&salt, &weights));
-    }
-
-    #[test]
     fn raising_a_weight_only_moves_users_to_that_variant(
         weights in weights(), which in any::<prop::sample::Index>(), more in 1_u64..1_000_000, salt in "[a-z]{1,8}",
     ) {
