@@ -286,9 +286,18 @@ fn a_sticky_cookie_keeps_the_variant_until_its_weight_is_zero() {
         assert_eq!(request(&with(100 - weight, weight, ""), &cookie), (1, Reason::Sticky, false));
     }
     assert_eq!(request(&with(100, 0, ""), &cookie), (0, Reason::Split, true), "off at once");
-    for forged in ["split-a=on", "split-a=", "split-a=v1~0~on~00000000000000000000000000000000"] {
-        let (_, reason, hold) = request(&plan, forged);
-        assert_eq!((reason, hold), (Reason::Split, true), "ignored and replaced: {forged}");
+    let (head, mac) = cookie.rsplit_once('.').unwrap();
+    let of_off = plan.splits[0].sticky.as_ref().unwrap().value(0);
+    for forged in [
+        "split-a=on".to_owned(),
+        "split-a=".to_owned(),
+        format!("{head}."),
+        format!("{head}.{}", "0".repeat(mac.len())),
+        format!("{head}.{}", of_off.rsplit_once('.').unwrap().1),
+        cookie.replace("v1.0.", "v1.1."),
+    ] {
+        let decided = request(&plan, &forged);
+        assert_eq!(decided, (0, Reason::Split, true), "ignored and replaced: {forged}");
     }
     let twice = format!("split-a=forged; {cookie}");
     assert_eq!(request(&plan, &twice).1, Reason::Sticky);
