@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lab::{Behavior, Lab, Options, Request};
 use serde_json::{Value, json};
-use splitctl::lab::{Behavior, Lab, Options, Request};
 use splitctl::policy_file::PolicyFile;
 use splitctl::source::Source;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use engine::decision::{Context, Decisions};
 use engine::plan::Plan;
 use engine::policy;
+use lab::{DEFAULT_CLUSTER, Request};
 use serde_json::Value;
-use splitctl::lab::{DEFAULT_CLUSTER, Request};
 
 /// A policy compiled here, outside Envoy.
 pub(crate) struct Native {

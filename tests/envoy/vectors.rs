@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use harness::vectors::{self, Case, assert_lines};
+use lab::{Request, Response, Stats};
 use serde_json::json;
-use splitctl::lab::{Request, Response, Stats};
 
 use crate::bench::{Bench, HOST_ERRORS, REQUESTS};
 

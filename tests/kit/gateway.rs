@@ -24,7 +24,7 @@ pub(crate) fn of_kind<'d>(documents: &'d [Value], kind: &str) -> &'d Value {
 /// of its address as the agent puts it.
 pub(crate) fn extension_config(plugin: &Value, configuration: &Value) -> Value {
     let [name, namespace] = ["name", "namespace"].map(|f| plugin["metadata"][f].as_str().unwrap());
-    let module = splitctl::lab::find_module().unwrap();
+    let module = lab::find_module().unwrap();
     json!({
         "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
         "name": format!("extensions.istio.io/wasmplugin/{namespace}.{name}"),
@@ -145,7 +145,7 @@ impl Gateway {
         let file = folder.path().join("bootstrap.json");
         let address = folder.path().join("admin");
         std::fs::write(&file, bootstrap.to_string()).unwrap();
-        let mut command = Command::new(splitctl::lab::find_envoy().unwrap());
+        let mut command = Command::new(lab::find_envoy().unwrap());
         command.args(["--use-dynamic-base-id", "--concurrency", "1", "--admin-address-path"]);
         command.arg(&address).arg("-c").arg(&file);
         let running = Running::start("gateway", folder.path(), &command);

@@ -15,11 +15,11 @@ use anyhow::{Result, bail};
 
 use crate::cli::Format;
 use crate::console::Console;
-use crate::lab::{Lab, Options, StartError, Stop};
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
 use crate::source::to_json;
 use crate::style;
+use lab::{Lab, Options, StartError, Stop};
 use session::Session;
 use watch::Watch;
 

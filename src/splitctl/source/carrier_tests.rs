@@ -135,14 +135,10 @@ fn a_struct_and_bytes_are_read() {
 
 #[test]
 fn an_ecds_file_in_json_is_read() {
-    let text = crate::xds::discovery_response(
+    let text = lab::xds::discovery_response(
         "1",
-        &[crate::xds::extension_config(
-            "m.wasm",
-            r#"{"version":1,"splits":[]}"#,
-            Default::default(),
-        )
-        .unwrap()],
+        &[lab::xds::extension_config("m.wasm", r#"{"version":1,"splits":[]}"#, Default::default())
+            .unwrap()],
     );
     let source = Source::new("ecds.json", &text.to_string());
     assert!(source.policy().unwrap().value.field("splits").is_some());

@@ -9,8 +9,8 @@ use tokio::runtime::Runtime;
 
 use super::scatter;
 use crate::console::Console;
-use crate::lab::{Request, Stop, client};
 use crate::outcome::Outcome;
+use lab::{Request, Stop, client};
 
 /// After how many rounds, of a second each, it tells what was answered.
 const ROUNDS: u32 = 10;

@@ -5,9 +5,9 @@ use tokio::runtime::Runtime;
 
 use super::upstream::{BEHAVIOR, Wanted};
 use crate::console::Console;
-use crate::lab::Request;
-use crate::lab::client;
 use crate::outcome::Outcome;
+use lab::Request;
+use lab::client;
 
 /// Changes how a running service behaves; what is not given goes back to its default.
 #[derive(Debug, clap::Args)]

@@ -19,9 +19,9 @@ use tokio::runtime::Runtime;
 
 use super::scatter;
 use crate::console::Console;
-use crate::lab::Stop;
-use crate::lab::upstream::CLUSTER_HEADER;
 use crate::outcome::Outcome;
+use lab::Stop;
+use lab::upstream::CLUSTER_HEADER;
 
 /// Where `demo set` changes the behavior.
 pub(super) const BEHAVIOR: &str = "/demo/behavior";

@@ -8,12 +8,12 @@ use anyhow::{Context, bail};
 use super::check;
 use crate::commands::run::watch::Watch;
 use crate::console::Console;
-use crate::lab::Stop;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::source::{Source, to_json};
 use crate::style;
-use crate::xds::{self, PolicyForm};
+use lab::Stop;
+use lab::xds::{self, PolicyForm};
 
 /// A file for Envoy's extension config discovery (ECDS), as JSON.
 ///

@@ -12,7 +12,7 @@ use super::prometheus::is_decimal;
 use super::template::{fill, listed, scalar};
 use crate::policy_file::Valid;
 use crate::source::to_json;
-use crate::xds;
+use lab::xds;
 
 const TEMPLATE: &str = include_str!("envoy.yaml");
 

@@ -15,7 +15,7 @@ use engine::policy::Policy;
 use super::series::WasmPlugin;
 use super::template::{fill, scalar};
 use crate::policy_file::Valid;
-use crate::xds;
+use lab::xds;
 use routing::Routing;
 
 const TEMPLATE: &str = include_str!("istio/istio.yaml");

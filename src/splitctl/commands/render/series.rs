@@ -4,7 +4,7 @@
 use std::str::FromStr;
 
 use super::istio::name;
-use crate::xds;
+use lab::xds;
 
 /// A WasmPlugin of Istio.
 #[derive(Debug, Clone, PartialEq, Eq)]

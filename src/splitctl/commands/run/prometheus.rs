@@ -12,9 +12,9 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::commands::render;
-use crate::lab::envoy::{GUARD, find_prometheus};
-use crate::lab::{Request, Stop, client};
 use crate::policy_file::Valid;
+use lab::envoy::{GUARD, find_prometheus};
+use lab::{Request, Stop, client};
 
 /// The port when it is free.
 const PORT: u16 = 9090;

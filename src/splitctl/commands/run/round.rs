@@ -9,7 +9,7 @@ use engine::plan::{Plan, SplitPlan, WeightsNow};
 use engine::policy::{Policy, Split};
 
 use super::sample::{self, user};
-use crate::lab::{Lab, Stats};
+use lab::{Lab, Stats};
 
 /// Connections kept open to Envoy while requests are sent.
 const CONNECTIONS: usize = 16;

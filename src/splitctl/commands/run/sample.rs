@@ -8,7 +8,7 @@ use engine::matching::{AUTHORITY, Form, HostPattern, METHOD, Match, PATH, ValueT
 use engine::plan::Plan;
 use engine::policy::KeySource;
 
-use crate::lab::{DEFAULT_CLUSTER, Request};
+use lab::{DEFAULT_CLUSTER, Request};
 
 /// The name of the nth user, from 1.
 pub(super) fn user(number: usize) -> String {

@@ -19,10 +19,10 @@ use super::watch::Watch;
 use crate::cli::Format;
 use crate::commands::validate::describe;
 use crate::console::{Console, stdout_is_closed};
-use crate::lab::{Lab, Stop, Update};
 use crate::policy_file::{PolicyFile, Valid};
 use crate::source::to_json;
 use crate::style;
+use lab::{Lab, Stop, Update};
 
 /// A running lab and whom it tells about it. Everything it says for people ends with an empty line.
 pub(super) struct Session<'a, 'c> {

@@ -8,7 +8,7 @@ use engine::plan::Plan;
 use serde_json::{Value, json};
 
 use super::sample::{self, Sample, cluster_of, decide, user};
-use crate::lab::{Lab, Request};
+use lab::{Lab, Request};
 
 /// Among so many users everything that is not very rare occurs.
 const USERS: usize = 100_000;

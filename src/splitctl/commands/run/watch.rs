@@ -7,8 +7,8 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use crate::lab::Stop;
 use crate::source::{Source, Unreadable};
+use lab::Stop;
 
 /// How often the file is read.
 const LOOK: Duration = Duration::from_millis(250);

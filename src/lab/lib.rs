@@ -2,7 +2,7 @@
 //! shows policies in it; the end-to-end tests run in it.
 //!
 //! ```no_run
-//! use splitctl::lab::{Lab, Options, Request};
+//! use lab::{Lab, Options, Request};
 //!
 //! let policy = r#"{"version": 1, "splits": []}"#;
 //! let lab = Lab::start(policy, Options::default())?;
@@ -22,6 +22,7 @@ pub mod stats;
 pub mod stop;
 mod update;
 pub mod upstream;
+pub mod xds;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -38,8 +39,6 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
-use crate::xds;
-pub use crate::xds::PolicyForm;
 pub use bootstrap::Placement;
 use bootstrap::{Files, Parameters, Watched};
 pub use client::{Echo, Request, Response};
@@ -52,6 +51,7 @@ pub use update::Update;
 use update::{Resource, State};
 pub use upstream::Behavior;
 use upstream::Upstream;
+pub use xds::PolicyForm;
 
 /// The cluster of requests for which the filter names none.
 pub const DEFAULT_CLUSTER: &str = "default";

@@ -60,7 +60,7 @@ impl From<anyhow::Error> for StartError {
 /// Runs its arguments, from the second one on, as a process group of their own, and ends that group and
 /// removes the folder (the first argument) as soon as this process closes its end of the pipe: by dropping,
 /// by exit, or by a kill -9 that leaves it no time to clean up.
-pub(crate) const GUARD: &str = r#"
+pub const GUARD: &str = r#"
 folder=$1; shift
 exec 3<&0
 ( cat <&3 >/dev/null; kill -9 $$; rm -rf -- "$folder"; kill -9 -$$ ) >/dev/null 2>&1 &

@@ -354,7 +354,7 @@ pub async fn fetch(address: SocketAddr, path: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::upstream::{Behavior, Upstream};
+    use crate::upstream::{Behavior, Upstream};
 
     fn runtime() -> tokio::runtime::Runtime {
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()

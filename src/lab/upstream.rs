@@ -217,7 +217,7 @@ mod tests {
     use std::net::TcpStream;
 
     use super::*;
-    use crate::lab::client::{self, Request};
+    use crate::client::{self, Request};
 
     fn runtime() -> tokio::runtime::Runtime {
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
