@@ -1,20 +1,20 @@
-//! The Envoy process: found, started, waited for, and ended for certain.
+//! The Envoy process: started, waited for, and what its log says.
 
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 use tokio::runtime::Handle;
 
 use super::bootstrap::Files;
 use super::client::fetch;
+use super::guard::Guarded;
 use super::stop::Stop;
 
 /// How long Envoy may take to be ready. It takes one second; a busy machine may need more.
@@ -57,21 +57,10 @@ impl From<anyhow::Error> for StartError {
     }
 }
 
-/// Runs its arguments, from the second one on, as a process group of their own, and ends that group and
-/// removes the folder (the first argument) as soon as this process closes its end of the pipe: by dropping,
-/// by exit, or by a kill -9 that leaves it no time to clean up.
-pub const GUARD: &str = r#"
-folder=$1; shift
-exec 3<&0
-( cat <&3 >/dev/null; kill -9 $$; rm -rf -- "$folder"; kill -9 -$$ ) >/dev/null 2>&1 &
-exec 3<&-
-exec "$@" </dev/null
-"#;
-
 /// A running Envoy. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Process {
-    child: Child,
+    running: Guarded,
     pub(crate) admin: SocketAddr,
     pub(crate) listener: SocketAddr,
 }
@@ -87,10 +76,8 @@ impl Process {
         stop: &Stop,
     ) -> Result<Self, StartError> {
         let log = File::create(files.log()).context("cannot write envoy's log")?;
-        let child = Command::new("sh")
-            .args(["-c", GUARD, "splitctl-lab"])
-            .arg(folder)
-            .arg(envoy)
+        let mut command = Command::new(envoy);
+        command
             .arg("--config-path")
             .arg(files.bootstrap())
             .arg("--admin-address-path")
@@ -99,20 +86,15 @@ impl Process {
             // No shared memory, so that any number can run at once and a kill leaves nothing behind.
             .arg("--disable-hot-restart")
             .args(["--file-flush-interval-msec", "100"])
-            .args(["--log-level", "info"])
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone().context("cannot write envoy's log")?)
-            .stderr(log)
-            // Ctrl-C in a terminal is for splitctl alone, which then ends Envoy.
-            .process_group(0)
-            .spawn()
+            .args(["--log-level", "info"]);
+        let running = Guarded::start(&command, log, Some(folder))
             .context("cannot start `sh`, which runs envoy")?;
 
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut process = Self { child, admin: unknown, listener: unknown };
+        let mut process = Self { running, admin: unknown, listener: unknown };
         let deadline = Instant::now().checked_add(START);
         loop {
-            let ended = process.child.try_wait().context("cannot look after envoy")?;
+            let ended = process.running.ended().context("cannot look after envoy")?;
             if let Some(status) = ended {
                 return Err(why_it_ended(envoy, status, &files.log()));
             }
@@ -136,19 +118,10 @@ impl Process {
 
     /// An error with words when Envoy has ended.
     pub(crate) fn check(&mut self, log: &Path) -> Result<()> {
-        if let Some(status) = self.child.try_wait()? {
+        if let Some(status) = self.running.ended()? {
             bail!("envoy ended ({status}); its log ends with:\n{}", indented(&tail(log, 0)));
         }
         Ok(())
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // The guard sees the pipe close; see there. Killing as well spares us waiting for it.
-        drop(self.child.stdin.take());
-        let _already_ended = self.child.kill();
-        let _status = self.child.wait();
     }
 }
 
@@ -217,68 +190,6 @@ pub(crate) fn indented(lines: &[String]) -> String {
         return "  (nothing)".to_owned();
     }
     lines.iter().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
-}
-
-/// The Envoy to run: `$ENVOY_BIN`, else the one that scripts/envoy provides.
-///
-/// # Errors
-/// When neither is there, with what to do.
-pub fn find_envoy() -> Result<PathBuf> {
-    find("ENVOY_BIN", "envoy")
-}
-
-/// The filter's module: `$TRAFFIC_SPLIT_WASM`, else the one that scripts/build-wasm builds.
-///
-/// # Errors
-/// When neither is there, with what to do.
-pub fn find_module() -> Result<PathBuf> {
-    find("TRAFFIC_SPLIT_WASM", "build-wasm")
-}
-
-/// The Prometheus to run: `$PROMETHEUS_BIN`, else the one that scripts/prometheus provides.
-///
-/// # Errors
-/// When neither is there, with what to do.
-pub fn find_prometheus() -> Result<PathBuf> {
-    find("PROMETHEUS_BIN", "prometheus")
-}
-
-fn find(variable: &str, script: &str) -> Result<PathBuf> {
-    if let Some(given) = std::env::var_os(variable).filter(|given| !given.is_empty()) {
-        let path = PathBuf::from(given);
-        ensure!(path.is_file(), "`{variable}` names `{}`, which is not a file", path.display());
-        return Ok(std::path::absolute(path)?);
-    }
-    let Some(script) = repository().map(|root| root.join("scripts").join(script)) else {
-        bail!(
-            "set `{variable}`, or run inside the repository, where `scripts/{script}` provides it"
-        );
-    };
-    let output = Command::new(&script)
-        .stderr(Stdio::inherit())
-        .output()
-        .with_context(|| format!("cannot run `{}`", script.display()))?;
-    ensure!(output.status.success(), "`{}` failed; what it wrote is above", script.display());
-    let path = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-    ensure!(
-        path.is_file(),
-        "`{}` named `{}`, which is not a file",
-        script.display(),
-        path.display()
-    );
-    Ok(path)
-}
-
-/// The root of the repository: above the package that cargo runs, the current folder, or this program.
-fn repository() -> Option<PathBuf> {
-    let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
-    let places = [package, std::env::current_dir().ok(), std::env::current_exe().ok()];
-    places.into_iter().flatten().find_map(|place| {
-        place
-            .ancestors()
-            .find(|folder| folder.join("scripts/build-wasm").is_file())
-            .map(Path::to_owned)
-    })
 }
 
 #[cfg(test)]

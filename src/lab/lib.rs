@@ -16,7 +16,9 @@
 
 pub mod bootstrap;
 pub mod client;
-pub mod envoy;
+mod envoy;
+mod find;
+mod guard;
 mod named;
 pub mod stats;
 pub mod stop;
@@ -42,8 +44,10 @@ use tokio::task::JoinHandle;
 pub use bootstrap::Placement;
 use bootstrap::{Files, Parameters, Watched};
 pub use client::{Echo, Request, Response};
+pub use envoy::StartError;
 use envoy::{LOOK, Process, filter_lines};
-pub use envoy::{StartError, find_envoy, find_module};
+pub use find::{find_envoy, find_module, find_prometheus};
+pub use guard::Guarded;
 use named::{Named, RouteHeaders};
 pub use stats::{Histogram, Stats};
 pub use stop::Stop;

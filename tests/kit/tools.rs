@@ -5,11 +5,12 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lab::Guarded;
 use serde_json::Value;
 
 /// How long anything may take that takes a second.
@@ -62,13 +63,10 @@ pub(crate) fn splitctl() -> Command {
     Command::new(PATH.get_or_init(|| script("build-splitctl", &[])))
 }
 
-/// Runs its arguments, and ends them as soon as this process closes its end of the pipe, whatever the cause.
-const GUARD: &str = "exec 3<&0; ( cat <&3 >/dev/null; kill -9 $$ ) >/dev/null 2>&1 & exec 3<&-; exec \"$@\" </dev/null";
-
 /// A program that runs until this is dropped. A failing test shows the end of its log.
 pub(crate) struct Running {
     name: String,
-    child: Child,
+    _guarded: Guarded,
     log: PathBuf,
 }
 
@@ -76,15 +74,9 @@ impl Running {
     pub(crate) fn start(name: &str, folder: &Path, command: &Command) -> Self {
         let log = folder.join(format!("{name}.log"));
         let file = File::create(&log).unwrap();
-        let mut guarded = Command::new("sh");
-        guarded.args(["-c", GUARD, "kit"]).arg(command.get_program()).args(command.get_args());
-        let child = guarded
-            .stdin(Stdio::piped())
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
-        Self { name: name.to_owned(), child, log }
+        let guarded = Guarded::start(command, file, None);
+        let guarded = guarded.unwrap_or_else(|error| panic!("{name}: {error}"));
+        Self { name: name.to_owned(), _guarded: guarded, log }
     }
 
     /// What it wrote so far, to stdout and stderr.
@@ -104,9 +96,6 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _already_ended = self.child.kill();
-        let _status = self.child.wait();
         if thread::panicking() {
             let log = self.log();
             let lines: Vec<_> = log.lines().collect();

@@ -12,6 +12,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use lab::{Lab, Options, StartError, Stop};
 
 use crate::cli::Format;
 use crate::console::Console;
@@ -19,7 +20,6 @@ use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
 use crate::source::to_json;
 use crate::style;
-use lab::{Lab, Options, StartError, Stop};
 use session::Session;
 use watch::Watch;
 

@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use lab::{Request, Stop, client};
 use tokio::runtime::Runtime;
 
 use super::scatter;
 use crate::console::Console;
 use crate::outcome::Outcome;
-use lab::{Request, Stop, client};
 
 /// After how many rounds, of a second each, it tells what was answered.
 const ROUNDS: u32 = 10;

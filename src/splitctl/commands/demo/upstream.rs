@@ -14,14 +14,14 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
+use lab::Stop;
+use lab::upstream::CLUSTER_HEADER;
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use super::scatter;
 use crate::console::Console;
 use crate::outcome::Outcome;
-use lab::Stop;
-use lab::upstream::CLUSTER_HEADER;
 
 /// Where `demo set` changes the behavior.
 pub(super) const BEHAVIOR: &str = "/demo/behavior";

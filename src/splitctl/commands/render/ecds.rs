@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use lab::Stop;
+use lab::xds::{self, PolicyForm};
 
 use super::check;
 use crate::commands::run::watch::Watch;
@@ -12,8 +14,6 @@ use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::source::{Source, to_json};
 use crate::style;
-use lab::Stop;
-use lab::xds::{self, PolicyForm};
 
 /// A file for Envoy's extension config discovery (ECDS), as JSON.
 ///

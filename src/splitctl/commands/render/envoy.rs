@@ -6,13 +6,13 @@ use std::str::FromStr;
 
 use anyhow::bail;
 use engine::policy::Policy;
+use lab::xds;
 use serde_json::Value;
 
 use super::prometheus::is_decimal;
 use super::template::{fill, listed, scalar};
 use crate::policy_file::Valid;
 use crate::source::to_json;
-use lab::xds;
 
 const TEMPLATE: &str = include_str!("envoy.yaml");
 

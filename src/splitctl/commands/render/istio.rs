@@ -11,11 +11,11 @@ use std::str::FromStr;
 use anyhow::bail;
 use clap::ValueEnum;
 use engine::policy::Policy;
+use lab::xds;
 
 use super::series::WasmPlugin;
 use super::template::{fill, scalar};
 use crate::policy_file::Valid;
-use lab::xds;
 use routing::Routing;
 
 const TEMPLATE: &str = include_str!("istio/istio.yaml");

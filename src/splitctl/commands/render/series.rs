@@ -3,8 +3,9 @@
 
 use std::str::FromStr;
 
-use super::istio::name;
 use lab::xds;
+
+use super::istio::name;
 
 /// A WasmPlugin of Istio.
 #[derive(Debug, Clone, PartialEq, Eq)]

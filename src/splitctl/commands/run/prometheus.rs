@@ -1,20 +1,18 @@
 //! A Prometheus that watches the lab's Envoy, with the rules of the policy.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use lab::{Guarded, Request, Stop, client, find_prometheus};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 use crate::commands::render;
 use crate::policy_file::Valid;
-use lab::envoy::{GUARD, find_prometheus};
-use lab::{Request, Stop, client};
 
 /// The port when it is free.
 const PORT: u16 = 9090;
@@ -24,7 +22,7 @@ const START: Duration = Duration::from_secs(30);
 
 /// A running Prometheus. Dropping it ends it.
 pub(super) struct Prometheus {
-    child: Child,
+    running: Guarded,
     address: SocketAddr,
     runtime: Runtime,
     folder: TempDir,
@@ -50,23 +48,16 @@ impl Prometheus {
         let log = std::fs::File::create(path("log"))?;
         let address = choose_address()?;
         let flag = |name: &str, value: &Path| format!("--{name}={}", value.display());
-        let child = Command::new("sh")
-            .args(["-c", GUARD, "splitctl-prometheus"])
-            .arg(folder.path())
-            .arg(binary)
+        let mut command = Command::new(binary);
+        command
             .arg(flag("config.file", &path("prometheus.yml")))
             .arg(flag("storage.tsdb.path", &path("data")))
             .arg(format!("--web.listen-address={address}"))
-            .arg("--web.enable-lifecycle")
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            // Ctrl-C in a terminal is for splitctl alone, which then ends it.
-            .process_group(0)
-            .spawn()
+            .arg("--web.enable-lifecycle");
+        let running = Guarded::start(&command, log, Some(folder.path()))
             .context("cannot start `sh`, which runs prometheus")?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut prometheus = Self { child, address, runtime, folder };
+        let mut prometheus = Self { running, address, runtime, folder };
         prometheus.wait(stop)?;
         Ok(prometheus)
     }
@@ -80,7 +71,7 @@ impl Prometheus {
             if answer.is_ok_and(|rows| rows.contains("\"value\"")) {
                 return Ok(());
             }
-            let ended = self.child.try_wait()?;
+            let ended = self.running.ended()?;
             if ended.is_some() || begin.elapsed() > START || stop.wait(Duration::from_millis(50)) {
                 let log = std::fs::read_to_string(self.folder.path().join("log"));
                 let log = log.unwrap_or_default();
@@ -109,15 +100,6 @@ impl Prometheus {
             bail!("prometheus refused the rules: {}", answer.text());
         }
         Ok(())
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        // The guard sees the pipe close, ends what is left and removes the folder.
-        drop(self.child.stdin.take());
-        let _already_ended = self.child.kill();
-        let _status = self.child.wait();
     }
 }
 

@@ -7,9 +7,9 @@ use engine::decision::Reason;
 use engine::metrics::Class;
 use engine::plan::{Plan, SplitPlan, WeightsNow};
 use engine::policy::{Policy, Split};
+use lab::{Lab, Stats};
 
 use super::sample::{self, user};
-use lab::{Lab, Stats};
 
 /// Connections kept open to Envoy while requests are sent.
 const CONNECTIONS: usize = 16;

@@ -7,7 +7,6 @@ use engine::effects::HeaderEdit;
 use engine::matching::{AUTHORITY, Form, HostPattern, METHOD, Match, PATH, ValueTest};
 use engine::plan::Plan;
 use engine::policy::KeySource;
-
 use lab::{DEFAULT_CLUSTER, Request};
 
 /// The name of the nth user, from 1.

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use engine::plan::Plan;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use lab::{Lab, Stop, Update};
 use serde_json::json;
 
 use super::prometheus::Prometheus;
@@ -22,7 +23,6 @@ use crate::console::{Console, stdout_is_closed};
 use crate::policy_file::{PolicyFile, Valid};
 use crate::source::to_json;
 use crate::style;
-use lab::{Lab, Stop, Update};
 
 /// A running lab and whom it tells about it. Everything it says for people ends with an empty line.
 pub(super) struct Session<'a, 'c> {

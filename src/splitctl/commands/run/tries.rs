@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use anyhow::Result;
 use engine::decision::{Decision, Reason};
 use engine::plan::Plan;
+use lab::{Lab, Request};
 use serde_json::{Value, json};
 
 use super::sample::{self, Sample, cluster_of, decide, user};
-use lab::{Lab, Request};
 
 /// Among so many users everything that is not very rare occurs.
 const USERS: usize = 100_000;

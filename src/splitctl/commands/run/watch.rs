@@ -7,8 +7,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use crate::source::{Source, Unreadable};
 use lab::Stop;
+
+use crate::source::{Source, Unreadable};
 
 /// How often the file is read.
 const LOOK: Duration = Duration::from_millis(250);
