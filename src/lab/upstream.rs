@@ -1,5 +1,4 @@
-//! One upstream of the lab: a small HTTP server that answers with the name of its cluster and can be
-//! told to fail.
+//! Upstreams: small HTTP servers that answer in the name of their cluster. One of the lab can be told to fail.
 
 use std::convert::Infallible;
 use std::io;
@@ -9,7 +8,8 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue};
+pub use hyper::http::request::Parts as Head;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -40,6 +40,17 @@ impl Default for Behavior {
     fn default() -> Self {
         Self { status: 200, delay: Duration::ZERO, refuse: false }
     }
+}
+
+/// What an upstream says to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// How long it waits before.
+    pub delay: Duration,
+    /// The status code.
+    pub status: u16,
+    /// The body, a text or JSON.
+    pub body: String,
 }
 
 /// A running upstream. Dropping it ends it.
@@ -116,8 +127,17 @@ impl Upstream {
     fn serve(&self, socket: TcpSocket) -> io::Result<Server> {
         let _inside = self.runtime.enter();
         let listener = socket.listen(1024)?;
-        let accepting = accept(listener, Arc::clone(&self.cluster), Arc::clone(&self.behavior));
-        Ok(Server::Serving(self.runtime.spawn(accepting)))
+        let (cluster, behavior) = (Arc::clone(&self.cluster), Arc::clone(&self.behavior));
+        let serving = serve(listener, Arc::clone(&self.cluster), move |head| {
+            let Behavior { status, delay, .. } =
+                *behavior.lock().unwrap_or_else(PoisonError::into_inner);
+            let body = match head.headers.contains_key(ECHO_HEADER) {
+                true => echo(&cluster, head),
+                false => cluster.to_string(),
+            };
+            Answer { delay, status, body }
+        });
+        Ok(Server::Serving(self.runtime.spawn(serving)))
     }
 }
 
@@ -139,8 +159,12 @@ fn bind(address: SocketAddr, runtime: &Handle) -> io::Result<TcpSocket> {
     Ok(socket)
 }
 
-async fn accept(listener: TcpListener, cluster: Arc<str>, behavior: Arc<Mutex<Behavior>>) {
-    // Dropped with this task, and then every connection is closed.
+/// Serves a listener in the name of a cluster, until this is dropped: then every connection is closed.
+pub async fn serve(
+    listener: TcpListener,
+    cluster: Arc<str>,
+    answer: impl Fn(&Head) -> Answer + Clone + Send + Sync + 'static,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -148,11 +172,10 @@ async fn accept(listener: TcpListener, cluster: Arc<str>, behavior: Arc<Mutex<Be
                 // An error here is a connection that ended before it was accepted.
                 let Ok((stream, _)) = accepted else { continue };
                 let _unneeded = stream.set_nodelay(true);
-                let (cluster, behavior) = (Arc::clone(&cluster), Arc::clone(&behavior));
+                let (cluster, answer) = (Arc::clone(&cluster), answer.clone());
                 connections.spawn(async move {
-                    let service = service_fn(move |request| {
-                        answer(request, Arc::clone(&cluster), Arc::clone(&behavior))
-                    });
+                    let service =
+                        service_fn(|request| respond(request, Arc::clone(&cluster), answer.clone()));
                     // A client that goes away in the middle is no matter of the upstream.
                     let _ended = auto::Builder::new(TokioExecutor::new())
                         .serve_connection(TokioIo::new(stream), service)
@@ -164,47 +187,39 @@ async fn accept(listener: TcpListener, cluster: Arc<str>, behavior: Arc<Mutex<Be
     }
 }
 
-async fn answer(
+async fn respond(
     request: Request<Incoming>,
     cluster: Arc<str>,
-    behavior: Arc<Mutex<Behavior>>,
+    answer: impl Fn(&Head) -> Answer,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let Behavior { status, delay, .. } = *behavior.lock().unwrap_or_else(PoisonError::into_inner);
     let (head, body) = request.into_parts();
     // The body is read to its end so that the connection can be used again.
     let _unread = body.collect().await;
+    let Answer { delay, status, body } = answer(&head);
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
-
-    let echo = head.headers.contains_key(ECHO_HEADER);
-    let text = if echo {
-        let headers: Vec<_> = head
-            .headers
-            .iter()
-            .map(|(name, value)| json!([name.as_str(), latin1(value.as_bytes())]))
-            .collect();
-        json!({
-            "cluster": &*cluster,
-            "method": head.method.as_str(),
-            "path": head.uri.path_and_query().map_or("", |p| p.as_str()),
-            "headers": headers,
-        })
-        .to_string()
-    } else {
-        cluster.to_string()
-    };
-
-    let mut response = Response::new(Full::new(Bytes::from(text + "\n")));
+    let mut response = Response::new(Full::new(Bytes::from(body + "\n")));
     *response.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if let Ok(name) = HeaderValue::from_str(&cluster) {
         response.headers_mut().insert(CLUSTER_HEADER, name);
     }
-    if echo {
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    }
     Ok(response)
+}
+
+/// What reached an upstream, as JSON.
+fn echo(cluster: &str, head: &Head) -> String {
+    let header = |(name, value): (&HeaderName, &HeaderValue)| {
+        json!([name.as_str(), latin1(value.as_bytes())])
+    };
+    json!({
+        "cluster": cluster,
+        "method": head.method.as_str(),
+        "path": head.uri.path_and_query().map_or("", |path| path.as_str()),
+        "headers": head.headers.iter().map(header).collect::<Vec<_>>(),
+    })
+    .to_string()
 }
 
 /// Each byte as the character of that number: the way to carry any bytes in JSON and get them back.
