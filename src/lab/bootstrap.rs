@@ -94,13 +94,10 @@ impl Files {
         self.root.join(which.folder()).join("current.json")
     }
 
-    /// Writes a resource file beside the current one and renames it, so that Envoy never reads half of it.
+    /// Replaces a resource file.
     pub(crate) fn replace(&self, which: Watched, version: &str, resources: &[Value]) -> Result<()> {
-        let path = self.watched(which);
-        let beside = path.with_extension("new");
-        std::fs::write(&beside, xds::discovery_response(version, resources).to_string())
-            .and_then(|()| std::fs::rename(&beside, &path))
-            .with_context(|| format!("cannot write {}", path.display()))
+        let response = xds::discovery_response(version, resources);
+        crate::replace(&self.watched(which), &response.to_string())
     }
 
     fn source(&self, which: Watched) -> Result<Value> {

@@ -1,6 +1,5 @@
 //! `splitctl fmt`: policies in their canonical form.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
@@ -76,7 +75,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
             if path.as_os_str() == "-" {
                 bail!("the standard input cannot be written");
             }
-            replace(path, &text)?;
+            lab::replace(path, &text)?;
             writeln!(console.err, "{} {name}", style::fine("formatted"))?;
         }
     }
@@ -118,20 +117,6 @@ fn share_key(document: &mut Value, written: &Value) {
     let place = fields.iter().position(|(name, _)| later.contains(&name.as_str()));
     let key = key.unwrap_or_else(|| shared.clone());
     fields.insert(place.unwrap_or(fields.len()), ("key".to_owned(), key));
-}
-
-/// Writes beside the file and renames, so that nobody ever reads half of it.
-fn replace(path: &std::path::Path, text: &str) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let name = path.display();
-    let cannot = || format!("cannot write `{name}`");
-    let mut beside = tempfile::NamedTempFile::new_in(folder.unwrap_or(std::path::Path::new(".")))
-        .with_context(cannot)?;
-    beside.write_all(text.as_bytes()).with_context(cannot)?;
-    let permissions = std::fs::metadata(path).with_context(cannot)?.permissions();
-    std::fs::set_permissions(beside.path(), permissions).with_context(cannot)?;
-    beside.persist(path).with_context(cannot)?;
-    Ok(())
 }
 
 #[cfg(test)]
