@@ -9,17 +9,8 @@ use serde_json::{Value, json};
 
 use crate::xds::{self, PolicyForm};
 
-/// The labels of the filter's metrics, which Envoy takes out of their names.
-const LABELS: [&str; 4] = ["split", "variant", "reason", "class"];
-
-/// The upper bounds of the duration histogram on `/stats/prometheus`, in milliseconds.
-const DURATION_BUCKETS: [f64; 17] = [
-    0.5, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 50.0, 100.0, 200.0, 300.0, 500.0, 1000.0, 5000.0,
-    10000.0, 60000.0,
-];
-
 /// How often Envoy brings its workers' statistics together. Histograms are up to date only after that.
-pub(crate) const FLUSH_MILLISECONDS: u64 = 200;
+const FLUSH_MILLISECONDS: u64 = 200;
 
 /// The name of the route table.
 pub(crate) const ROUTES: &str = "lab";
@@ -215,18 +206,14 @@ fn access_log(path: &Path) -> Result<Value> {
     }))
 }
 
-/// Turns `split=.=checkout;.;variant=.=canary;.;traffic_split_requests_total` into a metric with labels, and
-/// gives the duration buckets that suit it.
+/// Metrics with labels, and duration buckets that suit them.
 fn stats_config() -> Value {
-    let tags: Vec<Value> = LABELS
-        .iter()
-        .map(|label| json!({"tag_name": label, "regex": format!(r"({label}=\.=(.*?);\.;)")}))
-        .collect();
+    let tag = |label| json!({"tag_name": label, "regex": xds::label_regex(label)});
     json!({
-        "stats_tags": tags,
+        "stats_tags": xds::LABELS.map(tag),
         "histogram_bucket_settings": [{
-            "match": {"safe_regex": {"regex": r"wasmcustom\..*duration.*"}},
-            "buckets": DURATION_BUCKETS,
+            "match": {"safe_regex": {"regex": xds::DURATIONS}},
+            "buckets": xds::DURATION_BUCKETS,
         }],
     })
 }

@@ -13,6 +13,24 @@ pub const FILTER: &str = "traffic_split";
 /// The type of the filter's configuration, which an ECDS consumer must announce.
 pub const WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
+/// The labels of the filter's metrics, which Envoy takes out of their names; see [`label_regex`].
+pub const LABELS: [&str; 4] = ["split", "variant", "reason", "class"];
+
+/// A regular expression for the names of the filter's histograms of durations.
+pub const DURATIONS: &str = r"wasmcustom\..*traffic_split_request_duration_milliseconds";
+
+/// The upper bounds of their buckets on `/stats/prometheus`: as fine as latencies differ, as few as a scrape
+/// can bear.
+pub const DURATION_BUCKETS: [f64; 24] = [
+    0.5, 1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 15.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0, 200.0, 300.0,
+    500.0, 750.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0, 30_000.0, 60_000.0,
+];
+
+/// A regular expression that takes a label out of `split=.=checkout;.;variant=.=canary;.;traffic_split_weight`.
+pub fn label_regex(label: &str) -> String {
+    format!(r"({label}=\.=(.*?);\.;)")
+}
+
 /// The protobuf message in which the policy goes to Envoy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PolicyForm {

@@ -14,7 +14,7 @@ use engine::policy::Policy;
 use lab::xds;
 
 use super::series::WasmPlugin;
-use super::template::{fill, scalar};
+use super::template::{fill, numbers, scalar};
 use crate::policy_file::Valid;
 use routing::Routing;
 
@@ -178,6 +178,8 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("context", context(&args.gateway).to_owned()),
         ("image", scalar(&args.image)),
         ("filter", xds::FILTER.to_owned()),
+        ("labels", xds::LABELS.join(", ")),
+        ("buckets", numbers(&xds::DURATION_BUCKETS)),
         ("hash", valid.hash_text()),
         ("cluster_header", scalar(&policy.cluster_header)),
         ("mirror_header", scalar(&policy.mirror_header)),

@@ -21,6 +21,11 @@ pub(super) fn scalar(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// Numbers as the inside of a list.
+pub(super) fn numbers(numbers: &[f64]) -> String {
+    numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// A regular expression for lists in which this variant, as `checkout=canary`, is a whole member. Names have no special
 /// character but the point.
 pub(super) fn listed(variant: &str) -> String {
