@@ -1,6 +1,6 @@
 //! The command line: which commands there are and what they take.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 
 use crate::commands::{
     assign, codes, completions, demo, diff, explain, fmt, render, run, sample_size, schema,
@@ -36,16 +36,6 @@ enum Command {
     Completions(completions::CompletionsArgs),
     Man(completions::ManArgs),
     Demo(demo::Args),
-}
-
-/// How an answer is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Human,
-    /// For programs: one JSON document on stdout, and nothing else there.
-    Json,
 }
 
 /// Runs the command that was asked for.

@@ -9,16 +9,20 @@
 pub mod cli;
 pub mod commands;
 pub mod console;
+pub mod format;
 pub mod keys;
 pub mod moment;
 pub mod outcome;
 pub mod policy_file;
 pub mod population;
+mod rules;
 pub mod schema;
 pub mod source;
 pub mod statistics;
 pub mod style;
+mod template;
 pub mod text;
+mod watch;
 
 pub use console::Console;
 pub use outcome::Outcome;

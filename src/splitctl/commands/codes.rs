@@ -8,8 +8,8 @@ use anyhow::bail;
 use engine::policy::Severity;
 use serde_json::{Value, json};
 
-use crate::cli::Format;
 use crate::console::Console;
+use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::style;
 use entries::{Entry, Example};

@@ -13,8 +13,8 @@ use anyhow::{Result, bail};
 use engine::plan::Plan;
 use engine::policy::Policy;
 
-use crate::cli::Format;
 use crate::console::Console;
+use crate::format::Format;
 use crate::moment::Moment;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 
-use crate::cli::Format;
 use crate::console::Console;
+use crate::format::Format;
 use crate::moment;
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;

@@ -2,10 +2,7 @@
 
 mod ecds;
 mod envoy;
-mod istio;
-mod prometheus;
-mod series;
-mod template;
+pub(crate) mod istio;
 
 use std::path::Path;
 
@@ -14,8 +11,9 @@ use clap::Subcommand;
 use crate::console::Console;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
+use crate::rules as prometheus;
+use crate::rules::series::WasmPlugin;
 use crate::style;
-use series::WasmPlugin;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -91,7 +89,7 @@ fn check<'f>(file: &'f PolicyFile, console: &mut Console<'_>) -> anyhow::Result<
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use clap::Parser;
 
     use super::*;
@@ -103,7 +101,7 @@ mod tests {
     }
 
     /// Runs `splitctl render TARGET FILE OPTIONS` on a policy text: outcome, stdout, stderr.
-    pub(super) fn render(target: &str, text: &str, options: &[&str]) -> (Outcome, String, String) {
+    pub(crate) fn render(target: &str, text: &str, options: &[&str]) -> (Outcome, String, String) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("policy.yaml");
         std::fs::write(&file, text).unwrap();

@@ -6,7 +6,6 @@ mod sample;
 mod session;
 mod table;
 mod tries;
-pub(crate) mod watch;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
@@ -14,14 +13,14 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use lab::{Lab, Options, StartError, Stop};
 
-use crate::cli::Format;
 use crate::console::Console;
+use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
 use crate::source::to_json;
 use crate::style;
+use crate::watch::Watch;
 use session::Session;
-use watch::Watch;
 
 /// The port of the listener when none is asked for and it is free.
 const PORT: u16 = 10000;

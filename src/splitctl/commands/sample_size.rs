@@ -5,8 +5,8 @@ use std::str::FromStr;
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
-use crate::cli::Format;
 use crate::console::Console;
+use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::statistics::normal_quantile;
 use crate::style;

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use engine::plan::Plan;
 
-use crate::cli::Format;
 use crate::console::Console;
+use crate::format::Format;
 use crate::keys::{Keys, Lines};
 use crate::moment::{Moment, Period};
 use crate::outcome::Outcome;

@@ -10,7 +10,7 @@ use super::moves::Moves;
 use super::reshuffle::Reshuffle;
 use super::steps::Step;
 use super::{Kind, Report, SplitReport};
-use crate::cli::Format;
+use crate::format::Format;
 use crate::source::to_json;
 use crate::style;
 use crate::text::{decimals, percent, plural, thousands, write_json};

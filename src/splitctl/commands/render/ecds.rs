@@ -8,12 +8,12 @@ use lab::Stop;
 use lab::xds::{self, PolicyForm};
 
 use super::check;
-use crate::commands::run::watch::Watch;
 use crate::console::Console;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::source::{Source, to_json};
 use crate::style;
+use crate::watch::Watch;
 
 /// A file for Envoy's extension config discovery (ECDS), as JSON.
 ///

@@ -9,10 +9,10 @@ use engine::policy::Policy;
 use lab::xds;
 use serde_json::Value;
 
-use super::prometheus::is_decimal;
-use super::template::{fill, listed, numbers, scalar};
 use crate::policy_file::Valid;
+use crate::rules::is_decimal;
 use crate::source::to_json;
+use crate::template::{fill, listed, numbers, scalar};
 
 const TEMPLATE: &str = include_str!("envoy.yaml");
 

@@ -13,9 +13,9 @@ use clap::ValueEnum;
 use engine::policy::Policy;
 use lab::xds;
 
-use super::series::WasmPlugin;
-use super::template::{fill, numbers, scalar};
 use crate::policy_file::Valid;
+use crate::rules::series::WasmPlugin;
+use crate::template::{fill, numbers, scalar};
 use routing::Routing;
 
 const TEMPLATE: &str = include_str!("istio/istio.yaml");
@@ -135,7 +135,7 @@ impl FromStr for Label {
 }
 
 /// A name as Kubernetes allows it for everything.
-pub(super) fn name(text: &str) -> Result<String, String> {
+pub(crate) fn name(text: &str) -> Result<String, String> {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let end = |b: Option<&u8>| b.is_some_and(|b| *b != b'-');
     let bytes = text.as_bytes();

@@ -7,7 +7,7 @@ use engine::plan::{Plan, SplitPlan};
 use engine::policy::Ramp;
 use serde_json::{Value, json};
 
-use crate::cli::Format;
+use crate::format::Format;
 use crate::moment::{Moment, Period};
 use crate::style;
 use crate::text::{percent, write_json};

@@ -8,7 +8,7 @@ use engine::plan::Plan;
 use serde_json::{Value, json};
 
 use super::log_line::Logged;
-use crate::cli::Format;
+use crate::format::Format;
 use crate::keys::Lines;
 use crate::moment::Moment;
 use crate::style;

@@ -7,7 +7,7 @@ use engine::decision::Reason;
 use engine::plan::Plan;
 use serde_json::{Value, json};
 
-use crate::cli::Format;
+use crate::format::Format;
 use crate::keys::Keys;
 use crate::moment::Moment;
 use crate::outcome::Outcome;

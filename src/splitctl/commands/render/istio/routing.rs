@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use anyhow::{anyhow, bail};
 use engine::policy::{Policy, Split};
 
-use super::super::template::{listed, scalar};
 use super::destination::Destination;
 use super::{Args, By};
+use crate::template::{listed, scalar};
 
 /// The routes of a policy; none where it names no cluster.
 #[derive(Debug)]

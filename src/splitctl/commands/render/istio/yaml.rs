@@ -3,7 +3,7 @@
 
 use engine::policy::Value;
 
-use super::super::template::scalar;
+use crate::template::scalar;
 
 /// Up to here a value stays on one line.
 const WIDTH: usize = 110;

@@ -5,13 +5,13 @@ use std::str::FromStr;
 
 use lab::xds;
 
-use super::istio::name;
+use crate::commands::render::istio::name;
 
 /// A WasmPlugin of Istio.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct WasmPlugin {
-    pub(super) namespace: String,
-    pub(super) name: String,
+pub(crate) struct WasmPlugin {
+    pub(crate) namespace: String,
+    pub(crate) name: String,
 }
 
 impl FromStr for WasmPlugin {
@@ -51,7 +51,7 @@ fn names(plugin: Option<&WasmPlugin>) -> Vec<Names> {
 }
 
 /// The counters of VMs that were reloaded, or could not be.
-pub(super) fn vm_reloads(plugin: Option<&WasmPlugin>) -> Vec<String> {
+pub(crate) fn vm_reloads(plugin: Option<&WasmPlugin>) -> Vec<String> {
     let of = |names: &Names| {
         let prefix = sanitized(&names.plugin);
         ["success", "failure"].map(|end| format!("envoy_wasm_{prefix}_vm_reload_{end}"))
@@ -60,7 +60,7 @@ pub(super) fn vm_reloads(plugin: Option<&WasmPlugin>) -> Vec<String> {
 }
 
 /// The counters of configurations that Envoy refused.
-pub(super) fn refused_configs(plugin: Option<&WasmPlugin>) -> Vec<String> {
+pub(crate) fn refused_configs(plugin: Option<&WasmPlugin>) -> Vec<String> {
     let of = |names: &Names| {
         let prefix = sanitized(&names.resource);
         ["config_fail", "update_rejected"]

@@ -1,5 +1,7 @@
 //! `splitctl render prometheus`: recording rules and alerts, with what only the policy knows.
 
+pub(crate) mod series;
+
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -7,11 +9,11 @@ use std::str::FromStr;
 use anyhow::bail;
 use engine::policy::Split;
 
-use super::series::{self, WasmPlugin};
-use super::template::{fill, scalar};
 use crate::policy_file::Valid;
+use crate::template::{fill, scalar};
+use series::WasmPlugin;
 
-const TEMPLATE: &str = include_str!("prometheus.yaml");
+const TEMPLATE: &str = include_str!("rules/prometheus.yaml");
 
 /// The objective in percent, where none is asked for.
 const SLO: &str = "99.9";
@@ -24,10 +26,10 @@ const RUNBOOK: &str = "envoy/README.md";
 /// Per split and variant: rate, error ratio, p50, p95, p99, share observed and configured; alerts against the
 /// baseline, the objective and the weight.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// The policy file, YAML or JSON; `-` is the standard input.
     #[arg(value_name = "FILE")]
-    pub(super) file: PathBuf,
+    pub(crate) file: PathBuf,
 
     /// The objective: percent of requests that must be answered, and with no 5xx.
     #[arg(long, value_name = "PERCENT", default_value = SLO, value_parser = objective)]
@@ -55,7 +57,7 @@ impl Default for Args {
 
 impl Args {
     /// For the filter in Istio.
-    pub(super) fn of_plugin(plugin: WasmPlugin) -> Self {
+    pub(crate) fn of_plugin(plugin: WasmPlugin) -> Self {
         Self { wasm_plugin: Some(plugin), ..Self::default() }
     }
 }
@@ -85,7 +87,7 @@ impl FromStr for Price {
 }
 
 /// Digits, with a point in between or not: what JSON, YAML and PromQL read the same way.
-pub(super) fn is_decimal(text: &str) -> bool {
+pub(crate) fn is_decimal(text: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     match text.split_once('.') {
         Some((whole, rest)) => digits(whole) && digits(rest),
@@ -101,7 +103,7 @@ fn objective(text: &str) -> Result<String, String> {
     Err("the objective is a percentage below 100, such as 99.9".to_owned())
 }
 
-pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
+pub(crate) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
     let splits: Vec<&Split> = valid.policy.splits.iter().filter(|split| split.enabled).collect();
     let values = [
         ("known", known(&splits, &args.prices)?),
@@ -152,8 +154,8 @@ fn known(splits: &[&Split], prices: &[Price]) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::render;
     use super::*;
+    use crate::commands::render::tests::render;
     use crate::outcome::Outcome;
 
     const POLICY: &str = "

@@ -2,14 +2,14 @@
 //! from text, not from values.
 
 /// Fills every `{{name}}` of a template.
-pub(super) fn fill(template: &str, values: &[(&str, String)]) -> String {
+pub(crate) fn fill(template: &str, values: &[(&str, String)]) -> String {
     values.iter().fold(template.to_owned(), |text, (name, value)| {
         text.replace(&format!("{{{{{name}}}}}"), value)
     })
 }
 
 /// A text as a YAML scalar: plain where every reader takes it for the same text, quoted elsewhere.
-pub(super) fn scalar(text: &str) -> String {
+pub(crate) fn scalar(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
     let word = text.starts_with(|c: char| c.is_ascii_alphabetic()) && text.chars().all(plain);
     let lower = text.to_ascii_lowercase();
@@ -22,13 +22,13 @@ pub(super) fn scalar(text: &str) -> String {
 }
 
 /// Numbers as the inside of a list.
-pub(super) fn numbers(numbers: &[f64]) -> String {
+pub(crate) fn numbers(numbers: &[f64]) -> String {
     numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A regular expression for lists in which this variant, as `checkout=canary`, is a whole member. Names have no special
 /// character but the point.
-pub(super) fn listed(variant: &str) -> String {
+pub(crate) fn listed(variant: &str) -> String {
     format!("(.*, )?{}(, .*)?", variant.replace('.', "\\."))
 }
 
