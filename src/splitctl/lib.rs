@@ -22,6 +22,7 @@ pub mod statistics;
 pub mod style;
 mod template;
 pub mod text;
+mod verdict;
 mod watch;
 
 pub use console::Console;

@@ -11,6 +11,7 @@ use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
 use crate::source::{Source, comments, to_pretty_json, to_yaml};
 use crate::style;
+use crate::verdict;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -56,10 +57,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
             bail!("`{name}` is a {carrier}; `fmt` is for policy files");
         }
         if file.valid.is_none() {
-            file.show_findings(console.err)?;
-            let refused = style::error("not valid");
-            writeln!(console.err, "{refused} {name}: {}", file.summary())?;
-            outcome = outcome.max(Outcome::No);
+            outcome = outcome.max(verdict::refuse(&file, "not valid", console)?);
             continue;
         }
         let text = canonical(&file)?;

@@ -11,6 +11,7 @@ use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::source::Unreadable;
 use crate::style;
+use crate::verdict::describe;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -92,15 +93,6 @@ fn show(result: &Result<PolicyFile, Unreadable>, console: &mut Console<'_>) -> i
         }
         None => writeln!(console.out, "{} {name}: {}", style::error("not valid"), file.summary()),
     }
-}
-
-/// What a valid policy is, in a few words: `2 splits, policy 0123456789abc`.
-pub(crate) fn describe(valid: &Valid) -> String {
-    let splits = match valid.policy.splits.len() {
-        1 => "1 split".to_owned(),
-        n => format!("{n} splits"),
-    };
-    format!("{splits}, policy {}", valid.hash_text())
 }
 
 fn to_json(result: &Result<PolicyFile, Unreadable>) -> Value {

@@ -16,12 +16,12 @@ use super::prometheus::Prometheus;
 use super::round::{self, Report};
 use super::table;
 use super::tries::{self, Try};
-use crate::commands::validate::describe;
 use crate::console::{Console, stdout_is_closed};
 use crate::format::Format;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::source::to_json;
 use crate::style;
+use crate::verdict::describe;
 use crate::watch::Watch;
 
 /// A running lab and whom it tells about it. Everything it says for people ends with an empty line.
