@@ -1,6 +1,6 @@
 //! The command line: which commands there are and what they take.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
     assign, codes, completions, demo, diff, explain, fmt, render, run, sample_size, schema,
@@ -60,15 +60,13 @@ pub fn run(cli: Cli, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
         Command::Fmt(args) => fmt::run(&args, console),
         Command::Codes(args) => codes::run(&args, console),
         Command::Schema(args) => schema::run(&args, console),
-        Command::Completions(args) => completions::completions(&args, console),
-        Command::Man(args) => completions::man(&args, console),
+        Command::Completions(args) => completions::completions(&args, Cli::command(), console),
+        Command::Man(args) => completions::man(&args, Cli::command(), console),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

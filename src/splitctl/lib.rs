@@ -10,6 +10,8 @@ pub mod cli;
 pub mod commands;
 pub mod console;
 pub mod format;
+#[cfg(test)]
+mod imports;
 pub mod keys;
 pub mod moment;
 pub mod outcome;
@@ -23,6 +25,7 @@ pub mod style;
 mod template;
 pub mod text;
 mod verdict;
+mod wasm_plugin;
 mod watch;
 
 pub use console::Console;

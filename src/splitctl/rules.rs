@@ -1,17 +1,16 @@
-//! `splitctl render prometheus`: recording rules and alerts, with what only the policy knows.
+//! Prometheus: recording rules and alerts, with what only the policy knows.
 
-pub(crate) mod series;
+mod series;
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::bail;
 use engine::policy::Split;
 
 use crate::policy_file::Valid;
-use crate::template::{fill, scalar};
-use series::WasmPlugin;
+use crate::template::{fill, is_decimal, scalar};
+use crate::wasm_plugin::WasmPlugin;
 
 const TEMPLATE: &str = include_str!("rules/prometheus.yaml");
 
@@ -21,16 +20,9 @@ const SLO: &str = "99.9";
 /// Where the runbook is in this repository.
 const RUNBOOK: &str = "envoy/README.md";
 
-/// Rules and alerts for Prometheus, as commented YAML.
-///
-/// Per split and variant: rate, error ratio, p50, p95, p99, share observed and configured; alerts against the
-/// baseline, the objective and the weight.
+/// What the rules depend on besides the policy.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Args {
-    /// The policy file, YAML or JSON; `-` is the standard input.
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
-
+pub(crate) struct Options {
     /// The objective: percent of requests that must be answered, and with no 5xx.
     #[arg(long, value_name = "PERCENT", default_value = SLO, value_parser = objective)]
     slo: String,
@@ -48,14 +40,14 @@ pub(crate) struct Args {
     wasm_plugin: Option<WasmPlugin>,
 }
 
-impl Default for Args {
+impl Default for Options {
     fn default() -> Self {
         let [slo, runbook] = [SLO, RUNBOOK].map(str::to_owned);
-        Self { file: PathBuf::new(), slo, prices: Vec::new(), runbook, wasm_plugin: None }
+        Self { slo, prices: Vec::new(), runbook, wasm_plugin: None }
     }
 }
 
-impl Args {
+impl Options {
     /// For the filter in Istio.
     pub(crate) fn of_plugin(plugin: WasmPlugin) -> Self {
         Self { wasm_plugin: Some(plugin), ..Self::default() }
@@ -86,15 +78,6 @@ impl FromStr for Price {
     }
 }
 
-/// Digits, with a point in between or not: what JSON, YAML and PromQL read the same way.
-pub(crate) fn is_decimal(text: &str) -> bool {
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    match text.split_once('.') {
-        Some((whole, rest)) => digits(whole) && digits(rest),
-        None => digits(text),
-    }
-}
-
 fn objective(text: &str) -> Result<String, String> {
     let in_range = text.parse::<f64>().is_ok_and(|percent| percent > 0.0 && percent < 100.0);
     if is_decimal(text) && in_range {
@@ -103,14 +86,14 @@ fn objective(text: &str) -> Result<String, String> {
     Err("the objective is a percentage below 100, such as 99.9".to_owned())
 }
 
-pub(crate) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
+pub(crate) fn render(options: &Options, valid: &Valid) -> anyhow::Result<String> {
     let splits: Vec<&Split> = valid.policy.splits.iter().filter(|split| split.enabled).collect();
     let values = [
-        ("known", known(&splits, &args.prices)?),
-        ("slo", args.slo.clone()),
-        ("runbook", args.runbook.clone()),
-        ("refused_configs", any_increase(&series::refused_configs(args.wasm_plugin.as_ref()))),
-        ("vm_reloads", any_increase(&series::vm_reloads(args.wasm_plugin.as_ref()))),
+        ("known", known(&splits, &options.prices)?),
+        ("slo", options.slo.clone()),
+        ("runbook", options.runbook.clone()),
+        ("refused_configs", any_increase(&series::refused_configs(options.wasm_plugin.as_ref()))),
+        ("vm_reloads", any_increase(&series::vm_reloads(options.wasm_plugin.as_ref()))),
     ];
     Ok(fill(TEMPLATE, &values))
 }
@@ -154,9 +137,23 @@ fn known(splits: &[&Split], prices: &[Price]) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
-    use crate::commands::render::tests::render;
-    use crate::outcome::Outcome;
+    use crate::policy_file::PolicyFile;
+    use crate::source::Source;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn rendered(words: &[&str]) -> anyhow::Result<String> {
+        let options = Line::parse_from(["rules"].iter().chain(words)).options;
+        let valid = PolicyFile::check(Source::new("policy.yaml", POLICY)).valid.unwrap();
+        render(&options, &valid)
+    }
 
     const POLICY: &str = "
 version: 1
@@ -169,8 +166,7 @@ splits:
 
     #[test]
     fn the_baselines_of_enabled_splits_and_the_prices_are_series() {
-        let (outcome, out, err) = render("prometheus", POLICY, &["--price", "1/a=2.40"]);
-        assert_eq!((outcome, err.as_str()), (Outcome::Fine, ""));
+        let out = rendered(&["--price", "1/a=2.40"]).unwrap();
         let constants = "
   - record: traffic_split:baseline
     expr: vector(1)
@@ -189,7 +185,7 @@ splits:
     #[test]
     fn objective_and_runbook_are_as_asked_for() {
         let options = ["--slo", "99.95", "--runbook", "https://wiki.example.com/split"];
-        let (_, out, _) = render("prometheus", POLICY, &options);
+        let out = rendered(&options).unwrap();
         assert!(out.contains("expr: vector(99.95 / 100)"), "{out}");
         let links = out.matches("runbook_url: https://wiki.example.com/split#").count();
         assert_eq!(links, out.matches("- alert:").count());
@@ -198,9 +194,9 @@ splits:
     #[test]
     fn what_envoy_counts_is_named_after_the_filter_or_the_plugin() {
         let counter = "      or increase(envoy_extension_config_discovery_http_filter_traffic_split_config_fail[10m]) > 0\n";
-        let (_, out, _) = render("prometheus", POLICY, &[]);
+        let out = rendered(&[]).unwrap();
         assert!(out.contains(counter) && !out.contains("istio"), "{out}");
-        let (_, out, _) = render("prometheus", POLICY, &["--wasm-plugin", "shop/split"]);
+        let out = rendered(&["--wasm-plugin", "shop/split"]).unwrap();
         assert!(!out.contains("http_filter_traffic_split"), "{out}");
         let reloads = "
       increase(envoy_wasm_shop_split_vm_reload_success[10m]) > 0
@@ -218,8 +214,7 @@ splits:
         for wrong in ["a=1", "a/b", "a/b=x", "a/b=1e9"] {
             assert!(wrong.parse::<Price>().is_err(), "{wrong}");
         }
-        let (outcome, _, err) = render("prometheus", POLICY, &["--price", "off/a=1"]);
-        assert_eq!(outcome, Outcome::NoAnswer);
-        assert!(err.contains("no such variant"), "{err}");
+        let error = rendered(&["--price", "off/a=1"]).unwrap_err().to_string();
+        assert!(error.contains("no such variant"), "{error}");
     }
 }

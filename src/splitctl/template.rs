@@ -21,6 +21,15 @@ pub(crate) fn scalar(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
+/// Digits, with a point in between or not: what JSON, YAML and PromQL read the same way.
+pub(crate) fn is_decimal(text: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    match text.split_once('.') {
+        Some((whole, rest)) => digits(whole) && digits(rest),
+        None => digits(text),
+    }
+}
+
 /// Numbers as the inside of a list.
 pub(crate) fn numbers(numbers: &[f64]) -> String {
     numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(", ")

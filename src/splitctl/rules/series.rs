@@ -1,29 +1,9 @@
 //! The series that Envoy itself keeps about the filter. Their names have the filter's in them, which is another one in
 //! Istio.
 
-use std::str::FromStr;
-
 use lab::xds;
 
-use crate::commands::render::istio::name;
-
-/// A WasmPlugin of Istio.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct WasmPlugin {
-    pub(crate) namespace: String,
-    pub(crate) name: String,
-}
-
-impl FromStr for WasmPlugin {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || format!("`{text}` is no WasmPlugin, such as `istio-ingress/traffic-split`");
-        let (namespace, plugin) = text.split_once('/').ok_or_else(wrong)?;
-        let [namespace, name] = [namespace, plugin].map(name);
-        Ok(Self { namespace: namespace.map_err(|_| wrong())?, name: name.map_err(|_| wrong())? })
-    }
-}
+use crate::wasm_plugin::WasmPlugin;
 
 /// What the filter is called in Envoy.
 struct Names {
@@ -91,12 +71,5 @@ mod tests {
         assert_eq!(refused[0], plain);
         let newer = format!("{prefix}_trafficextension_{translated}_update_rejected");
         assert_eq!(refused[3], newer);
-    }
-
-    #[test]
-    fn a_plugin_has_a_namespace_and_a_name() {
-        for wrong in ["traffic-split", "/a", "a/", "A/b", "a/b/c", "a/b.c"] {
-            assert!(wrong.parse::<WasmPlugin>().is_err(), "{wrong}");
-        }
     }
 }

@@ -10,9 +10,8 @@ use lab::xds;
 use serde_json::Value;
 
 use crate::policy_file::Valid;
-use crate::rules::is_decimal;
 use crate::source::to_json;
-use crate::template::{fill, listed, numbers, scalar};
+use crate::template::{fill, is_decimal, listed, numbers, scalar};
 
 const TEMPLATE: &str = include_str!("envoy.yaml");
 

@@ -11,8 +11,8 @@ use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::commands::render;
 use crate::policy_file::Valid;
+use crate::rules;
 
 /// The port when it is free.
 const PORT: u16 = 9090;
@@ -44,7 +44,7 @@ impl Prometheus {
         });
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("prometheus.yml"), config.to_string())?;
-        std::fs::write(path("rules.yml"), render::rules(valid)?)?;
+        std::fs::write(path("rules.yml"), rules::render(&rules::Options::default(), valid)?)?;
         let log = std::fs::File::create(path("log"))?;
         let address = choose_address()?;
         let flag = |name: &str, value: &Path| format!("--{name}={}", value.display());
@@ -93,7 +93,10 @@ impl Prometheus {
 
     /// Takes the rules of another policy: its baselines may be others.
     pub(super) fn follow(&self, valid: &Valid) -> Result<()> {
-        std::fs::write(self.folder.path().join("rules.yml"), render::rules(valid)?)?;
+        std::fs::write(
+            self.folder.path().join("rules.yml"),
+            rules::render(&rules::Options::default(), valid)?,
+        )?;
         let reload = Request::get("/-/reload").method("POST");
         let answer = self.runtime.block_on(client::send(self.address, &reload))?;
         if answer.status != 200 {
