@@ -42,6 +42,21 @@ pub fn percent(share: f64) -> String {
     format!("{}%", decimals(share * 100.0))
 }
 
+/// As percent with two decimals, for columns; with four where two would claim nobody or everybody.
+pub fn fixed_percent(share: f64) -> String {
+    let text = format!("{:.2}%", share * 100.0);
+    let claims_all_or_none = text == "0.00%" || text == "100.00%";
+    if claims_all_or_none && share != 0.0 && share != 1.0 {
+        return format!("{:.4}%", share * 100.0);
+    }
+    text
+}
+
+/// A text of somebody else, such as a part of a request, which cannot move the terminal's cursor.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,5 +78,9 @@ mod tests {
             assert_eq!(decimals(number), text);
         }
         assert_eq!(percent(0.055), "5.5%");
+        assert_eq!(
+            [0.5, 0.0001, 0.000_001, 0.999_999, 1.0, 0.0].map(fixed_percent),
+            ["50.00%", "0.01%", "0.0001%", "99.9999%", "100.00%", "0.00%"]
+        );
     }
 }

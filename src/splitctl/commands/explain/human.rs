@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::report::{DrawReport, EditReport, EffectsReport, EntryReport, Report, StepReport};
 use crate::style;
+use crate::text::{decimals, printable};
 
 /// Where the words of a step begin.
 const LABEL: usize = 12;
@@ -12,8 +13,8 @@ const LABEL: usize = 12;
 pub(super) fn show(report: &Report, only: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
     let request = &report.request;
     let no_host = if request.host.is_empty() { " (no host)" } else { "" };
-    let target = format!("{}{}", clean(&request.host), clean(&request.path));
-    writeln!(out, "{} {target}{no_host}", clean(&request.method))?;
+    let target = format!("{}{}", printable(&request.host), printable(&request.path));
+    writeln!(out, "{} {target}{no_host}", printable(&request.method))?;
     let at = if report.depends_on_time { format!(", at {}", report.at) } else { String::new() };
     writeln!(out, "{}", style::faint(format!("{}, policy {}{at}", report.file, report.policy)))?;
     for split in &report.splits {
@@ -80,7 +81,7 @@ fn show_step(step: &StepReport, out: &mut dyn Write) -> io::Result<()> {
         StepReport::Key { key, source, generated, bucket } => {
             let text = match generated {
                 true => format!("`{key}`, made just now for a new visitor; bucket {bucket}"),
-                false => format!("`{}` from {source}; bucket {bucket}", clean(key)),
+                false => format!("`{}` from {source}; bucket {bucket}", printable(key)),
             };
             line(out, "key", &text)
         }
@@ -127,7 +128,7 @@ fn show_draws(draws: &[DrawReport], out: &mut dyn Write) -> io::Result<()> {
         format!("{:name$}  {:>8}  {:>9}  {:>11}  ", "variant", "share", "cost", "cost/weight");
     line(out, "weights", &style::faint(head.trim_end()).to_string())?;
     for draw in draws {
-        let share = format!("{} %", rounded(draw.share));
+        let share = format!("{} %", decimals(draw.share));
         let number =
             |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.6}"));
         let row = format!(
@@ -151,7 +152,7 @@ fn show_effects(effects: &EffectsReport, out: &mut dyn Write) -> io::Result<()> 
     writeln!(out, "{}", style::strong("effects"))?;
     match (&effects.reply, &effects.cluster) {
         (Some(reply), _) => {
-            line(out, "reply", &format!("{} {}", reply.status, clean(&reply.body)))?;
+            line(out, "reply", &format!("{} {}", reply.status, printable(&reply.body)))?;
         }
         (None, Some(cluster)) => line(out, "cluster", cluster)?,
         (None, None) => line(out, "cluster", "none: the route's fallback")?,
@@ -172,20 +173,9 @@ fn show_effects(effects: &EffectsReport, out: &mut dyn Write) -> io::Result<()> 
 
 fn show_edits(label: &str, edits: &[EditReport], out: &mut dyn Write) -> io::Result<()> {
     for (index, edit) in edits.iter().enumerate() {
-        let value = edit.value.as_deref().map(|value| format!(": {}", clean(value)));
+        let value = edit.value.as_deref().map(|value| format!(": {}", printable(value)));
         let text = format!("{:<6} {}{}", edit.edit, edit.name, value.unwrap_or_default());
         line(out, if index == 0 { label } else { "" }, &text)?;
     }
     Ok(())
-}
-
-/// Percent with as few decimals as tell the truth: `5`, `0.25`.
-fn rounded(percent: f64) -> String {
-    let text = format!("{percent:.4}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// A text of a request, which cannot move the terminal's cursor.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -14,6 +14,10 @@ use super::sample::{self, user};
 /// Connections kept open to Envoy while requests are sent.
 const CONNECTIONS: usize = 16;
 
+const REQUESTS: &str = "traffic_split_requests_total";
+const RESPONSES: &str = "traffic_split_responses_total";
+const DURATION: &str = "traffic_split_request_duration_milliseconds";
+
 /// What one round showed.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Report {
@@ -121,9 +125,8 @@ pub(super) fn run(
         let labels = [("split", split.name.as_str())];
         let counted = |stats: &Stats| {
             let new = stats.since(&before);
-            new.sum("traffic_split_responses_total", &labels) >= answered
-                && new.histogram("traffic_split_request_duration_milliseconds", &labels).count()
-                    >= answered
+            new.sum(RESPONSES, &labels) >= answered
+                && new.histogram(DURATION, &labels).count() >= answered
         };
         let stats = lab.stats_when(counted)?.since(&before);
         let mut report = measure(compiled, &stats, reason);
@@ -168,7 +171,7 @@ fn measure(split: &SplitPlan, stats: &Stats, reason: Reason) -> SplitReport {
     let decided_for = |variant: &str| {
         let labels =
             [("split", split.name.as_str()), ("variant", variant), ("reason", reason.as_str())];
-        stats.sum("traffic_split_requests_total", &labels)
+        stats.sum(REQUESTS, &labels)
     };
     let decided: u64 =
         split.variants.iter().fold(0, |sum, v| sum.saturating_add(decided_for(&v.name)));
@@ -182,7 +185,7 @@ fn measure(split: &SplitPlan, stats: &Stats, reason: Reason) -> SplitReport {
             _ => 0.0,
         };
         let labels = [("split", split.name.as_str()), ("variant", variant.name.as_str())];
-        let duration = stats.histogram("traffic_split_request_duration_milliseconds", &labels);
+        let duration = stats.histogram(DURATION, &labels);
         let [s, v] = labels;
         let here = decided_for(&variant.name);
         Row {
@@ -191,10 +194,8 @@ fn measure(split: &SplitPlan, stats: &Stats, reason: Reason) -> SplitReport {
             configured,
             observed: (decided > 0).then(|| here as f64 / decided as f64),
             within: (decided > 0).then(|| within_4_sigma(configured, here, decided)),
-            requests: stats.sum("traffic_split_requests_total", &labels),
-            responses: Class::ALL.map(|(_, class)| {
-                stats.sum("traffic_split_responses_total", &[s, v, ("class", class)])
-            }),
+            requests: stats.sum(REQUESTS, &labels),
+            responses: Class::ALL.map(|(_, class)| stats.sum(RESPONSES, &[s, v, ("class", class)])),
             p50: duration.quantile(0.5),
             p95: duration.quantile(0.95),
         }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::round::{Report, Row, SplitReport};
 use crate::style;
+use crate::text::{fixed_percent, thousands};
 
 /// The columns, and whether they hold numbers.
 const COLUMNS: [(&str, bool); 12] = [
@@ -81,8 +82,8 @@ fn cells(split: &str, row: &Row) -> [String; 12] {
     [
         split.to_owned(),
         row.variant.clone(),
-        percent(row.configured),
-        row.observed.map_or_else(none, percent),
+        fixed_percent(row.configured),
+        row.observed.map_or_else(none, fixed_percent),
         difference.map_or_else(none, signed_percent),
         row.within.map_or_else(none, |within| if within { "yes" } else { "no" }.to_owned()),
         thousands(row.requests),
@@ -98,16 +99,6 @@ fn none() -> String {
     "-".to_owned()
 }
 
-/// With two decimals; with four, as fine as weights are, where two would claim nobody or everybody.
-fn percent(share: f64) -> String {
-    let text = format!("{:.2}%", share * 100.0);
-    let claims_all_or_none = text == "0.00%" || text == "100.00%";
-    if claims_all_or_none && share != 0.0 && share != 1.0 {
-        return format!("{:.4}%", share * 100.0);
-    }
-    text
-}
-
 fn signed_percent(difference: f64) -> String {
     let text = format!("{:+.2}%", difference * 100.0);
     // Less than half of the last digit is no difference, and has no sign.
@@ -117,20 +108,6 @@ fn signed_percent(difference: f64) -> String {
 /// Envoy's histograms hold whole milliseconds.
 fn milliseconds(value: f64) -> String {
     if value < 0.5 { "<1 ms".to_owned() } else { format!("{value:.0} ms") }
-}
-
-/// `12,345`.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        let left = digits.len().saturating_sub(index);
-        if index > 0 && left.is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// The report for programs.
@@ -233,11 +210,6 @@ checkout  stable       95.00%    94.87%      -0.13%  yes                9,487  9
 
     #[test]
     fn numbers_are_written_for_people() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!(
-            [0.5, 0.0001, 0.000_001, 0.999_999, 1.0, 0.0].map(percent),
-            ["50.00%", "0.01%", "0.0001%", "99.9999%", "100.00%", "0.00%"]
-        );
         assert_eq!(
             [0.0, -0.000_01, 0.001, -0.02].map(signed_percent),
             ["0.00%", "0.00%", "+0.10%", "-2.00%"]
