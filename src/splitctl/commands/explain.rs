@@ -65,9 +65,9 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     let options = args.request.clone();
     let request = match args.curl.as_slice() {
         [] => options,
-        words => options.over(curl::read(words)?),
-    }
-    .describe()?;
+        words => curl::read(words, options)?,
+    };
+    let request = request.describe()?;
     let file = PolicyFile::read(&args.file)?;
     let Some(valid) = &file.valid else { return Ok(verdict::refuse(&file, "not valid", console)?) };
     let only = args.split.as_deref();

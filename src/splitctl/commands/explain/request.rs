@@ -118,7 +118,7 @@ impl RequestArgs {
 }
 
 /// `Name: value` -> lower-case name, value without spaces around it.
-pub(super) fn split_header(header: &str) -> Result<(String, String)> {
+fn split_header(header: &str) -> Result<(String, String)> {
     match header.split_once(':') {
         Some((name, value)) if !name.trim().is_empty() && !name.contains(' ') => {
             Ok((name.to_ascii_lowercase(), value.trim().to_owned()))
