@@ -14,7 +14,7 @@ use crate::console::Console;
 use crate::moment;
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
-use crate::style;
+use crate::verdict;
 use assigner::Assigner;
 use lines::Lines;
 
@@ -86,12 +86,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
         );
     }
     let file = PolicyFile::read(&args.file)?;
-    let Some(valid) = &file.valid else {
-        file.show_findings(console.err)?;
-        let refused = style::error("not valid");
-        writeln!(console.err, "{refused} {}: {}", file.source.name, file.summary())?;
-        return Ok(Outcome::No);
-    };
+    let Some(valid) = &file.valid else { return Ok(verdict::refuse(&file, "not valid", console)?) };
     let assigner = Assigner::new(&valid.policy, &args.split, args.at)?;
     if args.ids == stdin {
         assign(&assigner, io::stdin().lock(), args.format, console.out)?;

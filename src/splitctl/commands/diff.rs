@@ -18,7 +18,7 @@ use crate::format::Format;
 use crate::moment::Moment;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
-use crate::style;
+use crate::verdict;
 use changes::Change;
 use moves::Moves;
 use pairs::Pair;
@@ -127,9 +127,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     }
     let files = [PolicyFile::read(&args.old)?, PolicyFile::read(&args.new)?];
     for file in files.iter().filter(|file| file.valid.is_none()) {
-        file.show_findings(console.err)?;
-        let refused = style::error("not compared");
-        writeln!(console.err, "{refused} {}: {}", file.source.name, file.summary())?;
+        verdict::refuse(file, "not compared", console)?;
     }
     let [Some(old), Some(new)] = files.each_ref().map(side) else { return Ok(Outcome::No) };
     let at = args.at.unwrap_or_else(Moment::now);

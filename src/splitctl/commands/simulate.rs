@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use engine::plan::Plan;
+use engine::policy::Policy;
 
 use crate::console::Console;
 use crate::format::Format;
@@ -18,6 +19,7 @@ use crate::moment::{Moment, Period};
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
 use crate::style;
+use crate::verdict;
 
 /// Shows what a policy would do: shares of users, weights over time, or the splits of logged requests.
 ///
@@ -95,13 +97,10 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     }
     let file = PolicyFile::read(&args.file)?;
     let Some(valid) = &file.valid else {
-        file.show_findings(console.err)?;
-        let refused = style::error("not simulated");
-        writeln!(console.err, "{refused} {}: {}", file.source.name, file.summary())?;
-        return Ok(Outcome::No);
+        return Ok(verdict::refuse(&file, "not simulated", console)?);
     };
     let plan = Plan::compile(&valid.policy);
-    let wanted = wanted(&plan, args.split.as_deref())?;
+    let wanted = wanted(&valid.policy, &plan, args.split.as_deref())?;
     let name = file.source.name.as_str();
     let over_time = args.from.is_some() || args.to.is_some() || args.every.is_some();
     if over_time || args.svg.is_some() {
@@ -132,23 +131,12 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
 }
 
 /// The indices of the splits to show.
-fn wanted(plan: &Plan, name: Option<&str>) -> Result<Vec<usize>> {
-    let all = plan.splits.iter().enumerate();
-    let wanted: Vec<usize> = all
-        .filter(|(_, split)| name.is_none_or(|name| split.name == name))
-        .map(|(index, _)| index)
-        .collect();
-    if let (Some(name), true) = (name, wanted.is_empty()) {
-        let names: Vec<&str> = plan.splits.iter().take(10).map(|s| s.name.as_str()).collect();
-        bail!("no enabled split is named `{name}`; there is {}", list(&names, "none"));
+fn wanted(policy: &Policy, plan: &Plan, name: Option<&str>) -> Result<Vec<usize>> {
+    let Some(name) = name else { return Ok((0..plan.splits.len()).collect()) };
+    if !verdict::find_split(policy, name)?.1.enabled {
+        bail!("split `{name}` is not enabled");
     }
-    Ok(wanted)
-}
-
-/// ``a`, `b``, or what there is to say about none.
-fn list(names: &[&str], none: &str) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    if quoted.is_empty() { none.to_owned() } else { quoted.join(", ") }
+    Ok(plan.splits.iter().position(|split| split.name == name).into_iter().collect())
 }
 
 #[cfg(test)]

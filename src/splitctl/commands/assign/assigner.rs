@@ -7,6 +7,8 @@ use engine::matching::Request;
 use engine::plan::Plan;
 use engine::policy::{Assignment, KeySource, Policy, Split};
 
+use crate::verdict::find_split;
+
 /// The header in which the engine finds the key.
 const KEY: &str = "key";
 
@@ -49,10 +51,7 @@ impl Assigner {
     /// # Errors
     /// When there is no such split, or no key decides it.
     pub(super) fn new(policy: &Policy, name: &str, now: u64) -> anyhow::Result<Self> {
-        let Some(index) = policy.splits.iter().position(|split| split.name == name) else {
-            let known: Vec<_> = policy.splits.iter().map(|split| split.name.as_str()).collect();
-            bail!("the policy has no split `{name}`; it has: {}", known.join(", "));
-        };
+        let index = find_split(policy, name)?.0;
         let split = policy.splits.get(index);
         if split.is_some_and(|split| !split.enabled) {
             bail!("split `{name}` is not enabled: nobody is assigned");

@@ -13,7 +13,7 @@ use super::{Kind, Report, SplitReport};
 use crate::format::Format;
 use crate::source::to_json;
 use crate::style;
-use crate::text::{decimals, percent, plural, thousands, write_json};
+use crate::text::{decimals, fixed_percent, percent, plural, printable, thousands, write_json};
 
 /// How much of a long value is shown.
 const VALUE: usize = 60;
@@ -116,8 +116,7 @@ impl SplitReport {
         show_reshuffles(&self.reshuffles, out)?;
         let Some(moves) = &self.moves else { return Ok(()) };
         let share = |count: u64| {
-            let percent = format!("{:.2}%", count as f64 * 100.0 / users as f64);
-            format!("{} ({percent})", thousands(count))
+            format!("{} ({})", thousands(count), fixed_percent(count as f64 / users as f64))
         };
         let (moved, minimum) = (moves.moved(), moves.minimum());
         if moved == 0 {
@@ -188,9 +187,7 @@ fn show_changes(changes: &[Change], out: &mut dyn Write) -> io::Result<()> {
 
 fn shown(value: &PolicyValue) -> String {
     let words = words(value);
-    // Nothing that a policy says may move the cursor of a terminal.
-    let clean = words.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut text: String = clean.take(VALUE).collect();
+    let mut text: String = printable(&words).chars().take(VALUE).collect();
     if words.chars().nth(VALUE).is_some() {
         text.push_str("...");
     }

@@ -6,6 +6,7 @@ use engine::matching::{AUTHORITY, METHOD, PATH, Request};
 use serde_json::Value;
 
 use crate::moment::Moment;
+use crate::text::printable;
 
 /// A logged request.
 #[derive(Debug, Default, PartialEq)]
@@ -53,9 +54,7 @@ impl Logged {
     pub(super) fn describe(&self) -> String {
         let part = |name| self.header(name).unwrap_or_default();
         let method = self.header(METHOD).unwrap_or("-");
-        let text = format!("{method} {}{}", part(AUTHORITY), part(PATH));
-        // What a client sent must not move the cursor of a terminal.
-        text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+        printable(&format!("{method} {}{}", part(AUTHORITY), part(PATH)))
     }
 
     fn header(&self, name: &str) -> Option<&str> {

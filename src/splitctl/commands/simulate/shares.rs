@@ -14,7 +14,7 @@ use crate::outcome::Outcome;
 use crate::population::{Population, admitting, for_each};
 use crate::statistics::{ChiSquare, chi_square_test, interval};
 use crate::style;
-use crate::text::{percent, plural, thousands, write_json};
+use crate::text::{fixed_percent, percent, plural, thousands, write_json};
 
 /// Less likely than this is not by chance.
 const UNLIKELY: f64 = 1e-4;
@@ -175,8 +175,8 @@ impl SplitShares {
                 [
                     variant.name.clone(),
                     percent(self.configured(variant)),
-                    format!("{:.2}%", share * 100.0),
-                    format!("{:.2}% to {:.2}%", low * 100.0, high * 100.0),
+                    fixed_percent(share),
+                    format!("{} to {}", fixed_percent(low), fixed_percent(high)),
                     thousands(variant.users),
                 ]
             })

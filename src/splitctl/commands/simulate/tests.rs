@@ -427,7 +427,7 @@ fn what_cannot_be_simulated_is_told() {
     -> NoAnswer
 
     $ splitctl simulate policy.yaml --split chekout
-    error: no enabled split is named `chekout`; there is `checkout`, `banner`
+    error: the policy has no split `chekout`; it has: checkout, banner
     -> NoAnswer
 
     $ splitctl simulate policy.yaml --every 1h
