@@ -11,7 +11,7 @@ pub const SEPARATOR: u8 = 0x1f;
 pub const BUCKETS: u16 = 10_000;
 
 /// The two words of `murmur3_x64_128(salt || 0x1F || key, seed 0)`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Hash {
     /// The first word: buckets.
     pub h1: u64,

@@ -1,30 +1,44 @@
-//! The decision engine of traffic-split: policy text -> policy -> plan -> decision -> effects.
+//! The decision engine of traffic-split: policy text -> policy -> plan -> (facts ->) decision -> effects.
 //!
-//! Pure: no clock, no randomness, no I/O, no host. What changes from call to call (the request, a
-//! random number) is an argument, so the filter in Envoy and `splitctl` on a laptop give the same
-//! answer bit for bit.
+//! Pure: no clock, no randomness, no I/O. What changes from call to call (the request, the time, a
+//! random number) is an argument, and what must be asked of whoever runs the engine is one trait,
+//! [`host::Host`]; so the filter in Envoy and `splitctl` on a laptop give the same answer bit for bit.
 //!
 //! ```
-//! use engine::{decision::{Context, Decisions}, plan::Plan, policy};
+//! use engine::{decision::{self, Context, Nobody}, plan::Plan, policy};
 //!
 //! let text = br#"{"version": 1, "splits": [{
 //!     "name": "checkout", "key": [{"header": "x-user-id"}], "baseline": "stable",
 //!     "variants": [{"name": "stable", "cluster": "checkout-v1", "weight": 95},
 //!                  {"name": "canary", "cluster": "checkout-v2", "weight": 5}]}]}"#;
-//! let checked = policy::from_json(text);
-//! let plan = Plan::compile(&checked.policy.expect("the policy is valid"));
+//! let plan = Plan::new(policy::from_json(text).policy.expect("the policy is valid"));
 //!
 //! let request = [("x-user-id", "ada")];
-//! let mut decisions = Decisions::default();
-//! plan.decide(&request[..], &Context::default(), &mut decisions);
-//! assert_eq!(decisions.list[0].reason.as_str(), "split");
+//! let facts = plan.facts(request.as_slice());
+//! let decisions = decision::decide(&plan, &facts, &Context::default(), &mut Nobody);
+//! assert_eq!(decisions.list()[0].reason.as_str(), "split");
 //! ```
+//!
+//! Who may know whom: each of these may use those before it, and none after it (a test reads the
+//! imports).
+
+// Leaves: the contract of the hash, closed lists, ids, what is asked of the host.
+pub mod hash;
+pub mod host;
+pub mod ids;
+pub mod outcome;
+pub mod reason;
+pub mod small;
+
+// The stages, in the order of the flow.
+pub mod matching;
+
+pub mod policy;
+
+pub mod plan;
 
 pub mod decision;
-pub mod effects;
-pub mod hash;
-pub mod matching;
+
 pub mod metrics;
-pub mod plan;
-pub mod policy;
-pub mod reason;
+
+pub mod effects;

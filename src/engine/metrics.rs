@@ -1,9 +1,12 @@
 //! The finite list of a plan's metrics, with labels in their names. Made from the plan alone:
 //! a proxy never frees a statistic, so nothing a client sends may name one.
 
-use crate::decision::{Decision, Reason};
+use crate::decision::{Decision, Decisions};
+use crate::ids::{List, MetricId, SplitId, VariantId};
+use crate::outcome::Class;
 use crate::plan::{Plan, SplitPlan};
-use crate::policy::{Assignment, OnMissingKey, Policy};
+use crate::policy::{Assignment, OnMissingKey, Policy, Split};
+use crate::reason::Reason;
 
 /// The kind of a metric, as proxy-wasm knows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,205 +28,193 @@ pub struct MetricDefinition {
     pub name: String,
 }
 
-/// The class of a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "1xx to 5xx, the names say it")]
-pub enum Class {
-    Informational,
-    Success,
-    Redirection,
-    ClientError,
-    ServerError,
-    /// No response came.
-    None,
-}
-
-impl Class {
-    /// Every class with its label.
-    pub const ALL: [(Self, &str); 6] = [
-        (Self::Informational, "1xx"),
-        (Self::Success, "2xx"),
-        (Self::Redirection, "3xx"),
-        (Self::ClientError, "4xx"),
-        (Self::ServerError, "5xx"),
-        (Self::None, "none"),
-    ];
-
-    /// The class of a status code; 0 or anything else odd is `None`.
-    pub const fn of(status: u16) -> Self {
-        match status {
-            100..=199 => Self::Informational,
-            200..=299 => Self::Success,
-            300..=399 => Self::Redirection,
-            400..=499 => Self::ClientError,
-            500..=599 => Self::ServerError,
-            _ => Self::None,
-        }
-    }
-}
-
-/// Index in [`Metrics::definitions`].
-pub type MetricIndex = usize;
+const SPLIT: &str = "split";
+const VARIANT: &str = "variant";
+const REASON: &str = "reason";
+const CLASS: &str = "class";
 
 /// The metrics of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Metrics {
-    definitions: Vec<MetricDefinition>,
-    /// For each split, for each variant.
-    variants: Vec<Vec<VariantMetrics>>,
+    definitions: List<MetricId, MetricDefinition>,
+    /// For each split its variants; none of a split that is not enabled.
+    splits: List<SplitId, List<VariantId, VariantMetrics>>,
     /// For each split that generates keys.
-    new_keys: Vec<Option<MetricIndex>>,
-    force_refused: Option<MetricIndex>,
+    new_keys: List<SplitId, Option<MetricId>>,
+    force_refused: Option<MetricId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct VariantMetrics {
     /// For each reason; `None` where it cannot occur.
-    requests: [Option<MetricIndex>; Reason::ALL.len()],
+    requests: [Option<MetricId>; Reason::ALL.len()],
     /// For each class.
-    responses: [MetricIndex; Class::ALL.len()],
-    duration: MetricIndex,
-    weight: MetricIndex,
+    responses: [MetricId; Class::ALL.len()],
+    duration: MetricId,
+    weight: MetricId,
 }
 
 impl Metrics {
-    /// The most metrics that one variant can have: every reason, every class, the duration and the weight.
-    pub const PER_VARIANT_MAX: usize = Reason::ALL.len() + Class::ALL.len() + 2;
+    /// Counter: decisions, by split, variant and reason.
+    pub const REQUESTS: &str = "traffic_split_requests_total";
+    /// Counter: responses, by split, variant and class.
+    pub const RESPONSES: &str = "traffic_split_responses_total";
+    /// Histogram: durations in milliseconds, by split and variant.
+    pub const DURATION: &str = "traffic_split_request_duration_milliseconds";
+    /// Gauge: the share of new users in millionths, by split and variant.
+    pub const WEIGHT: &str = "traffic_split_weight";
+    /// Counter: users who were given a generated key, by split.
+    pub const NEW_KEYS: &str = "traffic_split_new_keys_total";
+    /// Counter: requests that wanted to force a variant without knowing the secret.
+    pub const FORCE_REFUSED: &str = "traffic_split_force_refused_total";
     /// Gauge: the hash of the policy that is running, 52 bits.
     pub const POLICY_HASH: &str = "traffic_split_policy_hash";
     /// Counter: configurations that were refused.
     pub const CONFIG_ERRORS: &str = "traffic_split_config_errors_total";
     /// Counter: calls that the host refused.
     pub const HOST_ERRORS: &str = "traffic_split_host_errors_total";
+    /// The labels of all of them.
+    pub const LABELS: [&str; 4] = [SPLIT, VARIANT, REASON, CLASS];
     /// Those three: every proxy has them, whatever the policy.
     pub const OF_EVERY_PROXY: [&str; 3] =
         [Self::POLICY_HASH, Self::CONFIG_ERRORS, Self::HOST_ERRORS];
 
-    pub(crate) fn of(splits: &[SplitPlan], policy: &Policy) -> Self {
-        let mut definitions = Vec::new();
-        let mut define = |kind, labels: &[(&str, &str)], name: &str| {
-            let labels: String =
-                labels.iter().map(|(label, value)| format!("{label}=.={value};.;")).collect();
-            definitions.push(MetricDefinition { kind, name: format!("{labels}{name}") });
-            definitions.len().saturating_sub(1)
-        };
-        let mut variants = Vec::new();
-        let mut new_keys = Vec::new();
-        for split in splits {
-            let mut of_split = Vec::new();
-            for (index, variant) in split.variants.iter().enumerate() {
-                let labels = [("split", split.name.as_str()), ("variant", variant.name.as_str())];
-                let [s, v] = labels;
-                let requests = Reason::ALL.map(|reason| {
-                    split.can_decide(index, reason, policy).then(|| {
-                        define(
-                            MetricKind::Counter,
-                            &[s, v, ("reason", reason.as_str())],
-                            "traffic_split_requests_total",
-                        )
-                    })
-                });
-                let responses = Class::ALL.map(|(_, class)| {
-                    define(
-                        MetricKind::Counter,
-                        &[s, v, ("class", class)],
-                        "traffic_split_responses_total",
-                    )
-                });
-                let duration = define(
-                    MetricKind::Histogram,
-                    &labels,
-                    "traffic_split_request_duration_milliseconds",
-                );
-                let weight = define(MetricKind::Gauge, &labels, "traffic_split_weight");
-                of_split.push(VariantMetrics { requests, responses, duration, weight });
+    /// The metrics of a plan.
+    pub fn new(plan: &Plan) -> Self {
+        let mut defined = Definitions::default();
+        let mut splits = plan.policy.splits.map(|_| List::default());
+        let mut new_keys = plan.policy.splits.map(|_| None);
+        for (id, split, prepared) in plan.enabled() {
+            let of_variant = |(variant, v): (VariantId, &crate::policy::Variant)| {
+                let labels = [(SPLIT, split.name.as_str()), (VARIANT, v.name.as_str())];
+                defined.variant(labels, |reason| {
+                    can_decide(&plan.policy, split, prepared, variant, reason)
+                })
+            };
+            splits.set(id, split.variants.pairs().map(of_variant).collect());
+            if prepared.generated.is_some() {
+                let labels = [(SPLIT, split.name.as_str())];
+                let counter = defined.add(MetricKind::Counter, &labels, Self::NEW_KEYS);
+                new_keys.set(id, Some(counter));
             }
-            variants.push(of_split);
-            new_keys.push(split.generated.is_some().then(|| {
-                let labels = [("split", split.name.as_str())];
-                define(MetricKind::Counter, &labels, "traffic_split_new_keys_total")
-            }));
         }
-        let refused = policy.force.is_some();
+        let force_refused = plan.policy.force.is_some();
         let force_refused =
-            refused.then(|| define(MetricKind::Counter, &[], "traffic_split_force_refused_total"));
-        Self { definitions, variants, new_keys, force_refused }
+            force_refused.then(|| defined.add(MetricKind::Counter, &[], Self::FORCE_REFUSED));
+        Self { definitions: defined.list, splits, new_keys, force_refused }
     }
 
     /// Every metric of the plan.
-    pub fn definitions(&self) -> &[MetricDefinition] {
+    pub const fn definitions(&self) -> &List<MetricId, MetricDefinition> {
         &self.definitions
     }
 
-    /// The counter of a decision.
-    pub fn request(&self, decision: &Decision) -> Option<MetricIndex> {
-        let of_variant = self.variant(decision.split, decision.variant)?;
-        let reason = Reason::ALL.iter().position(|r| *r == decision.reason)?;
-        of_variant.requests.get(reason).copied().flatten()
+    /// The counters to increment for the decisions on a request, each by 1.
+    pub fn decided(&self, decisions: &Decisions) -> impl Iterator<Item = MetricId> {
+        let refused = self.force_refused.filter(|_| decisions.force_refused);
+        let list = || decisions.list().iter();
+        let requests = list().filter_map(|decision| self.request(decision));
+        requests.chain(list().filter_map(|decision| self.new_key(decision))).chain(refused)
     }
 
-    /// The counter of a response and the histogram of its duration.
-    pub fn response(
-        &self,
-        decision: &Decision,
-        class: Class,
-    ) -> Option<(MetricIndex, MetricIndex)> {
-        let of_variant = self.variant(decision.split, decision.variant)?;
-        let class = Class::ALL.iter().position(|(c, _)| *c == class)?;
-        Some((of_variant.responses.get(class).copied()?, of_variant.duration))
+    fn request(&self, decision: &Decision) -> Option<MetricId> {
+        self.variant(decision).requests.get(decision.reason as usize).copied().flatten()
     }
 
-    /// The counter of users who were given a generated key.
-    pub fn new_key(&self, split: usize) -> Option<MetricIndex> {
-        self.new_keys.get(split).copied().flatten()
+    fn new_key(&self, decision: &Decision) -> Option<MetricId> {
+        self.new_keys[decision.split].filter(|_| decision.new_key)
     }
 
-    /// The counter of requests that wanted to force a variant without knowing the secret.
-    pub const fn force_refused(&self) -> Option<MetricIndex> {
-        self.force_refused
+    /// The counter of a response, and the histogram of its duration.
+    pub fn responded(&self, decision: &Decision, class: Class) -> (MetricId, MetricId) {
+        let metrics = self.variant(decision);
+        let [informational, success, redirection, client_error, server_error, none] =
+            metrics.responses;
+        let counter = match class {
+            Class::Informational => informational,
+            Class::Success => success,
+            Class::Redirection => redirection,
+            Class::ClientError => client_error,
+            Class::ServerError => server_error,
+            Class::None => none,
+        };
+        (counter, metrics.duration)
     }
 
-    fn variant(&self, split: usize, variant: usize) -> Option<&VariantMetrics> {
-        self.variants.get(split)?.get(variant)
+    /// The gauges to set when the plan begins to serve, and again while it has a ramp: each
+    /// variant's share of new users in millionths at a time in milliseconds since 1970.
+    pub fn shares(&self, plan: &Plan, now: u64) -> impl Iterator<Item = (MetricId, u64)> {
+        let splits = self.splits.iter().zip(&plan.splits);
+        splits.flat_map(move |(metrics, split)| {
+            let weights = split.weights_at(now);
+            metrics.pairs().map(move |(variant, m)| (m.weight, weights.share(variant)))
+        })
+    }
+
+    fn variant(&self, decision: &Decision) -> &VariantMetrics {
+        &self.splits[decision.split][decision.variant]
     }
 }
 
-impl SplitPlan {
-    /// Whether a variant can be served for this reason.
-    fn can_decide(&self, variant: usize, reason: Reason, policy: &Policy) -> bool {
-        let kill = policy.kill;
-        let weighs = self.race.runs(variant);
-        let baseline = variant == self.baseline;
-        let by_chance = self.assignment == Assignment::Random;
-        match reason {
-            Reason::Killed => kill && baseline,
-            _ if kill => false,
-            Reason::Split => weighs && !by_chance,
-            Reason::Override => {
-                policy.force.is_some() || self.overrides.iter().any(|o| o.variant == Some(variant))
-            }
-            Reason::Sticky => self.sticky.is_some(),
-            Reason::Holdout => policy.holdout.is_some() && baseline,
-            Reason::NoKey => {
-                baseline && !by_chance && self.on_missing_key == OnMissingKey::Baseline
-            }
-            Reason::Random => weighs && (by_chance || self.on_missing_key == OnMissingKey::Random),
-            // With a ramp every weight may be 0 for a while.
-            Reason::Fallback => baseline && (self.race.is_empty() || self.ramp.is_some()),
+/// Collects definitions.
+#[derive(Default)]
+struct Definitions {
+    list: List<MetricId, MetricDefinition>,
+}
+
+impl Definitions {
+    fn add(&mut self, kind: MetricKind, labels: &[(&str, &str)], name: &str) -> MetricId {
+        let labels: String =
+            labels.iter().map(|(label, value)| format!("{label}=.={value};.;")).collect();
+        self.list.push(MetricDefinition { kind, name: format!("{labels}{name}") })
+    }
+
+    fn variant(
+        &mut self,
+        labels @ [split, variant]: [(&str, &str); 2],
+        can_decide: impl Fn(Reason) -> bool,
+    ) -> VariantMetrics {
+        VariantMetrics {
+            requests: Reason::ALL.map(|reason| {
+                let labels = [split, variant, (REASON, reason.as_str())];
+                can_decide(reason)
+                    .then(|| self.add(MetricKind::Counter, &labels, Metrics::REQUESTS))
+            }),
+            responses: Class::ALL.map(|class| {
+                let labels = [split, variant, (CLASS, class.as_str())];
+                self.add(MetricKind::Counter, &labels, Metrics::RESPONSES)
+            }),
+            duration: self.add(MetricKind::Histogram, &labels, Metrics::DURATION),
+            weight: self.add(MetricKind::Gauge, &labels, Metrics::WEIGHT),
         }
     }
 }
 
-impl Plan {
-    /// The gauges to set when the plan begins to serve, and again while it has a ramp: each
-    /// variant's share in millionths at a time in milliseconds since 1970.
-    pub fn shares(&self, now: u64) -> impl Iterator<Item = (MetricIndex, u64)> {
-        self.metrics.variants.iter().zip(&self.splits).flat_map(move |(metrics, split)| {
-            let weights = split.weights_at(now);
-            let share =
-                move |(variant, m): (usize, &VariantMetrics)| (m.weight, weights.share(variant));
-            metrics.iter().enumerate().map(share)
-        })
+/// Whether a variant can be served for this reason; a test against the naive model holds this to
+/// what the judgement does.
+fn can_decide(
+    policy: &Policy,
+    split: &Split,
+    prepared: &SplitPlan,
+    variant: VariantId,
+    reason: Reason,
+) -> bool {
+    let weighs = prepared.race.runs(variant);
+    let baseline = variant == split.baseline;
+    let by_chance = split.assignment == Assignment::Random;
+    match reason {
+        Reason::Killed => policy.kill && baseline,
+        _ if policy.kill => false,
+        Reason::Split => weighs && !by_chance,
+        Reason::Override => {
+            policy.force.is_some() || split.overrides.iter().any(|o| o.variant == Some(variant))
+        }
+        Reason::Sticky => split.sticky.is_some(),
+        Reason::Holdout => policy.holdout.is_some() && baseline,
+        Reason::NoKey => baseline && !by_chance && split.on_missing_key == OnMissingKey::Baseline,
+        Reason::Random => weighs && (by_chance || split.on_missing_key == OnMissingKey::Random),
+        // With a ramp every weight may be 0 for a while.
+        Reason::Fallback => baseline && (prepared.race.is_empty() || split.ramp.is_some()),
     }
 }
 
@@ -232,17 +223,21 @@ mod tests {
     use super::*;
     use crate::policy;
 
-    fn plan(extra: &str) -> Plan {
+    /// Names and shares.
+    fn metrics(extra: &str) -> Vec<(String, Option<u64>)> {
         let text = format!(
             r#"{{"version": 1, "splits": [{{"name": "checkout", "key": [{{"header": "u"}}], "baseline": "stable",
             "variants": [{{"name": "stable", "weight": 99.5}}, {{"name": "canary", "weight": 0.5}}]{extra}}}]}}"#
         );
-        Plan::compile(&policy::from_json(text.as_bytes()).policy.unwrap())
+        let plan = Plan::new(policy::from_json(text.as_bytes()).policy.unwrap());
+        let metrics = Metrics::new(&plan);
+        let share = |id| metrics.shares(&plan, 0).find(|(i, _)| *i == id).map(|(_, share)| share);
+        metrics.definitions().pairs().map(|(id, d)| (d.name.clone(), share(id))).collect()
     }
 
     #[test]
     fn names_carry_labels_in_the_form_that_proxies_extract() {
-        let names: Vec<_> = plan("").metrics.definitions().iter().map(|d| d.name.clone()).collect();
+        let names: Vec<_> = metrics("").into_iter().map(|(name, _)| name).collect();
         for name in [
             "split=.=checkout;.;variant=.=canary;.;reason=.=split;.;traffic_split_requests_total",
             "split=.=checkout;.;variant=.=stable;.;reason=.=no_key;.;traffic_split_requests_total",
@@ -256,43 +251,31 @@ mod tests {
 
     #[test]
     fn only_what_can_happen_is_defined() {
-        let named = |plan: &Plan, text: &str| {
-            plan.metrics.definitions().iter().filter(|d| d.name.contains(text)).count()
+        let named = |metrics: &[(String, Option<u64>)], text: &str| {
+            metrics.iter().filter(|(name, _)| name.contains(text)).count()
         };
-        let plain = plan("");
+        let plain = metrics("");
         assert_eq!(named(&plain, "reason=.=override"), 0);
         assert_eq!(named(&plain, "reason=.=killed"), 0);
         assert_eq!(named(&plain, "reason=.=split"), 2);
         assert_eq!(named(&plain, "reason=.=no_key"), 1);
-        let random = plan(r#", "on_missing_key": "random""#);
+        let random = metrics(r#", "on_missing_key": "random""#);
         assert_eq!(named(&random, "reason=.=random"), 2);
         assert_eq!(named(&random, "reason=.=no_key"), 0);
     }
 
     #[test]
-    fn weights_are_shares_in_millionths() {
-        let plan = plan("");
-        let found: Vec<_> = plan
-            .shares(0)
-            .map(|(index, value)| {
-                (plan.metrics.definitions()[index].name.contains("canary"), value)
-            })
-            .collect();
-        assert_eq!(found, [(false, 995_000), (true, 5_000)]);
-    }
-
-    #[test]
-    fn status_codes_fall_into_classes() {
-        for (status, class) in [
-            (100, "1xx"),
-            (204, "2xx"),
-            (301, "3xx"),
-            (404, "4xx"),
-            (503, "5xx"),
-            (0, "none"),
-            (600, "none"),
-        ] {
-            assert!(Class::ALL.contains(&(Class::of(status), class)), "{status}");
-        }
+    fn weights_are_shares_of_new_users_in_millionths() {
+        let shares = |extra: &str| {
+            metrics(extra).into_iter().filter_map(|(_, share)| share).collect::<Vec<_>>()
+        };
+        assert_eq!(shares(""), [995_000, 5_000]);
+        assert_eq!(shares(r#", "enabled": false"#), [0; 0]);
+        let text = r#"{"version": 1, "splits": [{"name": "s", "key": [{"header": "u"}], "baseline": "a",
+            "sticky": {"secret": "0123456789abcdef"}, "variants": [{"name": "a", "weight": 95},
+            {"name": "b", "weight": 5, "drain": true}]}]}"#;
+        let plan = Plan::new(policy::from_json(text.as_bytes()).policy.unwrap());
+        let draining: Vec<_> = Metrics::new(&plan).shares(&plan, 0).map(|(_, s)| s).collect();
+        assert_eq!(draining, [1_000_000, 0], "a variant that drains admits nobody");
     }
 }

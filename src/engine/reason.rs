@@ -1,9 +1,10 @@
 //! Why a variant was served: a closed list of stable words.
 
 /// The reason of a decision; the label `reason` of the metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Reason {
     /// The weights decided, by the user's key.
+    #[default]
     Split,
     /// An override, or somebody who knows the secret, forced the variant.
     Override,
@@ -22,7 +23,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Every reason.
+    /// Every reason, in the order of their places.
     pub const ALL: [Self; 8] = [
         Self::Split,
         Self::Override,

@@ -3,6 +3,7 @@
 
 #![expect(missing_docs, reason = "the SDK's macro makes the module's entry point, undocumented")]
 
+mod active;
 mod header_map;
 mod host;
 mod metrics;

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use engine::ids::{List, MetricId};
 use engine::metrics::{MetricDefinition, MetricKind, Metrics};
 
 use crate::host;
@@ -35,32 +36,28 @@ thread_local! {
 #[derive(Default)]
 pub(crate) struct MetricIds {
     /// Place in the registry and id at the host; `None` where the host refused it.
-    metrics: Vec<Option<(usize, u32)>>,
+    metrics: List<MetricId, Option<(usize, u32)>>,
 }
 
 impl MetricIds {
     /// Defines what is not known yet.
-    pub(crate) fn define(definitions: &[MetricDefinition]) -> Self {
+    pub(crate) fn define(definitions: &List<MetricId, MetricDefinition>) -> Self {
         let claim = |definition: &MetricDefinition| claim(definition.kind, &definition.name);
-        Self { metrics: definitions.iter().map(claim).collect() }
+        Self { metrics: definitions.map(claim) }
     }
 
-    /// Adds 1 to the counter at this place of the definitions.
-    pub(crate) fn increment(&self, index: usize) {
-        if let Some(id) = self.id(index) {
+    /// Adds 1 to a counter.
+    pub(crate) fn increment(&self, metric: MetricId) {
+        if let Some((_, id)) = self.metrics[metric] {
             count_errors(host::increment(id));
         }
     }
 
-    /// Sets the gauge, or adds to the histogram, at this place of the definitions.
-    pub(crate) fn record(&self, index: usize, value: u64) {
-        if let Some(id) = self.id(index) {
+    /// Sets a gauge, or adds to a histogram.
+    pub(crate) fn record(&self, metric: MetricId, value: u64) {
+        if let Some((_, id)) = self.metrics[metric] {
             count_errors(host::record(id, value));
         }
-    }
-
-    fn id(&self, index: usize) -> Option<u32> {
-        self.metrics.get(index).copied().flatten().map(|(_, id)| id)
     }
 }
 

@@ -1,27 +1,33 @@
-//! A request as the engine reads it: headers in one block, the rest asked for when it is needed.
+//! A request as the engine asks for it: headers in one block, the rest of the host when it is needed.
 
 use std::borrow::Cow;
 
-use engine::matching::Request;
+use engine::host::{Claim, Host};
 
+use crate::active::Active;
 use crate::header_map::HeaderMap;
 use crate::host;
 use crate::metrics::count_errors;
 
-/// The request of a stream.
-pub(crate) struct StreamRequest {
+/// The request of the stream that the host is about to send on.
+pub(crate) struct Request<'r> {
     headers: HeaderMap,
+    active: &'r Active,
 }
 
-impl StreamRequest {
-    pub(crate) const fn new(headers: HeaderMap) -> Self {
-        Self { headers }
+impl<'r> Request<'r> {
+    /// Reads the headers.
+    ///
+    /// # Errors
+    /// When the host does not give them.
+    pub(crate) fn read(active: &'r Active) -> Result<Self, host::Status> {
+        Ok(Self { headers: HeaderMap::new(host::request_headers()?), active })
     }
 }
 
-impl Request for StreamRequest {
-    fn header_lines<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> {
-        self.headers.lines(name)
+impl Host for Request<'_> {
+    fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.headers.pairs()
     }
 
     fn source_address(&self) -> Option<Cow<'_, [u8]>> {
@@ -29,9 +35,8 @@ impl Request for StreamRequest {
     }
 
     /// The claim of a token that Envoy's `jwt_authn` checked and left in the dynamic metadata.
-    fn jwt_claim(&self, provider: &str, claim: &str) -> Option<Cow<'_, [u8]>> {
-        const METADATA: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn";
-        property(&format!("{METADATA}\0{provider}\0{claim}"))
+    fn claim(&self, claim: &Claim) -> Option<Cow<'_, [u8]>> {
+        property(self.active.claim_path(claim))
     }
 }
 

@@ -1,52 +1,16 @@
-//! One configuration of the filter: its policy compiled, its metrics defined.
+//! One configuration of the filter: its policy read, and in force or refused.
 
-use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
-use engine::decision::Context as DecisionContext;
-use engine::plan::Plan;
 use engine::policy::{self, Checked, Severity};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
+use crate::active::Active;
 use crate::host;
-use crate::metrics::{MetricIds, count_errors, count_refused, define_common, show_policy_hash};
+use crate::metrics::{count_errors, count_refused, define_common, show_policy_hash};
 use crate::stream::Stream;
 use crate::unused::{no_context, no_root_context};
-
-/// What a configuration means, shared with the streams that began under it.
-pub(crate) struct Active {
-    pub(crate) plan: Plan,
-    pub(crate) metrics: MetricIds,
-    /// Whether deciding reads the time.
-    reads_time: bool,
-    /// A keyed hash with a random key: of a number that never comes twice, it is a random number.
-    random: RandomState,
-}
-
-impl Active {
-    /// What a decision for this stream may depend on besides its request. Ids of streams count up,
-    /// and none comes twice in a VM.
-    pub(crate) fn context(&self, stream: u32) -> DecisionContext {
-        let random = [0_u8, 1].map(|which| self.random.hash_one((stream, which)));
-        DecisionContext { now: if self.reads_time { now() } else { 0 }, random }
-    }
-
-    /// Shows the weights in force now.
-    fn show_weights(&self) {
-        let now = if self.reads_time { now() } else { 0 };
-        for (index, share) in self.plan.shares(now) {
-            self.metrics.record(index, share);
-        }
-    }
-}
-
-fn now() -> u64 {
-    host::now().unwrap_or_else(|status| {
-        count_errors(Err(status));
-        0
-    })
-}
 
 /// How often the weights shown follow a ramp.
 const TICK_MILLISECONDS: u32 = 1000;
@@ -90,19 +54,13 @@ impl RootContext for Root {
             count_refused();
             return false;
         };
-        let plan = Plan::of(policy);
-        let active = Active {
-            metrics: MetricIds::define(plan.metrics.definitions()),
-            reads_time: plan.reads_time(),
-            random: RandomState::new(),
-            plan,
-        };
+        let active = Active::new(policy);
         active.show_weights();
-        if active.reads_time {
+        if active.reads_time() {
             count_errors(host::tick_every(TICK_MILLISECONDS));
         }
         show_policy_hash(hash);
-        log::info!("policy {hash:013x} in force, splits: {}", active.plan.splits.len());
+        log::info!("policy {hash:013x} in force, splits: {}", active.plan.enabled().count());
         self.active = Some(Rc::new(active));
         true
     }

@@ -2,16 +2,16 @@
 
 use std::rc::Rc;
 
-use engine::decision::{Context as DecisionContext, Decisions};
-use engine::effects::{HeaderEdit, milliseconds};
+use engine::decision::{self, Context as DecisionContext, Decisions, Nobody};
+use engine::effects::{self, HeaderEdit};
+use engine::outcome::milliseconds;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
-use crate::header_map::HeaderMap;
+use crate::active::Active;
 use crate::host::{self, Map};
 use crate::metrics::count_errors;
-use crate::request::StreamRequest;
-use crate::root::Active;
+use crate::request::Request;
 use crate::unused::{no_context, no_http_context};
 
 /// The name of the filter state, `wasm.traffic_split` to the host.
@@ -41,23 +41,25 @@ impl HttpContext for Stream {
 
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         let Some(active) = &self.active else { return Action::Continue };
-        let request = match host::request_headers() {
-            Ok(block) => StreamRequest::new(HeaderMap::new(block)),
+        let plan = &active.plan;
+        let request = match Request::read(active) {
+            Ok(request) => request,
             Err(status) => {
                 // Undecided, but a client's forged headers must not pass all the same.
                 count_errors(Err(status));
-                for name in active.plan.control_headers() {
+                for name in plan.control_headers() {
                     count_errors(host::remove_header(Map::Request, name));
                 }
                 return Action::Continue;
             }
         };
         self.context = active.context(self.id);
-        active.plan.decide(&request, &self.context, &mut self.decisions);
-        let effects = active.plan.request_effects(&request, &self.decisions);
+        let facts = plan.facts(&request);
+        self.decisions = decision::decide(plan, &facts, &self.context, &mut Nobody);
+        let effects = effects::on_request(plan, facts.lines(), &self.decisions);
         apply(Map::Request, &effects.headers);
-        for counter in &effects.counters {
-            active.metrics.increment(*counter);
+        for counter in active.metrics.decided(&self.decisions) {
+            active.ids.increment(counter);
         }
         if let Some(state) = &effects.state {
             count_errors(host::set_state(STATE, state));
@@ -75,16 +77,20 @@ impl HttpContext for Stream {
     /// Also called for responses by the proxy itself.
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         if let Some(active) = &self.active
-            && active.plan.edits_response(&self.decisions)
+            && effects::edits_response(&active.plan, &self.decisions)
         {
-            apply(Map::Response, &active.plan.response_edits(&self.decisions, &self.context));
+            apply(
+                Map::Response,
+                &effects::on_response(&active.plan, &self.decisions, &self.context),
+            );
         }
         Action::Continue
     }
 
     /// The one moment at which every stream's outcome is known, whoever answered it.
     fn on_log(&mut self) {
-        let Some(active) = self.active.as_ref().filter(|_| !self.decisions.list.is_empty()) else {
+        let Some(active) = self.active.as_ref().filter(|_| !self.decisions.list().is_empty())
+        else {
             return;
         };
         let read = |path| {
@@ -95,10 +101,10 @@ impl HttpContext for Stream {
         };
         let status = read("response\0code").and_then(|code| u16::try_from(code).ok());
         let duration = read("request\0duration");
-        for effect in active.plan.response_effects(&self.decisions, status) {
-            active.metrics.increment(effect.counter);
+        for effect in effects::on_end(&active.metrics, &self.decisions, status) {
+            active.ids.increment(effect.counter);
             if let Some(nanoseconds) = duration {
-                active.metrics.record(effect.histogram, milliseconds(nanoseconds));
+                active.ids.record(effect.histogram, milliseconds(nanoseconds));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The command line: which commands there are and what they take.
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
     assign, codes, completions, demo, diff, explain, fmt, render, run, sample_size, schema,
@@ -38,16 +38,6 @@ enum Command {
     Demo(demo::Args),
 }
 
-/// How an answer is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Human,
-    /// For programs: one JSON document on stdout, and nothing else there.
-    Json,
-}
-
 /// Runs the command that was asked for.
 ///
 /// # Errors
@@ -70,15 +60,13 @@ pub fn run(cli: Cli, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
         Command::Fmt(args) => fmt::run(&args, console),
         Command::Codes(args) => codes::run(&args, console),
         Command::Schema(args) => schema::run(&args, console),
-        Command::Completions(args) => completions::completions(&args, console),
-        Command::Man(args) => completions::man(&args, console),
+        Command::Completions(args) => completions::completions(&args, Cli::command(), console),
+        Command::Man(args) => completions::man(&args, Cli::command(), console),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::termios::tcgetwinsize;
 
 /// The two streams of a command. What is written may be styled: the streams of the program drop styles where
 /// they go to no terminal, or where `NO_COLOR` is set.
@@ -22,4 +23,10 @@ pub fn stdout_is_closed() -> bool {
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
     let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
     poll(&mut fds, Some(&at_once)).is_ok() && fds.iter().any(|fd| fd.revents().intersects(gone))
+}
+
+/// How wide the terminal is that problems are shown on, if it is one.
+pub fn columns() -> Option<usize> {
+    let size = tcgetwinsize(io::stderr()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }

@@ -5,8 +5,7 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
-
-use crate::source::without_number;
+use policy_text::source::without_number;
 
 /// A longer line is no key: proxies refuse headers of this size.
 pub const LONGEST: usize = 64 * 1024;

@@ -6,6 +6,8 @@ use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::policy::{duration, time};
+use policy_text::canonical;
+use serde::{Serialize, Serializer};
 
 /// Reads a moment in milliseconds since 1970, for `value_parser`.
 ///
@@ -20,7 +22,7 @@ pub fn parse(text: &str) -> Result<u64, String> {
 
 /// A moment as text.
 pub fn write(moment: u64) -> String {
-    time::write(moment)
+    canonical::time::write(moment)
 }
 
 /// The present, in milliseconds since 1970.
@@ -29,7 +31,7 @@ pub fn now() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A moment, in milliseconds since 1970.
+/// A moment, in milliseconds since 1970; in JSON as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(pub u64);
 
@@ -45,6 +47,12 @@ impl FromStr for Moment {
 
     fn from_str(text: &str) -> Result<Self, String> {
         parse(text).map(Self)
+    }
+}
+
+impl Serialize for Moment {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

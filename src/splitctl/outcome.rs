@@ -3,8 +3,9 @@
 use std::io;
 use std::process::ExitCode;
 
+use policy_text::source::Unreadable;
+
 use crate::console::Console;
-use crate::source::Unreadable;
 use crate::style;
 
 /// The answer of a command, for scripts.

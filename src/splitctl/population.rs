@@ -1,98 +1,46 @@
-//! Users without requests: what each split of a plan would serve them, by hash and race alone.
-//!
-//! Every split is asked as if the user's request met its `match`, so splits of one layer do not take users from
-//! each other except by their slices. Overrides and sticky cookies depend on requests, and do not count.
+//! Users without requests: what the splits of a plan serve them, by the engine's own judgement of a bare key.
 
-use engine::decision::Reason;
-use engine::hash::{Hash, fmix64};
-use engine::plan::{Plan, SplitPlan, WeightsNow};
-use engine::policy::Assignment;
+use engine::decision::{Context, KeyFacts, Nobody, Population, decide};
+use engine::hash::{first_word, fmix64};
+use engine::ids::{SplitId, VariantId};
+use engine::plan::Plan;
+use engine::reason::Reason;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::keys::Keys;
 
 /// What a user is served in a split; `None` where the split is not theirs.
-pub type Served = Option<(usize, Reason)>;
+pub type Served = Option<(VariantId, Reason)>;
 
-/// Who is served what, at a moment.
-pub struct Population<'p> {
+/// Who is served what in some splits, at a moment.
+pub struct Users<'p> {
     plan: &'p Plan,
-    /// For each split, or `None` where nobody asks.
-    asked: Vec<Option<WeightsNow<'p>>>,
+    asked: Vec<Population>,
+    now: u64,
 }
 
-impl<'p> Population<'p> {
-    /// Asks the splits whose index is wanted, and what those depend on.
-    pub fn new(plan: &'p Plan, now: u64, wanted: impl Fn(usize) -> bool) -> Self {
-        let mut needed: Vec<bool> = (0..plan.splits.len()).map(wanted).collect();
-        // A split can only require earlier ones.
-        for index in (0..needed.len()).rev() {
-            if needed.get(index) != Some(&true) {
-                continue;
-            }
-            let requires = plan.splits.get(index).map_or(&[][..], |split| &split.requires);
-            for required in requires.iter().filter_map(|required| required.split) {
-                if let Some(place) = needed.get_mut(required) {
-                    *place = true;
-                }
-            }
-        }
-        let asked = plan.splits.iter().zip(needed);
-        let asked = asked.map(|(split, needed)| needed.then(|| split.weights_at(now))).collect();
-        Self { plan, asked }
+impl<'p> Users<'p> {
+    /// Asks these splits.
+    pub fn new(plan: &'p Plan, now: u64, splits: impl IntoIterator<Item = SplitId>) -> Self {
+        let asked = splits.into_iter().map(|split| Population::of(plan, split)).collect();
+        Self { plan, asked, now }
     }
 
-    /// What every split serves to a user, into `served`.
-    pub fn ask(&self, key: &[u8], served: &mut Vec<Served>) {
-        served.clear();
-        for (split, weights) in self.plan.splits.iter().zip(&self.asked) {
-            let found = weights.as_ref().and_then(|now| self.serve(split, now, key, served));
-            served.push(found);
-        }
-    }
-
-    /// The order of judgement is the engine's; see `decision::split`.
-    fn serve(&self, split: &SplitPlan, now: &WeightsNow, key: &[u8], earlier: &[Served]) -> Served {
-        for required in &split.requires {
-            let has = required.split.and_then(|split| *earlier.get(split)?)?;
-            if has.0 != required.variant {
-                return None;
-            }
-        }
-        if let Some(layer) = &split.layer
-            && let Some(slice) = layer.slice
-        {
-            let bucket = Hash::new(&layer.salt_prefix, key).bucket();
-            if !(slice.from..slice.to).contains(&bucket) {
-                return None;
-            }
-        }
-        if self.plan.kill {
-            return Some((split.baseline, Reason::Killed));
-        }
-        if let Some(holdout) = &self.plan.holdout
-            && Hash::new(&holdout.salt_prefix, key).bucket() < holdout.buckets
-        {
-            return Some((split.baseline, Reason::Holdout));
-        }
-        let h2 = Hash::new(&split.salt_prefix, key).h2;
-        let (number, reason) = match split.assignment {
-            Assignment::Hash => (h2, Reason::Split),
-            // One request of the user's: another number than the one the key gives.
-            Assignment::Random => (fmix64(h2 ^ split.salt_word), Reason::Random),
-        };
-        Some(match split.race.winner(number, now) {
-            Some(variant) => (variant, reason),
-            None => (split.baseline, Reason::Fallback),
+    /// What the splits serve to a user, in the order in which they were given.
+    pub fn ask(&self, key: &[u8]) -> impl Iterator<Item = Served> {
+        let context = Context { now: self.now, random: chance(key) };
+        self.asked.iter().map(move |population| {
+            let facts = KeyFacts::new(self.plan, population, key);
+            let decisions = decide(self.plan, &facts, &context, &mut Nobody);
+            decisions.of(population.asked()).map(|decision| (decision.variant, decision.reason))
         })
     }
 }
 
-/// The weights that new users are drawn by: those of the variants that admit anybody.
-pub fn admitting(split: &SplitPlan, now: u64) -> Vec<u64> {
-    let weights = split.weights_at(now);
-    let weight = |variant| if split.race.runs(variant) { weights.of(variant) } else { 0 };
-    (0..split.variants.len()).map(weight).collect()
+/// The chance of one request of a user: the same each time that a command runs.
+pub fn chance(key: &[u8]) -> [u64; 2] {
+    let word = fmix64(first_word(key));
+    [word, fmix64(word)]
 }
 
 /// Calls `each` with every key, and shows on a terminal how far it is. Returns how many there were.
@@ -124,7 +72,6 @@ pub fn for_each(mut keys: Keys, mut each: impl FnMut(&[u8])) -> anyhow::Result<u
 
 #[cfg(test)]
 mod tests {
-    use engine::decision::{Context, Decisions};
     use engine::policy;
 
     use super::*;
@@ -134,41 +81,55 @@ mod tests {
         {"name": "a", "baseline": "x", "variants": [{"name": "x", "weight": 70}, {"name": "y", "weight": 30}]},
         {"name": "b", "baseline": "x", "variants": [{"name": "x", "weight": 50}, {"name": "y", "weight": 50}],
          "layer": "ui", "slice": {"from": 20, "to": 60}},
+        {"name": "b2", "baseline": "x", "variants": [{"name": "x", "weight": 50}, {"name": "y", "weight": 50}],
+         "layer": "ui"},
         {"name": "c", "baseline": "x", "variants": [{"name": "x", "weight": 99}, {"name": "y", "weight": 1}],
          "requires": [{"split": "a", "variant": "y"}]},
         {"name": "d", "enabled": false, "baseline": "x", "variants": [{"name": "x", "weight": 100}]},
         {"name": "e", "baseline": "x", "weight_total": "any",
          "variants": [{"name": "x", "weight": 0}, {"name": "y", "weight": 0}]}]}"#;
 
-    fn plan(text: &str) -> Plan {
-        let checked = policy::from_json(text.as_bytes());
-        Plan::compile(&checked.policy.unwrap_or_else(|| panic!("{:?}", checked.diagnostics)))
-    }
-
     #[test]
     fn users_are_served_what_the_engine_decides_for_their_requests() {
         for text in [POLICY.to_owned(), POLICY.replacen("1,", "1, \"kill\": true,", 1)] {
-            let plan = plan(&text);
-            let population = Population::new(&plan, 0, |_| true);
-            let (mut served, mut decisions) = (Vec::new(), Decisions::default());
+            let plan = Plan::new(policy::from_json(text.as_bytes()).policy.unwrap());
+            let users = Users::new(&plan, 0, plan.splits.ids());
             for number in 0..5_000 {
                 let key = format!("user-{number}");
-                population.ask(key.as_bytes(), &mut served);
-                plan.decide(&[("u", key.as_str())][..], &Context::default(), &mut decisions);
-                let mut decided = vec![None; plan.splits.len()];
-                for decision in &decisions.list {
-                    decided[decision.split] = Some((decision.variant, decision.reason));
-                }
-                assert_eq!(served, decided, "{key}");
+                let request = [("u", key.as_str())];
+                let facts = plan.facts(request.as_slice());
+                let decisions = decide(&plan, &facts, &Context::default(), &mut Nobody);
+                let decided =
+                    plan.splits.ids().map(|id| decisions.of(id).map(|d| (d.variant, d.reason)));
+                assert!(users.ask(key.as_bytes()).eq(decided), "{key}");
             }
         }
     }
 
     #[test]
-    fn what_nobody_asks_is_only_judged_where_it_is_required() {
-        let plan = plan(POLICY);
-        let mut served = Vec::new();
-        Population::new(&plan, 0, |split| split == 2).ask(b"user-1", &mut served);
-        assert!(served[0].is_some() && served[1].is_none() && served[3].is_none(), "{served:?}");
+    fn a_split_of_a_layer_leaves_out_those_whom_an_earlier_one_takes_unless_no_request_meets_both()
+    {
+        let with = |first: &str, second: &str| {
+            let text = format!(
+                r#"{{"version": 1, "key": [{{"header": "u"}}], "layers": [{{"name": "l"}}], "splits": [
+                {{"name": "a", "layer": "l", "slice": {{"from": 0, "to": 30}}, "baseline": "x"{first},
+                  "variants": [{{"name": "x", "weight": 100}}]}},
+                {{"name": "c", "layer": "l", "baseline": "x"{second}, "variants": [{{"name": "x", "weight": 100}}]}}]}}"#
+            );
+            let plan = Plan::new(policy::from_json(text.as_bytes()).policy.unwrap());
+            let users = Users::new(&plan, 0, plan.find("c"));
+            (0..1_000)
+                .filter(|n| users.ask(format!("user-{n}").as_bytes()).all(|s| s.is_none()))
+                .count()
+        };
+        let path = |path: &str| format!(r#", "match": [{{"path": {{"prefix": "{path}"}}}}]"#);
+        let forced = r#", "overrides": [{"match": [{"methods": ["PUT"]}], "variant": "x"}]"#;
+        for (first, second) in
+            [("", ""), (forced, ""), (&path("/x"), ""), (&path("/x"), &path("/x/y"))]
+        {
+            let out = with(first, second);
+            assert!((250..350).contains(&out), "{out} are out with {first} and {second}");
+        }
+        assert_eq!(with(&path("/x"), &path("/y")), 0, "nobody's request meets both");
     }
 }

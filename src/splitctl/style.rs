@@ -21,14 +21,19 @@ const fn colored(color: AnsiColor) -> Style {
     Style::new().bold().fg_color(Some(anstyle::Color::Ansi(color)))
 }
 
+pub(crate) const ERROR: Style = colored(AnsiColor::Red);
+pub(crate) const WARNING: Style = colored(AnsiColor::Yellow);
+pub(crate) const STRONG: Style = Style::new().bold();
+pub(crate) const FAINT: Style = Style::new().dimmed();
+
 /// Something is wrong.
 pub const fn error<T>(text: T) -> Styled<T> {
-    Styled { style: colored(AnsiColor::Red), text }
+    Styled { style: ERROR, text }
 }
 
 /// Something may be wrong.
 pub const fn warning<T>(text: T) -> Styled<T> {
-    Styled { style: colored(AnsiColor::Yellow), text }
+    Styled { style: WARNING, text }
 }
 
 /// Something is fine.
@@ -38,10 +43,10 @@ pub const fn fine<T>(text: T) -> Styled<T> {
 
 /// What to look at.
 pub const fn strong<T>(text: T) -> Styled<T> {
-    Styled { style: Style::new().bold(), text }
+    Styled { style: STRONG, text }
 }
 
 /// What can be skipped.
 pub const fn faint<T>(text: T) -> Styled<T> {
-    Styled { style: Style::new().dimmed(), text }
+    Styled { style: FAINT, text }
 }

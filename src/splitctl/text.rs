@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 /// With a comma between thousands: `1,234,567`.
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
@@ -27,19 +29,37 @@ pub fn decimals(number: f64) -> String {
     if short == "-0" { "0".to_owned() } else { short.to_owned() }
 }
 
+/// Without the characters that could move a terminal's cursor or turn the direction of a text.
+pub fn harmless(text: &str) -> String {
+    let is_harmful =
+        |c: char| c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().map(|c| if is_harmful(c) { '\u{fffd}' } else { c }).collect()
+}
+
 /// Writes a JSON document on lines of its own.
 ///
-/// Not straight into the stream: serde_json hides that its reader has gone, which is no error.
+/// Not straight into the stream: serde_json hides that its reader has gone, which is no error. Fields are in the order
+/// of their names.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn write_json(out: &mut dyn Write, value: &serde_json::Value) -> io::Result<()> {
-    writeln!(out, "{value:#}")
+pub fn write_json(out: &mut dyn Write, value: &impl Serialize) -> io::Result<()> {
+    writeln!(out, "{:#}", serde_json::to_value(value)?)
 }
 
 /// A share as percent, with at most four decimals: `5.5%`.
 pub fn percent(share: f64) -> String {
     format!("{}%", decimals(share * 100.0))
+}
+
+/// As percent with two decimals, for columns; with four where two would claim nobody or everybody.
+pub fn fixed_percent(share: f64) -> String {
+    let text = format!("{:.2}%", share * 100.0);
+    let claims_all_or_none = text == "0.00%" || text == "100.00%";
+    if claims_all_or_none && share != 0.0 && share != 1.0 {
+        return format!("{:.4}%", share * 100.0);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -56,6 +76,14 @@ mod tests {
     }
 
     #[test]
+    fn a_text_cannot_move_the_cursor() {
+        assert_eq!(
+            harmless("a\u{1b}[2J\r\u{9b}\u{202e}b \u{6771}"),
+            "a\u{fffd}[2J\u{fffd}\u{fffd}\u{fffd}b \u{6771}"
+        );
+    }
+
+    #[test]
     fn decimals_are_as_short_as_they_can_be() {
         for (number, text) in
             [(5.0, "5"), (0.25, "0.25"), (33.333_33, "33.3333"), (-0.000_01, "0"), (100.0, "100")]
@@ -63,5 +91,9 @@ mod tests {
             assert_eq!(decimals(number), text);
         }
         assert_eq!(percent(0.055), "5.5%");
+        assert_eq!(
+            [0.5, 0.0001, 0.000_001, 0.999_999, 1.0, 0.0].map(fixed_percent),
+            ["50.00%", "0.01%", "0.0001%", "99.9999%", "100.00%", "0.00%"]
+        );
     }
 }

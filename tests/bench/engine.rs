@@ -6,7 +6,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use engine::decision::{Context, Decisions};
+use engine::decision::{Context, Nobody, decide};
 use engine::matching::Cohort;
 use engine::plan::Plan;
 use engine::policy::{self, Policy};
@@ -46,14 +46,13 @@ fn policy_of(text: &str) -> Policy {
 
 /// Decides for one user after the other.
 fn bench_decide(bencher: &mut criterion::Bencher, plan: &Plan, requests: &[Request]) {
-    let mut decisions = Decisions::default();
     let context = Context::default();
     let mut next = 0;
     bencher.iter(|| {
         let request = requests.get(next % requests.len()).expect("a request");
         next += 1;
-        plan.decide(black_box(request.as_slice()), &context, &mut decisions);
-        black_box(decisions.list.len())
+        let facts = plan.facts(black_box(request.as_slice()));
+        black_box(decide(plan, &facts, &context, &mut Nobody))
     });
 }
 
@@ -61,7 +60,7 @@ fn one_split(criterion: &mut Criterion) {
     let text = format!(
         r#"{{"version": 1, "splits": [{{"name": "s", "key": [{{"cookie": "uid"}}], {VARIANTS}}}]}}"#
     );
-    let plan = Plan::compile(&policy_of(&text));
+    let plan = Plan::new(policy_of(&text));
     let requests: Vec<Request> = (0..256).map(|user| request("shop.test", "/cart", user)).collect();
     criterion
         .bench_function("decide/two variants by cookie", |b| bench_decide(b, &plan, &requests));
@@ -85,7 +84,7 @@ fn many_splits(count: usize) -> String {
 fn growth(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decide/splits on hosts and paths");
     for count in [1, 10, 100, 1_000] {
-        let plan = Plan::compile(&policy_of(&many_splits(count)));
+        let plan = Plan::new(policy_of(&many_splits(count)));
         let requests: Vec<Request> = (0..256)
             .map(|user| user * 37 % count)
             .map(|n| request(&format!("h{}.shop.test", n % 50), &format!("/p{}/cart", n / 50), n))
@@ -99,7 +98,7 @@ fn growth(criterion: &mut Criterion) {
 
 /// A split that asks whether a user is in a cohort, or whether a header is there.
 fn with_condition(condition: &str) -> Plan {
-    Plan::compile(&policy_of(&format!(
+    Plan::new(policy_of(&format!(
         r#"{{"version": 1, "splits": [{{"name": "s", "match": [{{"headers": [{{"name": "x-user-id", {condition}}}]}}],
             "key": [{{"cookie": "uid"}}], {VARIANTS}}}]}}"#
     )))
@@ -129,10 +128,10 @@ fn compile(criterion: &mut Criterion) {
         let text = many_splits(count);
         let read = policy_of(&text);
         group.bench_function(BenchmarkId::new("plan", count), |b| {
-            b.iter(|| Plan::compile(black_box(&read)))
+            b.iter(|| Plan::new(black_box(read.clone())))
         });
         group.bench_function(BenchmarkId::new("read and plan", count), |b| {
-            b.iter(|| Plan::compile(&policy_of(black_box(&text))));
+            b.iter(|| Plan::new(policy_of(black_box(&text))));
         });
     }
     group.finish();

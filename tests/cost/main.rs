@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use engine::decision::{Context, Decisions};
+use engine::decision::{Context, Nobody, decide};
 use engine::plan::Plan;
 use engine::policy;
 
@@ -43,21 +43,19 @@ fn allocations(mut work: impl FnMut()) -> usize {
 
 fn plan(text: &str) -> Plan {
     let checked = policy::from_json(text.as_bytes());
-    Plan::compile(&checked.policy.unwrap_or_else(|| panic!("{:#?}", checked.diagnostics)))
+    Plan::new(checked.policy.unwrap_or_else(|| panic!("{:#?}", checked.diagnostics)))
 }
 
-/// Allocations of the decisions of many users, once the list of decisions has its size.
+/// Allocations of the decisions on the requests of many users, from the walk over the headers on.
 fn of_decisions(plan: &Plan, request: impl Fn(u32) -> Vec<(&'static str, String)>) -> usize {
-    let mut decisions = Decisions::default();
     let requests: Vec<_> = (0..500).map(request).collect();
-    let decide = |decisions: &mut Decisions| {
+    allocations(|| {
         for request in &requests {
-            plan.decide(request.as_slice(), &Context { now: 1, random: [3, 4] }, decisions);
-            assert!(!decisions.list.is_empty());
+            let context = Context { now: 1, random: [3, 4] };
+            let facts = plan.facts(request.as_slice());
+            assert!(!decide(plan, &facts, &context, &mut Nobody).list().is_empty());
         }
-    };
-    decide(&mut decisions);
-    allocations(|| decide(&mut decisions))
+    })
 }
 
 const TWO: &str = r#""baseline": "stable", "variants": [{"name": "stable", "cluster": "v1", "weight": 95},
@@ -84,37 +82,49 @@ fn a_two_variant_split_keyed_by_cookie_decides_without_allocating() {
     assert_eq!(of_decisions(&plan, request), 0);
 }
 
-#[test]
-fn everything_else_that_is_common_decides_without_allocating() {
+/// Splits that ask for all that is common.
+fn busy(splits: u32) -> Plan {
     let matches = r#"[{"hosts": ["*.test"], "path": {"prefix": "/"}, "methods": ["GET"],
         "headers": [{"name": "x-a", "in": ["1", "2"]}, {"name": "x-b", "contains": "q"}],
         "cookies": [{"name": "theme", "prefix": "d"}], "query": [{"name": "q", "exact": "1"}]}]"#;
     let more = r#""sticky": {"secret": "0123456789abcdef"}, "mirror": {"cluster": "m", "percent": 50},
         "ramp": {"start": "1970-01-01T00:00:00Z", "linear": true, "steps": [{"after": "1h", "weights": {"stable": 0, "canary": 100}}]},
         "overrides": [{"match": [{"headers": [{"name": "x-c", "present": true}]}], "variant": "canary"}]"#;
-    let splits: Vec<String> = (0..20)
+    let splits: Vec<String> = (0..splits)
         .map(|n| format!(r#"{{"name": "s{n}", "match": {matches}, {more}, {TWO}}}"#))
         .collect();
-    let plan = plan(&format!(
+    plan(&format!(
         r#"{{"version": 1, "key": [{{"header": "u"}}, {{"cookie": "uid"}}, {{"generate": {{"cookie": "uid"}}}}],
             "holdout": {{"percent": 5}}, "splits": [{}]}}"#,
         splits.join(", ")
-    ));
-    let request = |user| {
-        vec![
-            (":method", "GET".to_owned()),
-            (":authority", "shop.test".to_owned()),
-            (":path", "/cart?q=1".to_owned()),
-            ("x-a", "2".to_owned()),
-            ("x-b", "a quick one".to_owned()),
-            (
-                "cookie",
-                format!(
-                    "theme=dark; uid={}",
-                    if user % 2 == 0 { format!("user-{user}") } else { String::new() }
-                ),
+    ))
+}
+
+/// A request that meets them.
+fn busy_request(user: u32) -> Vec<(&'static str, String)> {
+    vec![
+        (":method", "GET".to_owned()),
+        (":authority", "shop.test".to_owned()),
+        (":path", "/cart?q=1".to_owned()),
+        ("x-a", "2".to_owned()),
+        ("x-b", "a quick one".to_owned()),
+        (
+            "cookie",
+            format!(
+                "theme=dark; uid={}",
+                if user % 2 == 0 { format!("user-{user}") } else { String::new() }
             ),
-        ]
-    };
-    assert_eq!(of_decisions(&plan, request), 0);
+        ),
+    ]
+}
+
+#[test]
+fn everything_else_that_is_common_decides_without_allocating() {
+    assert_eq!(of_decisions(&busy(4), busy_request), 0);
+}
+
+#[test]
+fn more_than_four_splits_on_one_request_cost_a_list() {
+    let lists = of_decisions(&busy(20), busy_request);
+    assert!(lists <= 3 * 500, "{lists}");
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use engine::decision::Context;
 use engine::hash::{Hash, cost, first_word, fmix64, prefix};
-use engine::plan::{Race, WeightsNow};
-use engine::policy::{Variant, Weight};
+use engine::policy::Weight;
 use harness::golden;
+use harness::native::Weighed;
 
 #[test]
 fn every_golden_row_is_met() {
@@ -14,23 +14,20 @@ fn every_golden_row_is_met() {
     let prepared: BTreeMap<_, _> = splits
         .iter()
         .map(|(id, split)| {
-            let weight = |weight: u64| Weight::from_units(weight * Weight::UNITS_PER_ONE);
-            let weights: Vec<_> = split.variants.iter().map(|(_, w)| weight(*w)).collect();
-            let variant =
-                |(name, _): &(String, u64)| Variant { name: name.clone(), ..Variant::default() };
-            let variants: Vec<_> = split.variants.iter().map(variant).collect();
-            let race = Race::new(&variants, |index| !weights[index].is_zero());
-            (id, (prefix(&split.salt), race, variants, weights))
+            let units =
+                |(name, weight): &(String, u64)| (name.clone(), weight * Weight::UNITS_PER_ONE);
+            let variants: Vec<_> = split.variants.iter().map(units).collect();
+            (id, (prefix(&split.salt), Weighed::new(&variants), variants))
         })
         .collect();
     let rows = golden::rows();
     assert!(rows.len() >= 10_000);
     for row in rows {
-        let (salt, race, variants, weights) = &prepared[&row.split];
+        let (salt, race, variants) = &prepared[&row.split];
         let hash = Hash::new(salt, &row.key);
         assert_eq!((hash.h1, hash.h2, hash.bucket()), (row.h1, row.h2, row.bucket), "{row:x?}");
-        let winner = race.winner(hash.h2, &WeightsNow::fixed(weights));
-        let winner = winner.map(|variant| variants[variant].name.as_str());
+        let winner = race.winner(hash.h2);
+        let winner = winner.map(|variant| variants[variant].0.as_str());
         assert_eq!(winner, Some(row.variant.as_str()), "{row:x?}");
     }
 }
@@ -58,7 +55,7 @@ fn one_policy_with_all_golden_splits_decides_as_recorded() {
         let host = splits[&row.split].host.clone().into_bytes();
         let request = [(":authority".to_owned(), host), ("x-key".to_owned(), row.key.clone())];
         let decided = super::decide(&plan, &request[..], &Context::default());
-        let decided = super::in_words(&plan, &decided.list);
+        let decided = super::in_words(&plan, decided.list());
         assert_eq!(decided, [(row.split, row.variant, "split")]);
     }
 }

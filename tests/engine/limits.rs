@@ -1,7 +1,9 @@
 //! Stated limits: a policy at a limit is accepted, one beyond is refused, and says so.
 
 use engine::metrics::Metrics;
+use engine::outcome::Class;
 use engine::policy::{self, Code};
+use engine::reason::Reason;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -92,7 +94,7 @@ fn a_policy_at_a_limit_is_accepted_and_one_beyond_is_refused() {
 fn a_policy_at_every_limit_of_its_lists_compiles_and_decides() {
     let plan = super::plan(&(LIMITS[0].2)(2_000));
     let decided = super::decide(&plan, &[("u", "ada")][..], &engine::decision::Context::default());
-    assert_eq!(decided.list.len(), 2_000);
+    assert_eq!(decided.list().len(), 2_000);
 }
 
 #[test]
@@ -101,7 +103,7 @@ fn variants_of_splits_that_are_not_enabled_are_not_counted() {
     let mut off = splits[0].clone();
     (off["name"], off["enabled"]) = ("off".into(), false.into());
     splits.push(off);
-    assert_eq!(super::plan(&policy(splits)).splits.len(), 100);
+    assert_eq!(super::plan(&policy(splits)).enabled().count(), 100);
 }
 
 proptest! {
@@ -110,9 +112,9 @@ proptest! {
     #[test]
     fn no_policy_makes_more_metrics_than_its_variants_may_have(document in crate::generate::policy()) {
         let plan = crate::plan(&document);
-        let variants: usize = plan.splits.iter().map(|split| split.variants.len()).sum();
+        let variants: usize = plan.enabled().map(|(_, split, _)| split.variants.len()).sum();
         // And one of each split for generated keys, one of the policy for refused forces.
-        let most = variants * Metrics::PER_VARIANT_MAX + plan.splits.len() + 1;
-        prop_assert!(plan.metrics.definitions().len() <= most);
+        let most = variants * (Reason::ALL.len() + Class::ALL.len() + 2) + plan.splits.len() + 1;
+        prop_assert!(Metrics::new(&plan).definitions().len() <= most);
     }
 }

@@ -4,8 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use engine::decision::Context;
-use engine::matching::Request;
+use engine::host::Host;
+use engine::metrics::Metrics;
 use harness::model::{Decided, Situation};
+use harness::native::{on_request, on_response};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -15,9 +17,9 @@ use crate::generate::{any_json, policy, situation};
 /// A situation as the engine sees it.
 struct Seen<'s>(&'s Situation);
 
-impl Request for Seen<'_> {
-    fn header_lines<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> {
-        self.0.headers.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_slice())
+impl Host for Seen<'_> {
+    fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.0.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()))
     }
 
     fn source_address(&self) -> Option<Cow<'_, [u8]>> {
@@ -41,16 +43,15 @@ proptest! {
         for situation in &situations {
             let (request, context) = (Seen(situation), context(situation));
             let decisions = super::decide(&plan, &request, &context);
-            let words = super::in_words(&plan, &decisions.list);
-            let found: Vec<Decided> = words.into_iter().zip(&decisions.list).map(|((split, variant, reason), d)| {
+            let words = super::in_words(&plan, decisions.list());
+            let found: Vec<Decided> = words.into_iter().zip(decisions.list()).map(|((split, variant, reason), d)| {
                 Decided { split, variant, reason, mirror: d.mirror, new_key: d.new_key }
             }).collect();
             prop_assert_eq!(&found, &harness::model::decide(&policy, situation));
-            let effects = plan.request_effects(&request, &decisions);
+            let (_, counters) = on_request(&plan, &request, &decisions);
             let new_keys = found.iter().filter(|decided| decided.new_key).count();
-            prop_assert_eq!(effects.counters.len(), found.len() + new_keys, "every decision has its counter");
-            let edits = plan.response_edits(&decisions, &context);
-            prop_assert!(edits.is_empty() || plan.edits_response(&decisions));
+            prop_assert_eq!(counters, found.len() + new_keys, "every decision has its counter");
+            on_response(&plan, &decisions, &context);
         }
     }
 
@@ -71,9 +72,9 @@ proptest! {
         let situation = Situation { headers, client: Some(client), now, random: [1, 2] };
         let plan = super::plan(&policy);
         let decisions = super::decide(&plan, &Seen(&situation), &context(&situation));
-        plan.request_effects(&Seen(&situation), &decisions);
-        plan.response_edits(&decisions, &context(&situation));
-        plan.shares(now).for_each(drop);
+        on_request(&plan, &Seen(&situation), &decisions);
+        on_response(&plan, &decisions, &context(&situation));
+        Metrics::new(&plan).shares(&plan, now).for_each(drop);
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use engine::decision::{Context, Decision, Reason};
+use engine::decision::{Context, Decision};
 use engine::effects::HeaderEdit;
 use engine::hash::fmix64;
+use engine::ids::{Id as _, SplitId, VariantId};
 use engine::plan::Plan;
+use engine::reason::Reason;
 use harness::model::Situation;
+use harness::native::on_response;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -15,7 +18,7 @@ use crate::generate::{policy, situation};
 const USERS: u32 = 120;
 
 fn decide(plan: &Plan, headers: &[(String, String)], context: Context) -> Vec<Decision> {
-    super::decide(plan, headers, &context).list
+    super::decide(plan, headers, &context).list().to_vec()
 }
 
 fn user(number: u32) -> Vec<(String, String)> {
@@ -73,7 +76,7 @@ proptest! {
             for minute in &times {
                 let now = 1_795_176_000_000 + minute * 60_000;
                 let decided = decide(&plan, &user(number), Context { now, ..Context::default() });
-                let canary = decided[0].variant == 1 && decided[0].reason == Reason::Split;
+                let canary = decided[0].variant == VariantId::at(1) && decided[0].reason == Reason::Split;
                 prop_assert!(canary || !on, "user {} left after {} minutes", number, minute);
                 on = canary;
             }
@@ -90,7 +93,7 @@ proptest! {
             let held = decided.iter().filter(|d| d.reason == Reason::Holdout).count();
             prop_assert!(held == 0 || held == decided.len(), "held out of some splits only: {:?}", decided);
             for decision in decided.iter().filter(|d| d.reason == Reason::Holdout) {
-                prop_assert_eq!(decision.variant, plan.splits[decision.split].baseline);
+                prop_assert_eq!(decision.variant, plan.policy.splits[decision.split].baseline);
                 prop_assert!(!decision.mirror && !decision.hold);
             }
         }
@@ -103,9 +106,10 @@ proptest! {
             .filter_map(|split| Some((split["name"].as_str()?, split["layer"].as_str()?))).collect();
         for Situation { headers, random, now, .. } in &situations {
             let context = Context { now: *now, random: *random };
-            let decided = super::decide(&plan, headers.as_slice(), &context).list;
+            let decided = super::decide(&plan, headers.as_slice(), &context);
+            let decided = decided.list();
             let mut of_layers: Vec<_> =
-                decided.iter().filter_map(|d| layers.get(plan.splits[d.split].name.as_str())).collect();
+                decided.iter().filter_map(|d| layers.get(plan.policy.splits[d.split].name.as_str())).collect();
             let all = of_layers.len();
             of_layers.sort();
             of_layers.dedup();
@@ -125,7 +129,7 @@ proptest! {
         for number in 0..USERS {
             let [narrow, wide] = [&narrow, &wide].map(|plan| decide(plan, &user(number), Context::default()));
             let is = |decided: &[Decision], what: fn(&Decision) -> bool| decided.iter().any(what);
-            for what in [|d: &Decision| d.split == 0, |d: &Decision| d.reason == Reason::Holdout] {
+            for what in [|d: &Decision| d.split == SplitId::at(0), |d: &Decision| d.reason == Reason::Holdout] {
                 prop_assert!(!is(&narrow, what) || is(&wide, what));
             }
             let copied = |d: &Decision| d.mirror;
@@ -139,14 +143,14 @@ fn browse(plan: &Plan, jar: &mut BTreeMap<String, String>, context: Context) -> 
     let cookies: Vec<String> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let request = [("cookie".to_owned(), cookies.join("; "))];
     let decisions = super::decide(plan, &request[..], &context);
-    for edit in plan.response_edits(&decisions, &context) {
+    for edit in on_response(plan, &decisions, &context) {
         let HeaderEdit::Add { name: "set-cookie", value } = edit else { continue };
         let text = String::from_utf8(value.to_vec()).unwrap();
         let (name, rest) = text.split_once('=').unwrap();
         let kept = jar.insert(name.to_owned(), rest.split(';').next().unwrap().to_owned());
         assert!(kept.is_none(), "a cookie that was there was set again: {text}");
     }
-    decisions.list[0]
+    decisions.list()[0]
 }
 
 #[test]
@@ -178,7 +182,7 @@ fn a_sticky_population_keeps_the_configured_shares() {
                 let decision = browse(&plan, &mut jar, context);
                 assert_eq!(*first.get_or_insert(decision.variant), decision.variant, "{extra}");
             }
-            canaries += first.unwrap_or_default();
+            canaries += first.unwrap_or_default().place();
         }
         // 100 are expected; a standard deviation is 9.5.
         assert!((62..138).contains(&canaries), "{canaries} of {USERS} with {extra}");

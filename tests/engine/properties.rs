@@ -1,22 +1,17 @@
 //! What weighted rendezvous promises, for any names and weights.
 
 use engine::hash::{Hash, prefix};
-use engine::plan::{Race, WeightsNow};
-use engine::policy::{Variant, Weight};
+use harness::native::Weighed;
 use proptest::prelude::*;
 
 const USERS: u32 = 300;
 
 /// The name each of [`USERS`] users gets.
 fn assign(salt: &str, weights: &[(String, u64)]) -> Vec<Option<String>> {
-    let variant = |(name, _): &(String, u64)| Variant { name: name.clone(), ..Variant::default() };
-    let all: Vec<_> = weights.iter().map(variant).collect();
-    let race = Race::new(&all, |index| weights[index].1 > 0);
-    let units: Vec<_> = weights.iter().map(|(_, weight)| Weight::from_units(*weight)).collect();
-    let salt = prefix(salt);
+    let (race, salt) = (Weighed::new(weights), prefix(salt));
     let name = |user: u32| {
         let h2 = Hash::new(&salt, user.to_string().as_bytes()).h2;
-        race.winner(h2, &WeightsNow::fixed(&units)).map(|v| all[v].name.clone())
+        race.winner(h2).map(|v| weights[v].0.clone())
     };
     (0..USERS).map(name).collect()
 }
@@ -29,11 +24,6 @@ fn weights() -> impl Strategy<Value = Vec<(String, u64)>> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn the_same_user_gets_the_same_variant(weights in weights(), salt in "[a-z]{1,8}") {
-        prop_assert_eq!(assign(&salt, &weights), assign(&salt, &weights));
-    }
 
     #[test]
     fn raising_a_weight_only_moves_users_to_that_variant(

@@ -1,28 +1,19 @@
 //! Shares and independence, measured over many users with fixed ids: the same on every run.
 
 use engine::hash::{Hash, prefix};
-use engine::plan::{Race, WeightsNow};
-use engine::policy::{Variant, Weight};
+use harness::native::Weighed;
 
 /// A race of variants `v0`, `v1`, ... with these weights.
-struct Weighed {
-    race: Race,
-    weights: Vec<Weight>,
-}
-
 fn race(weights: &[u64]) -> Weighed {
-    let variant = |at: usize| Variant { name: format!("v{at}"), ..Variant::default() };
-    let variants: Vec<_> = (0..weights.len()).map(variant).collect();
-    let race = Race::new(&variants, |index| weights[index] > 0);
-    Weighed { race, weights: weights.iter().map(|weight| Weight::from_units(*weight)).collect() }
+    let named = weights.iter().enumerate().map(|(at, weight)| (format!("v{at}"), *weight));
+    Weighed::new(&named.collect::<Vec<_>>())
 }
 
 fn winners<'a>(salt: &str, all: &'a Weighed, users: u32) -> impl Iterator<Item = usize> + 'a {
     let salt = prefix(salt);
-    let weights = WeightsNow::fixed(&all.weights);
     (0..users).map(move |user| {
         let h2 = Hash::new(&salt, format!("user-{user}").as_bytes()).h2;
-        all.race.winner(h2, &weights).unwrap()
+        all.winner(h2).unwrap()
     })
 }
 

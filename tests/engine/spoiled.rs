@@ -4,7 +4,9 @@
 use engine::decision::Context;
 use engine::plan::Plan;
 use engine::policy::{self, Severity};
+use harness::native::on_request;
 use harness::vectors;
+use policy_text::canonical::to_value;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
@@ -139,11 +141,11 @@ proptest! {
             prop_assert!(!diagnostic.to_string().contains('\n'), "{}", diagnostic);
         }
         let Some(policy) = checked.policy else { return Ok(()) };
-        let again = policy::check(&policy.to_value());
+        let again = policy::check(&to_value(&policy));
         prop_assert_eq!(again.policy.as_ref(), Some(&policy), "{:#?}", again.diagnostics);
-        let plan = Plan::compile(&policy);
+        let plan = Plan::new(policy);
         let request = [(":path", "/shop?u=1"), (":authority", "a.example"), ("x-user-id", "ada"), ("cookie", "uid=1")];
         let decisions = crate::decide(&plan, &request[..], &Context { now: 1_795_176_000_000, random: [1, 2] });
-        plan.request_effects(&request[..], &decisions);
+        on_request(&plan, &request[..], &decisions);
     }
 }

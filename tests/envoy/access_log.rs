@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lab::Lab;
 use serde_json::{Value, json};
-use splitctl::lab::Lab;
 
 use crate::bench::{Bench, split_for, user};
 use crate::native::Native;
@@ -66,7 +66,7 @@ fn requests_that_envoy_answers_itself_are_logged_with_their_variant() {
     let policy = json!({"version": 1, "splits": [split_for("checkout.test", 100.0, json!({}))]});
     let bench = Bench::start(&policy);
     let dead = bench.upstream("checkout-v2").unwrap();
-    dead.set(splitctl::lab::Behavior { refuse: true, ..Default::default() }).unwrap();
+    dead.set(lab::Behavior { refuse: true, ..Default::default() }).unwrap();
     assert_eq!(bench.send(&user(1).host("checkout.test")).unwrap().status, 503);
     let log = access_log(&bench, 1);
     let entry = &log["\"/cart\""];

@@ -6,8 +6,8 @@ use std::ops::Deref;
 use std::sync::OnceLock;
 use std::thread;
 
+use lab::{Lab, Options, Request, StartError, Stats, Update};
 use serde_json::{Value, json};
-use splitctl::lab::{Lab, Options, Request, StartError, Stats, Update};
 
 /// The counter of decisions.
 pub(crate) const REQUESTS: &str = "traffic_split_requests_total";

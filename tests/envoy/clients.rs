@@ -1,7 +1,7 @@
 //! Users known by what only the host can tell: their address, or a token that was checked.
 
+use lab::{Options, Request};
 use serde_json::{Value, json};
-use splitctl::lab::{Options, Request};
 
 use crate::bench::{Bench, checkout, user};
 use crate::native::Native;

@@ -1,8 +1,8 @@
 //! A client never chooses a cluster, and what it says about clusters and variants never reaches an
 //! upstream. Envoy is not told to remove these headers early: the filter protects itself.
 
+use lab::{DEFAULT_CLUSTER, Lab, Options, Request, Response};
 use serde_json::{Value, json};
-use splitctl::lab::{DEFAULT_CLUSTER, Lab, Options, Request, Response};
 
 use crate::bench::{Bench, Shared, checkout, lab, split_for, user};
 use crate::native::Native;

@@ -1,8 +1,8 @@
 //! The policy may come as text, as bytes, or as a Struct, whose numbers are doubles and whose order
 //! of fields is lost: it is the same policy.
 
+use lab::{DEFAULT_CLUSTER, Options, Placement, PolicyForm, Update};
 use serde_json::{Value, json};
-use splitctl::lab::{DEFAULT_CLUSTER, Options, Placement, PolicyForm, Update};
 
 use crate::bench::{Bench, POLICY_HASH, REQUESTS, WEIGHT, checkout, split, user};
 use crate::native::Native;

@@ -1,7 +1,7 @@
 //! The golden rows through real Envoy: all splits in one policy, each for a host of its own.
 
 use harness::golden;
-use splitctl::lab::Request;
+use lab::Request;
 
 use crate::bench::{Bench, REQUESTS};
 

@@ -22,5 +22,4 @@ mod same_user;
 mod shares;
 mod statistics_over_time;
 mod updates;
-mod vectors;
 mod visitors;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lab::{Behavior, Lab, Options, Request};
+use policy_text::source::Source;
 use serde_json::{Value, json};
-use splitctl::lab::{Behavior, Lab, Options, Request};
 use splitctl::policy_file::PolicyFile;
-use splitctl::source::Source;
 
 use crate::bench::{
     Bench, CONFIG_ERRORS, DURATION, HOST_ERRORS, POLICY_HASH, REQUESTS, RESPONSES, WEIGHT,

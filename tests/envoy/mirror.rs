@@ -1,7 +1,7 @@
 //! Copies of requests arrive at the mirror's cluster, and the original is as it would be without.
 
+use lab::{Behavior, Request};
 use serde_json::{Value, json};
-use splitctl::lab::{Behavior, Request};
 
 use crate::bench::{Bench, assert_share, checkout, user};
 use crate::native::Native;
@@ -70,7 +70,7 @@ fn a_client_cannot_have_its_request_copied() {
     policy["splits"][0]["match"] = json!([{"path": {"prefix": "/shop"}}]);
     let bench = Bench::with(
         &policy,
-        splitctl::lab::Options { clusters: vec!["secret".to_owned()], ..Default::default() },
+        lab::Options { clusters: vec!["secret".to_owned()], ..Default::default() },
     );
     for path in ["/shop", "/"] {
         let forged = Request::get(path).header("x-split-mirror", "secret").echo();

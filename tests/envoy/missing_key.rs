@@ -1,7 +1,7 @@
 //! Requests without a key: baseline, chance, or not part of the split.
 
+use lab::{DEFAULT_CLUSTER, Options, Request};
 use serde_json::{Value, json};
-use splitctl::lab::{DEFAULT_CLUSTER, Options, Request};
 
 use crate::bench::{REQUESTS, Shared, lab, split_for};
 

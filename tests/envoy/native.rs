@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use engine::decision::{Context, Decisions};
+use engine::decision::{Context, Nobody, decide};
+use engine::effects::on_request;
 use engine::plan::Plan;
 use engine::policy;
+use lab::{DEFAULT_CLUSTER, Request};
 use serde_json::Value;
-use splitctl::lab::{DEFAULT_CLUSTER, Request};
 
 /// A policy compiled here, outside Envoy.
 pub(crate) struct Native {
@@ -33,25 +34,29 @@ impl Native {
         let checked = policy::from_json(document.to_string().as_bytes());
         let problems: Vec<_> = checked.diagnostics.iter().map(ToString::to_string).collect();
         let policy = checked.policy.unwrap_or_else(|| panic!("{problems:#?}"));
-        Self { plan: Plan::compile(&policy), hash: checked.hash }
+        Self { plan: Plan::new(policy), hash: checked.hash }
     }
 
     /// For requests that chance does not decide.
     pub(crate) fn expect(&self, request: &Request) -> Expected {
         let pairs = pairs(request);
-        let mut decisions = Decisions::default();
-        self.plan.decide(pairs.as_slice(), &Context::default(), &mut decisions);
-        let served =
-            || decisions.list.iter().map(|d| self.plan.served(d).expect("a variant of the plan"));
-        let effects = self.plan.request_effects(pairs.as_slice(), &decisions);
-        let words = decisions.list.iter().zip(served()).map(|(decision, (split, variant))| {
+        let facts = self.plan.facts(pairs.as_slice());
+        let decisions = decide(&self.plan, &facts, &Context::default(), &mut Nobody);
+        let served = || {
+            decisions.list().iter().map(|decision| {
+                let split = &self.plan.policy.splits[decision.split];
+                (decision, split, &split.variants[decision.variant])
+            })
+        };
+        let effects = on_request(&self.plan, facts.lines(), &decisions);
+        let words = served().map(|(decision, split, variant)| {
             [split.name.clone(), variant.name.clone(), decision.reason.as_str().to_owned()]
         });
-        let mirrored = decisions.list.iter().zip(served()).filter(|(decision, _)| decision.mirror);
-        let mut mirrors = mirrored.filter_map(|(_, (split, _))| split.mirror.as_ref());
+        let mirrored = served().filter(|(decision, ..)| decision.mirror);
+        let mut mirrors = mirrored.filter_map(|(_, split, _)| split.mirror.as_ref());
         Expected {
             mirror: mirrors.next().map(|mirror| mirror.cluster.clone()),
-            cluster: served().find_map(|(_, variant)| variant.cluster.clone()),
+            cluster: served().find_map(|(.., variant)| variant.cluster.clone()),
             decisions: words.collect(),
             state: effects.state.map(|state| state.into_owned()),
         }

@@ -1,7 +1,7 @@
 //! Whatever bytes a client sends, Envoy lives, the request is decided as natively, and every later
 //! request is served.
 
-use splitctl::lab::{Lab, Options, Request};
+use lab::{Lab, Options, Request};
 
 use crate::bench::{Bench, HOST_ERRORS, Shared, checkout, lab, user};
 use crate::native::Native;

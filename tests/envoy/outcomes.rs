@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use lab::{Behavior, Lab, Options, Request};
 use serde_json::{Value, json};
-use splitctl::lab::{Behavior, Lab, Options, Request};
 
 use crate::bench::{Bench, DURATION, REQUESTS, RESPONSES, Shared, lab, split_for, user};
 use crate::native::Native;
@@ -42,7 +42,7 @@ fn assert_counted(
     let wanted = CLASSES.map(of_class);
     let labels = [("split", split), ("variant", variant)];
     let total: u64 = wanted.iter().sum();
-    let found = |stats: &splitctl::lab::Stats| {
+    let found = |stats: &lab::Stats| {
         CLASSES.map(|class| stats.sum(RESPONSES, &[labels[0], labels[1], ("class", class)]))
     };
     let stats = bench

@@ -1,7 +1,7 @@
 //! Forced variants, and policies or splits that are turned off.
 
+use lab::{DEFAULT_CLUSTER, Request};
 use serde_json::{Value, json};
-use splitctl::lab::{DEFAULT_CLUSTER, Request};
 
 use crate::bench::{Bench, REQUESTS, checkout, user};
 use crate::native::Native;

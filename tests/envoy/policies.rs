@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use engine::policy::{self, Policy, Severity};
+use lab::{Request, Response};
+use policy_text::source::{Source, to_json};
 use serde_json::{Value, json};
-use splitctl::lab::{Request, Response};
-use splitctl::source::{Source, to_json};
 
 use crate::bench::{Bench, HOST_ERRORS};
 use crate::native::Native;

@@ -1,8 +1,8 @@
 //! A policy that is wrong from the start keeps Envoy from starting, and Envoy's log says what is
 //! wrong, where, and what to do.
 
+use lab::{Options, Placement, PolicyForm, StartError};
 use serde_json::{Value, json};
-use splitctl::lab::{Options, Placement, PolicyForm, StartError};
 
 use crate::bench::{checkout, try_lab};
 

@@ -1,7 +1,7 @@
 //! The same user always gets the same variant, whichever proxy, worker, connection or version of
 //! HTTP carries the request.
 
-use splitctl::lab::{Options, Request};
+use lab::{Options, Request};
 
 use crate::bench::{Bench, checkout, user};
 use crate::native::Native;

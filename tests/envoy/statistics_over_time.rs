@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use lab::{Behavior, Lab, Update};
 use serde_json::{Value, json};
-use splitctl::lab::{Behavior, Lab, Update};
 
 use crate::bench::{Bench, POLICY_HASH, REQUESTS, WEIGHT, checkout, split, user};
 use crate::native::Native;
@@ -29,10 +29,10 @@ fn other() -> Value {
 /// Checks the gauges against the policy that is in force, waiting for workers that are behind.
 fn assert_shows(bench: &Bench, policy: &Value, weights: [(&str, &str, u64); 4]) {
     let hash = Native::new(policy).hash;
-    let weight = |stats: &splitctl::lab::Stats, (split, variant, _): &(&str, &str, u64)| {
+    let weight = |stats: &lab::Stats, (split, variant, _): &(&str, &str, u64)| {
         stats.sum(WEIGHT, &[("split", split), ("variant", variant)])
     };
-    let right = |stats: &splitctl::lab::Stats| {
+    let right = |stats: &lab::Stats| {
         stats.sum(POLICY_HASH, &[]) == hash
             && weights.iter().all(|wanted| weight(stats, wanted) == wanted.2)
     };

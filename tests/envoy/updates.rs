@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use lab::{Behavior, Request, Response, Update};
 use serde_json::{Value, json};
-use splitctl::lab::{Behavior, Request, Response, Update};
 
 use crate::bench::{
     Bench, CONFIG_ERRORS, HOST_ERRORS, POLICY_HASH, REQUESTS, RESPONSES, WEIGHT, assert_share,

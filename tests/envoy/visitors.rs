@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lab::{Request, Response};
 use serde_json::{Value, json};
-use splitctl::lab::{Request, Response};
 
 use crate::bench::{Bench, assert_share, checkout};
 

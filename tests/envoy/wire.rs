@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use splitctl::lab::{Lab, Response};
+use lab::{Lab, Response};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

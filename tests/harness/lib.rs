@@ -5,6 +5,7 @@
 pub mod golden;
 pub mod model;
 pub mod module;
+pub mod native;
 pub mod vectors;
 pub mod wasm_host;
 

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use serde_json::Value;
+
+use crate::wasm_host::{Program, WasmHost};
+
 /// Where the module is: `TRAFFIC_SPLIT_WASM`, else what `scripts/build-wasm` builds.
 ///
 /// # Panics
@@ -23,6 +27,28 @@ pub fn path() -> PathBuf {
 /// When it cannot be built or read.
 pub fn bytes() -> Vec<u8> {
     std::fs::read(path()).expect("the module can be read")
+}
+
+/// A fresh VM with the module in it.
+///
+/// # Panics
+/// When the module cannot be built, read or started.
+pub fn host() -> WasmHost {
+    static PROGRAM: OnceLock<Program> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| Program::compile(&bytes()).expect("the module is wasm"));
+    program.start().unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+/// A fresh VM that runs a policy.
+///
+/// # Panics
+/// When the module refuses it.
+pub fn running(policy: &Value) -> WasmHost {
+    let mut host = host();
+    let accepted =
+        host.configure(policy.to_string().as_bytes()).unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(accepted, "{:#?}", host.logs());
+    host
 }
 
 fn build() -> PathBuf {

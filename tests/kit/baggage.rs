@@ -10,7 +10,7 @@ use crate::tools::{Running, SOON, at, get, script, wait_for};
 #[test]
 fn a_service_reads_its_variant_from_the_baggage_beside_what_the_client_sent() {
     let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(script("otel-python", &[]));
+    let mut command = Command::new(script("get/python", &["otel"]));
     command.arg(at("tests/kit/baggage.py"));
     let service = Running::start("service", folder.path(), &command);
     let address = service.says("listens on ");

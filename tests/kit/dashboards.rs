@@ -31,7 +31,7 @@ fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
 
 #[test]
 fn grafanas_own_sdk_understands_every_field() {
-    let python = script("grafana-python", &[]);
+    let python = script("get/python", &["grafana"]);
     let files = DASHBOARDS.map(|name| at(&file(name)));
     let told = output(Command::new(python).arg(at("tests/kit/dashboards.py")).args(files));
     assert!(told.contains("3 dashboards, 0 problems"), "{told}");
@@ -173,7 +173,7 @@ fn watch(kit: &Kit) -> (Running, SocketAddr) {
         .replace(": 5s", ": 1s");
     std::fs::write(folder.join("prometheus.yml"), config).unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut command = Command::new(script("prometheus", &[]));
+    let mut command = Command::new(script("get/prometheus", &[]));
     command.arg(format!("--config.file={}", folder.join("prometheus.yml").display()));
     command.arg(format!("--storage.tsdb.path={}", folder.join("data").display()));
     command.arg(format!("--web.listen-address={port}"));

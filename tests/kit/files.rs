@@ -19,7 +19,7 @@ fn what_lies_in_envoy_is_what_splitctl_renders() {
 
 #[test]
 fn the_compose_file_is_as_the_compose_specification_wants_it() {
-    let python = script("schema-python", &[]);
+    let python = script("get/python", &["schema"]);
     let check = |file: &Path| -> Output {
         let words = ["-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"];
         Command::new(&python).args(words).arg(file).output().unwrap()

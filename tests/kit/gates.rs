@@ -252,7 +252,7 @@ fn the_gates_let_good_canaries_pass_stop_bad_ones_and_do_not_judge_without_respo
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("gates.yml");
     std::fs::write(&path, file.to_string()).unwrap();
-    let promtool = script("prometheus", &["promtool"]);
+    let promtool = script("get/prometheus", &["promtool"]);
     let told = output(Command::new(promtool).args(["test", "rules"]).arg(&path));
     assert!(told.contains("SUCCESS"), "{told}");
 }

@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
+use policy_text::source::{Source, to_json};
 use serde_json::{Value, json};
-use splitctl::source::{Source, to_json};
 
 use crate::tools::{Running, SOON, get, wait_for};
 
@@ -24,7 +24,7 @@ pub(crate) fn of_kind<'d>(documents: &'d [Value], kind: &str) -> &'d Value {
 /// of its address as the agent puts it.
 pub(crate) fn extension_config(plugin: &Value, configuration: &Value) -> Value {
     let [name, namespace] = ["name", "namespace"].map(|f| plugin["metadata"][f].as_str().unwrap());
-    let module = splitctl::lab::find_module().unwrap();
+    let module = lab::find_module().unwrap();
     json!({
         "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
         "name": format!("extensions.istio.io/wasmplugin/{namespace}.{name}"),
@@ -145,14 +145,16 @@ impl Gateway {
         let file = folder.path().join("bootstrap.json");
         let address = folder.path().join("admin");
         std::fs::write(&file, bootstrap.to_string()).unwrap();
-        let mut command = Command::new(splitctl::lab::find_envoy().unwrap());
+        let mut command = Command::new(lab::find_envoy().unwrap());
         command.args(["--use-dynamic-base-id", "--concurrency", "1", "--admin-address-path"]);
         command.arg(&address).arg("-c").arg(&file);
         let running = Running::start("gateway", folder.path(), &command);
         let admin: SocketAddr = wait_for("the admin's address", SOON, || {
             std::fs::read_to_string(&address).ok()?.parse().ok()
         });
-        wait_for("envoy is ready", SOON, || get(admin, "/ready", &[]).filter(|a| a.status == 200));
+        wait_for("envoy is ready", SOON, || {
+            get(admin, "/ready", &[]).ok().filter(|a| a.status == 200)
+        });
         let listeners = get(admin, "/listeners?format=json", &[]).unwrap().body;
         let listeners: Value = serde_json::from_str(&listeners).unwrap();
         let port =

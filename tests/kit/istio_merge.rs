@@ -72,7 +72,7 @@ fn generated(service: &Value, route: &Value) -> Value {
 /// One patch merged into one route, by protobuf itself: Istio's merge is protobuf's but for durations
 /// (its pkg/proto/merge), and the patch has none.
 fn merge(route: &Value, patch: &Value) -> Value {
-    let mut command = Command::new(script("envoy-protos-python", &[]));
+    let mut command = Command::new(script("get/python", &["envoy-protos"]));
     command.arg(at("tests/kit/merge_route.py"));
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = piped.spawn().unwrap();

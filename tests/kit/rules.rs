@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::tools::{at, output, read, script, splitctl};
 
 fn promtool(args: &[&str]) -> String {
-    let promtool = script("prometheus", &["promtool"]);
+    let promtool = script("get/prometheus", &["promtool"]);
     output(Command::new(promtool).args(args).current_dir(at("envoy/prometheus")))
 }
 
@@ -31,7 +31,7 @@ fn the_alerts_fire_in_istio_too() {
             .replace(ours[0], &format!("envoy_wasm_{name}_"))
             .replace(ours[1], &format!("_http_filter_{resource}_"));
         std::fs::write(folder.path().join("rules_test.yml"), cases).unwrap();
-        let promtool = script("prometheus", &["promtool"]);
+        let promtool = script("get/prometheus", &["promtool"]);
         let mut test = Command::new(promtool);
         test.args(["test", "rules", "rules_test.yml"]).current_dir(folder.path());
         let told = output(&mut test);

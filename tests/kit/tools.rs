@@ -1,15 +1,18 @@
-//! Processes that end with the test, a small HTTP client, and waits that have an end.
+//! Processes that end with the test, an HTTP client, and waits that have an end.
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, Result};
+use lab::Guarded;
+use lab::client::{self, Request, Response};
 use serde_json::Value;
 
 /// How long anything may take that takes a second.
@@ -62,13 +65,10 @@ pub(crate) fn splitctl() -> Command {
     Command::new(PATH.get_or_init(|| script("build-splitctl", &[])))
 }
 
-/// Runs its arguments, and ends them as soon as this process closes its end of the pipe, whatever the cause.
-const GUARD: &str = "exec 3<&0; ( cat <&3 >/dev/null; kill -9 $$ ) >/dev/null 2>&1 & exec 3<&-; exec \"$@\" </dev/null";
-
 /// A program that runs until this is dropped. A failing test shows the end of its log.
 pub(crate) struct Running {
     name: String,
-    child: Child,
+    _guarded: Guarded,
     log: PathBuf,
 }
 
@@ -76,15 +76,9 @@ impl Running {
     pub(crate) fn start(name: &str, folder: &Path, command: &Command) -> Self {
         let log = folder.join(format!("{name}.log"));
         let file = File::create(&log).unwrap();
-        let mut guarded = Command::new("sh");
-        guarded.args(["-c", GUARD, "kit"]).arg(command.get_program()).args(command.get_args());
-        let child = guarded
-            .stdin(Stdio::piped())
-            .stdout(file.try_clone().unwrap())
-            .stderr(file)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
-        Self { name: name.to_owned(), child, log }
+        let guarded = Guarded::start(command, file, None);
+        let guarded = guarded.unwrap_or_else(|error| panic!("{name}: {error}"));
+        Self { name: name.to_owned(), _guarded: guarded, log }
     }
 
     /// What it wrote so far, to stdout and stderr.
@@ -104,9 +98,6 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _already_ended = self.child.kill();
-        let _status = self.child.wait();
         if thread::panicking() {
             let log = self.log();
             let lines: Vec<_> = log.lines().collect();
@@ -128,7 +119,7 @@ pub(crate) fn wait_for<T>(what: &str, limit: Duration, look: impl Fn() -> Option
     }
 }
 
-/// What came back.
+/// What came back, as text.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: BTreeMap<String, String>,
@@ -136,69 +127,28 @@ pub(crate) struct Answer {
 }
 
 /// Sends a GET over a connection of its own.
-pub(crate) fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Option<Answer> {
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
-    stream.set_read_timeout(Some(SOON)).ok()?;
-    let mut request = format!("GET {path} HTTP/1.1\r\nconnection: close\r\n");
-    if !headers.iter().any(|(name, _)| *name == "host") {
-        request.push_str("host: localhost\r\n");
-    }
+pub(crate) fn get(address: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Result<Answer> {
+    let mut request = Request::get(path);
     for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
+        request = match *name {
+            "host" => request.host(value),
+            name => request.header(name, value),
+        };
     }
-    stream.write_all(format!("{request}\r\n").as_bytes()).ok()?;
-    let mut bytes = Vec::new();
-    let mut some = [0; 65536];
-    // Envoy keeps a connection open for another second after some of its own answers.
-    while !is_complete(&bytes) {
-        match stream.read(&mut some).ok()? {
-            0 => break,
-            read => bytes.extend_from_slice(&some[..read]),
-        }
-    }
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let mut lines = head.lines();
-    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-    let headers: BTreeMap<_, _> = lines
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
-        .collect();
-    let chunked = headers.get("transfer-encoding").is_some_and(|coding| coding == "chunked");
-    let body = if chunked { unchunk(body) } else { body.to_owned() };
-    Some(Answer { status, headers, body })
-}
-
-/// Whether as much has come as the header said.
-fn is_complete(bytes: &[u8]) -> bool {
-    let Some(head) = bytes.windows(4).position(|end| end == b"\r\n\r\n") else { return false };
-    let text = String::from_utf8_lossy(&bytes[..head]).to_ascii_lowercase();
-    let length =
-        text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
-    length.is_some_and(|length: usize| bytes.len() >= head + 4 + length)
-}
-
-fn unchunk(mut rest: &str) -> String {
-    let mut body = String::new();
-    while let Some((size, after)) = rest.split_once("\r\n") {
-        let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
-        if size == 0 {
-            break;
-        }
-        let (chunk, next) = after.split_at(size.min(after.len()));
-        body.push_str(chunk);
-        rest = next.trim_start_matches("\r\n");
-    }
-    body
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let Response { status, headers, body } = runtime.block_on(client::send(address, &request))?;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let headers = headers.into_iter().map(|(name, value)| (name, text(value))).collect();
+    Ok(Answer { status, headers, body: text(body) })
 }
 
 /// The rows of a Prometheus query, each with its labels and value.
-pub(crate) fn query(prometheus: SocketAddr, promql: &str) -> Result<Vec<(Value, f64)>, String> {
+pub(crate) fn query(prometheus: SocketAddr, promql: &str) -> Result<Vec<(Value, f64)>> {
     let path = format!("/api/v1/query?query={}", percent(promql));
-    let answer = get(prometheus, &path, &[]).ok_or("no answer")?;
-    let json: Value = serde_json::from_str(&answer.body).map_err(|error| error.to_string())?;
+    let answer = get(prometheus, &path, &[])?;
+    let json: Value = serde_json::from_str(&answer.body)?;
     let rows = json.pointer("/data/result").and_then(Value::as_array);
-    let rows = rows.ok_or_else(|| answer.body.clone())?;
+    let rows = rows.with_context(|| answer.body.clone())?;
     let value = |row: &Value| row.pointer("/value/1")?.as_str()?.parse().ok();
     Ok(rows.iter().filter_map(|row| Some((row["metric"].clone(), value(row)?))).collect())
 }

@@ -33,7 +33,7 @@ struct Traced {
 impl Traced {
     fn start(percent: &str, change: impl FnOnce(String) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = Command::new(script("otel-python", &[]));
+        let mut command = Command::new(script("get/python", &["otel"]));
         command.arg(at("tests/kit/otlp.py"));
         let collector = Running::start("collector", folder.path(), &command);
         let address = collector.says("listens on ");

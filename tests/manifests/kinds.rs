@@ -16,10 +16,10 @@ use kcr_networking_istio_io::v1::{
 };
 use kcr_networking_istio_io::v1alpha3::envoyfilters::EnvoyFilter;
 use kcr_telemetry_istio_io::v1::telemetries::Telemetry;
+use policy_text::source::{Source, to_json};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use splitctl::source::{Source, to_json};
 
 /// What kustomize itself reads; the tests of the kit have it build every one.
 const KUSTOMIZATION: &str = "kustomize.config.k8s.io/v1beta1 Kustomization";

@@ -1,12 +1,14 @@
 //! Forcing variants from outside, for those who know the secret.
 
-use crate::matching::{Request, cookie_values};
-use crate::plan::ForcePlan;
-use crate::policy::SecretSource;
+use subtle::ConstantTimeEq as _;
+
+use super::facts::Facts;
+use super::lines::Lines;
+use crate::plan::Plan;
 
 /// What a request wants to force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Forced<'r> {
+pub enum Forced<'r> {
     /// Nothing.
     Nothing,
     /// These variants, `checkout=canary, search=b`, and it knows the secret.
@@ -16,18 +18,17 @@ pub(super) enum Forced<'r> {
 }
 
 impl<'r> Forced<'r> {
-    pub(super) fn read<R: Request + ?Sized>(force: Option<&'r ForcePlan>, request: &'r R) -> Self {
-        let Some(force) = force else { return Self::Nothing };
-        let Some(wanted) = request.header_lines(&force.header).next() else { return Self::Nothing };
-        let shown = match &force.secret_in {
-            SecretSource::Header(name) => request.header_lines(name).next(),
-            SecretSource::Cookie(name) => {
-                cookie_values(request.header_lines("cookie"), name).next()
-            }
+    pub(super) fn read<F: Facts>(plan: &'r Plan, facts: &'r F, lines: &Lines<'r>) -> Self {
+        let (Some(force), Some(slot)) = (&plan.policy.force, plan.own.force) else {
+            return Self::Nothing;
         };
-        if shown
-            .is_some_and(|shown| equal_in_constant_time(shown, force.secret.reveal().as_bytes()))
-        {
+        let Some(wanted) = lines.all(slot).next() else { return Self::Nothing };
+        let in_header = plan.own.secret.and_then(|slot| lines.all(slot).next());
+        let in_cookie = || plan.secret_cookie.and_then(|slot| facts.cookie(slot).next());
+        let shown = in_header.or_else(in_cookie);
+        // The time depends on the lengths alone.
+        let secret = force.secret.reveal().as_bytes();
+        if shown.is_some_and(|shown| bool::from(shown.ct_eq(secret))) {
             Self::These(wanted)
         } else {
             Self::Refused
@@ -43,12 +44,6 @@ impl<'r> Forced<'r> {
     }
 }
 
-/// The time depends on the lengths alone.
-fn equal_in_constant_time(a: &[u8], b: &[u8]) -> bool {
-    let differences = a.iter().zip(b).fold(0_u8, |all, (a, b)| std::hint::black_box(all | (a ^ b)));
-    a.len() == b.len() && differences == 0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,13 +55,5 @@ mod tests {
         assert_eq!(forced.variant_of("check"), Some(b"x".as_slice()));
         assert_eq!(forced.variant_of("other"), None);
         assert_eq!(Forced::Refused.variant_of("checkout"), None);
-    }
-
-    #[test]
-    fn secrets_are_equal_or_not() {
-        assert!(equal_in_constant_time(b"abc", b"abc"));
-        for other in ["abd", "ab", "abcd", ""] {
-            assert!(!equal_in_constant_time(other.as_bytes(), b"abc"));
-        }
     }
 }

@@ -1,72 +1,92 @@
-//! The order of judgement in one split: match -> layer -> requires -> slice -> kill -> force and
+//! The order of judgement: enabled -> match -> requires -> layer -> slice -> kill -> force and
 //! overrides -> holdout -> sticky -> weights (those in force now).
 
+use super::facts::{Facts, Found, Key, Whose};
 use super::force::Forced;
-use super::key::{self, Key};
-use super::{Context, Decision, Observer, Reason, Step};
+use super::step::{Tried, Weighed};
+use super::{Context, Decision, Decisions, Observer, Step};
 use crate::hash::{Hash, fmix64};
-use crate::matching::{self, Request, cookie_values};
-use crate::plan::{MirrorPlan, Plan, SplitPlan, WeightsNow};
-use crate::policy::{Assignment, MirrorBy, OnMissingKey};
+use crate::ids::{Id as _, LayerId, SplitId, VariantId};
+use crate::plan::{Asked, Plan, SplitPlan, WeightsNow};
+use crate::policy::{Assignment, MirrorBy, OnMissingKey, Split};
+use crate::reason::Reason;
 
 /// A judgement under way.
-pub(super) struct Judgement<'j, 'r, R: ?Sized, O> {
-    pub(super) plan: &'j Plan,
-    pub(super) request: &'r R,
-    pub(super) context: &'j Context,
-    pub(super) forced: Forced<'r>,
+pub(super) struct Judgement<'j, F, O> {
+    plan: &'j Plan,
+    facts: &'j F,
+    context: &'j Context,
+    observer: &'j mut O,
+    forced: Forced<'j>,
+    decided: Decisions,
     /// A bit for each layer in which a split applies.
-    pub(super) layers_taken: u64,
-    pub(super) decided: &'j mut Vec<Decision>,
-    pub(super) observer: &'j mut O,
+    layers_taken: u64,
+    /// A bit for each layer in which a split may apply.
+    layers_unknown: u64,
 }
 
-/// What a split found out about its user.
-struct User<'r> {
-    key: Option<Key<'r>>,
-    /// Under the split's salt.
-    hash: Hash,
+/// Why a split is not judged to its end.
+enum Stop {
+    Out,
+    Unknown,
 }
 
-impl<'j: 'r, 'r, R: Request + ?Sized, O: Observer> Judgement<'j, 'r, R, O> {
-    /// Judges the next split.
-    pub(super) fn judge(&mut self, index: usize) {
-        let plan = self.plan;
-        let Some(split) = plan.splits.get(index) else { return };
-        self.observer.split();
-        let Some(decision) = self.judge_split(index, split) else { return };
-        if let Some(layer) = &split.layer {
-            self.layers_taken |= layer.bit;
-        }
-        self.observer.step(|| Step::Decided(decision));
-        self.decided.push(decision);
+/// What is judged, where a step may end it.
+type Judged<T> = Result<T, Stop>;
+
+/// One split.
+#[derive(Clone, Copy)]
+struct This<'j> {
+    id: SplitId,
+    split: &'j Split,
+    plan: &'j SplitPlan,
+}
+
+/// A user, once a split has looked for the key.
+type User<'j> = Option<Found<(&'j Key<'j>, Hash)>>;
+
+impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
+    pub(super) fn new(
+        plan: &'j Plan,
+        facts: &'j F,
+        context: &'j Context,
+        observer: &'j mut O,
+    ) -> Self {
+        let forced = facts.forced(plan);
+        let decided = Decisions::new(forced == Forced::Refused);
+        Self { plan, facts, context, observer, forced, decided, layers_taken: 0, layers_unknown: 0 }
     }
 
-    fn judge_split(&mut self, index: usize, split: &'j SplitPlan) -> Option<Decision> {
-        if !self.takes_part(split) {
-            return None;
+    pub(super) fn done(self) -> Decisions {
+        self.decided
+    }
+
+    /// Judges the next split.
+    pub(super) fn judge(&mut self, id: SplitId) {
+        self.observer.split(id);
+        let this = This { id, split: &self.plan.policy.splits[id], plan: &self.plan.splits[id] };
+        let layer = this.split.layer.map_or(0, layer_bit);
+        match self.judge_split(this) {
+            Ok(decision) => {
+                self.layers_taken |= layer;
+                self.observer.step(|| Step::Decided(decision));
+                self.decided.push(decision);
+            }
+            Err(Stop::Unknown) => {
+                self.layers_unknown |= layer;
+                self.observer.step(|| Step::Unknown);
+                self.decided.push_unknown(id);
+            }
+            Err(Stop::Out) => {}
         }
+    }
+
+    fn judge_split(&mut self, this: This<'j>) -> Judged<Decision> {
+        self.takes_part(this)?;
         let mut user = None;
-        if let Some(layer) = &split.layer {
-            if self.layers_taken & layer.bit != 0 {
-                self.observer.step(|| Step::LayerTaken);
-                return None;
-            }
-            if let Some(slice) = layer.slice {
-                let found = user.insert(self.user(split));
-                let bucket = found
-                    .key
-                    .as_ref()
-                    .map(|key| Hash::new(&layer.salt_prefix, key.bytes()).bucket());
-                let holds = bucket.is_some_and(|b| (slice.from..slice.to).contains(&b));
-                self.observer.step(|| Step::Slice { bucket, holds });
-                if !holds {
-                    return None;
-                }
-            }
-        }
+        self.layer_admits(this, &mut user)?;
         let decision = |variant, reason| Decision {
-            split: index,
+            split: this.id,
             variant,
             reason,
             new_key: false,
@@ -75,159 +95,244 @@ impl<'j: 'r, 'r, R: Request + ?Sized, O: Observer> Judgement<'j, 'r, R, O> {
         };
         // A killed split still serves its baseline, and so keeps users who match it off the
         // route's fallback, which may be anything.
-        if self.plan.kill {
-            return Some(decision(split.baseline, Reason::Killed));
+        if self.plan.policy.kill {
+            self.observer.step(|| Step::Killed);
+            return Ok(decision(this.split.baseline, Reason::Killed));
         }
-        let (variant, reason) = match self.override_of(split)? {
+        let (variant, reason) = match self.override_of(this)? {
             Some(variant) => (variant, Reason::Override),
-            None => {
-                let user = user.get_or_insert_with(|| self.user(split));
-                self.assign(split, user)?
-            }
+            None => self.assign(this, &mut user)?,
         };
-        let mirror = split.mirror.as_ref().is_some_and(|mirror| {
-            reason != Reason::Holdout
-                && match mirror.by {
-                    MirrorBy::Request => self.mirrors_request(split, mirror),
-                    MirrorBy::User => {
-                        let user = user.get_or_insert_with(|| self.user(split));
-                        user.key.as_ref().is_some_and(|key| {
-                            Hash::new(&mirror.salt_prefix, key.bytes()).bucket() < mirror.buckets
-                        })
-                    }
-                }
-        });
-        Some(Decision {
-            new_key: user
-                .as_ref()
-                .and_then(|user| user.key.as_ref())
-                .is_some_and(|key| key.generated),
-            hold: split.sticky.is_some() && matches!(reason, Reason::Split | Reason::Random),
+        let mirror = reason != Reason::Holdout && self.mirrors(this, &mut user);
+        let key = user.and_then(Found::this).map(|(key, _)| key);
+        Ok(Decision {
+            new_key: key.is_some_and(|key| key.generated),
+            hold: this.plan.sticky.is_some() && matches!(reason, Reason::Split | Reason::Random),
             mirror,
             ..decision(variant, reason)
         })
     }
 
-    fn takes_part(&mut self, split: &SplitPlan) -> bool {
-        if let Some(list) = &split.matches {
-            let scope = &self.plan.scope;
-            let entry = list.iter().position(|entry| entry.unmet(scope, self.request).is_none());
-            let request = self.request;
-            self.observer.step(|| match entry {
-                Some(entry) => Step::Matched { entry },
-                None => {
-                    let unmet = list.iter().filter_map(|entry| entry.unmet(scope, request));
-                    Step::Unmatched { unmet: unmet.map(|unmet| unmet.to_string()).collect() }
-                }
-            });
-            if entry.is_none() {
-                return false;
+    /// Enabled, match, requires.
+    fn takes_part(&mut self, This { split, plan, .. }: This<'j>) -> Judged<()> {
+        if !split.enabled {
+            self.observer.step(|| Step::Disabled);
+            return Err(Stop::Out);
+        }
+        if split.matches.is_some() {
+            let (holds, facts) = (self.holds(Whose::Split, plan.matches(split)), self.facts);
+            self.observer.step(|| Step::Match(tried(facts, Whose::Split, plan.matches(split))));
+            if !holds {
+                return Err(Stop::Out);
             }
         }
-        let unmet = split.requires.iter().position(|required| {
-            let has = |decision: &Decision| {
-                Some(decision.split) == required.split && decision.variant == required.variant
-            };
-            !self.decided.iter().any(has)
+        let lacks = split.requires.iter().position(|required| {
+            self.decided.of(required.split).is_none_or(|d| d.variant != required.variant)
         });
-        if let Some(requirement) = unmet {
-            self.observer.step(|| Step::RequirementUnmet { requirement });
+        let Some(requirement) = lacks else { return Ok(()) };
+        let missing = split.requires.iter().skip(requirement);
+        let unknown = self.decided.unknown();
+        // One that is certainly not met is enough.
+        if missing.clone().all(|required| {
+            unknown.contains(&required.split)
+                || self.decided.of(required.split).is_some_and(|d| d.variant == required.variant)
+        }) {
+            return Err(Stop::Unknown);
         }
-        unmet.is_none()
+        self.observer.step(|| Step::RequirementUnmet { requirement });
+        Err(Stop::Out)
     }
 
-    /// `Some(Some(variant))`: forced; `Some(None)`: not forced; `None`: the split does not apply.
-    fn override_of(&mut self, split: &SplitPlan) -> Option<Option<usize>> {
-        let wanted = self.forced.variant_of(&split.name).and_then(|name| {
-            split.variants.iter().position(|variant| variant.name.as_bytes() == name)
-        });
-        if wanted.is_some() {
-            self.observer.step(|| Step::Forced);
-            return Some(wanted);
-        }
-        let scope = &self.plan.scope;
-        let holds = split.overrides.iter().enumerate();
-        let found = holds.into_iter().find(|(_, o)| matching::any(&o.matches, scope, self.request));
-        let Some((index, forced)) = found else { return Some(None) };
-        self.observer.step(|| Step::Overridden { index });
-        forced.variant.map(Some)
-    }
-
-    fn user(&mut self, split: &'j SplitPlan) -> User<'r> {
-        let key = key::find(&split.key, self.request, &self.plan.scope, self.context);
-        let hash = match &key {
-            Some(key) => Hash::new(&split.salt_prefix, key.bytes()),
-            None => Hash { h1: 0, h2: 0 },
+    /// Layer, slice.
+    fn layer_admits(&mut self, this: This<'j>, user: &mut User<'j>) -> Judged<()> {
+        let (Some(layer), Some(salt)) = (this.split.layer, this.plan.layer_salt) else {
+            return Ok(());
         };
-        self.observer.step(|| match &key {
-            None => Step::NoKey,
-            Some(key) => Step::Key {
-                source: key.source,
-                key: key.bytes().to_vec(),
-                generated: key.generated,
-                bucket: hash.bucket(),
-            },
-        });
-        User { key, hash }
+        if self.layers_taken & layer_bit(layer) != 0 {
+            self.observer.step(|| Step::LayerTaken);
+            return Err(Stop::Out);
+        }
+        if let Some(slice) = this.split.slice {
+            let bucket = match self.user(this, user) {
+                Found::Unknown => return Err(Stop::Unknown),
+                Found::None => None,
+                Found::This((key, _)) => Some(self.facts.hash(this.plan.key, key, salt).bucket()),
+            };
+            let holds = bucket.is_some_and(|bucket| (slice.from..slice.to).contains(&bucket));
+            self.observer.step(|| Step::Slice { bucket, holds });
+            if !holds {
+                return Err(Stop::Out);
+            }
+        }
+        if self.layers_unknown & layer_bit(layer) != 0 { Err(Stop::Unknown) } else { Ok(()) }
+    }
+
+    /// The variant that is forced, from outside or by an override; `None` = none is.
+    fn override_of(&mut self, This { split, plan, .. }: This<'j>) -> Judged<Option<VariantId>> {
+        if let Some(name) = self.forced.variant_of(&split.name) {
+            let wanted = split.variants.find(|variant| variant.name.as_bytes() == name);
+            self.observer.step(|| match wanted {
+                Some(variant) => Step::Forced { variant },
+                None => Step::ForcedUnknown { name: name.to_vec() },
+            });
+            if wanted.is_some() {
+                return Ok(wanted);
+            }
+        }
+        for (index, (forced, entries)) in plan.overrides(split).enumerate() {
+            let (holds, facts) = (self.holds(Whose::Override, entries.clone()), self.facts);
+            self.observer.step(|| Step::Override {
+                index,
+                tried: tried(facts, Whose::Override, entries),
+                variant: forced.variant,
+            });
+            if holds {
+                return forced.variant.map(Some).ok_or(Stop::Out);
+            }
+        }
+        Ok(None)
     }
 
     /// Holdout, sticky, weights.
-    fn assign(&mut self, split: &SplitPlan, user: &User) -> Option<(usize, Reason)> {
-        if let (Some(holdout), Some(key)) = (&self.plan.holdout, &user.key) {
-            let bucket = Hash::new(&holdout.salt_prefix, key.bytes()).bucket();
+    fn assign(&mut self, this: This<'j>, user: &mut User<'j>) -> Judged<(VariantId, Reason)> {
+        let This { split, plan, .. } = this;
+        let user = match self.user(this, user) {
+            Found::Unknown => return Err(Stop::Unknown),
+            found => found.this(),
+        };
+        if let (Some(holdout), Some(salt), Some((key, _))) =
+            (&self.plan.policy.holdout, self.plan.holdout_salt, user)
+        {
+            let bucket = self.facts.hash(plan.key, key, salt).bucket();
             let held = bucket < holdout.buckets;
             self.observer.step(|| Step::Holdout { bucket, held });
             if held {
-                return Some((split.baseline, Reason::Holdout));
+                return Ok((split.baseline, Reason::Holdout));
             }
         }
-        let now = split.weights_at(self.context.now);
-        if let Some(sticky) = &split.sticky {
-            let cookies = cookie_values(self.request.header_lines("cookie"), sticky.cookie_name());
-            let variant = { cookies }.find_map(|value| sticky.held(value));
+        let now = plan.weights_at(self.context.now);
+        if let (Some(sticky), Some(cookie)) = (&plan.sticky, plan.sticky_cookie) {
+            let variant = self.facts.cookie(cookie).find_map(|value| sticky.held(value));
             let counts = variant.is_some_and(|variant| now.of(variant) > 0);
             self.observer.step(|| Step::Sticky { variant, counts });
-            if let Some(variant) = variant.filter(|_| counts) {
-                return Some((variant, Reason::Sticky));
+            if let (Some(variant), true) = (variant, counts) {
+                return Ok((variant, Reason::Sticky));
             }
         }
-        if split.assignment == Assignment::Random {
-            return Some(self.weigh(split, &now, self.chance(split, 0), Reason::Random));
-        }
-        if user.key.is_some() {
-            return Some(self.weigh(split, &now, user.hash.h2, Reason::Split));
-        }
-        match split.on_missing_key {
-            OnMissingKey::Baseline => Some((split.baseline, Reason::NoKey)),
-            OnMissingKey::Random => {
-                Some(self.weigh(split, &now, self.chance(split, 0), Reason::Random))
+        match (split.assignment, user, split.on_missing_key) {
+            (Assignment::Hash, Some((_, hash)), _) => {
+                Ok(self.weigh(this, &now, hash.h2, Reason::Split))
             }
-            OnMissingKey::Skip => None,
+            (Assignment::Hash, None, OnMissingKey::Baseline) => Ok((split.baseline, Reason::NoKey)),
+            (Assignment::Hash, None, OnMissingKey::Skip) => Err(Stop::Out),
+            (Assignment::Random, ..) | (.., OnMissingKey::Random) => {
+                if !self.facts.knows_chance() {
+                    return Err(Stop::Unknown);
+                }
+                let chance = self.chance(plan, self.context.random[0]);
+                Ok(self.weigh(this, &now, chance, Reason::Random))
+            }
         }
     }
 
     /// The variant that the weights give to a number; the baseline where every weight is 0.
     fn weigh(
         &mut self,
-        split: &SplitPlan,
+        This { split, plan, .. }: This<'j>,
         now: &WeightsNow,
         h2: u64,
         reason: Reason,
-    ) -> (usize, Reason) {
-        self.observer.step(|| Step::Race(split.race.draws(h2, now).collect()));
-        match split.race.winner(h2, now) {
+    ) -> (VariantId, Reason) {
+        let winner = plan.race.winner(h2, now);
+        self.observer.step(|| {
+            let weighed = |variant| Weighed {
+                variant,
+                weight: now.of(variant),
+                share: now.share(variant),
+                draw: plan.race.draw(variant, h2, now),
+                wins: winner == Some(variant),
+            };
+            let weighed = split.variants.ids().map(weighed).collect();
+            Step::Weights { position: now.position(), weighed }
+        });
+        match winner {
             Some(variant) => (variant, reason),
             None => (split.baseline, Reason::Fallback),
         }
     }
 
-    /// A random number for this request in this split: independent from split to split.
-    fn chance(&self, split: &SplitPlan, which: usize) -> u64 {
-        let random = self.context.random.get(which).copied().unwrap_or_default();
-        fmix64(random ^ split.salt_word)
+    fn mirrors(&mut self, this: This<'j>, user: &mut User<'j>) -> bool {
+        let (Some(mirror), Some(salt)) = (&this.split.mirror, this.plan.mirror_salt) else {
+            return false;
+        };
+        let bucket = match mirror.by {
+            MirrorBy::Request => {
+                let chance = self.chance(this.plan, self.context.random[1]);
+                Some(Hash { h1: chance, h2: 0 }.bucket())
+            }
+            MirrorBy::User => self
+                .user(this, user)
+                .this()
+                .map(|(key, _)| self.facts.hash(this.plan.key, key, salt).bucket()),
+        };
+        bucket.is_some_and(|bucket| bucket < mirror.buckets)
     }
 
-    fn mirrors_request(&self, split: &SplitPlan, mirror: &MirrorPlan) -> bool {
-        Hash { h1: self.chance(split, 1), h2: 0 }.bucket() < mirror.buckets
+    /// The user, looked for at the first use in a split.
+    fn user(
+        &mut self,
+        This { plan, .. }: This<'j>,
+        user: &mut User<'j>,
+    ) -> Found<(&'j Key<'j>, Hash)> {
+        if let Some(found) = user {
+            return *found;
+        }
+        let found = match self.facts.key(plan.key, self.context) {
+            Found::This(key) => Found::This((key, self.facts.hash(plan.key, key, plan.salt))),
+            Found::None => Found::None,
+            Found::Unknown => Found::Unknown,
+        };
+        match found {
+            Found::This((key, hash)) => self.observer.step(|| Step::Key {
+                source: key.source,
+                key: key.bytes().to_vec(),
+                generated: key.generated,
+                bucket: hash.bucket(),
+            }),
+            Found::None => self.observer.step(|| Step::NoKey),
+            Found::Unknown => {}
+        }
+        *user.insert(found)
     }
+
+    /// A random number for this request in this split: independent from split to split.
+    fn chance(&self, plan: &SplitPlan, random: u64) -> u64 {
+        fmix64(random ^ plan.salt_word)
+    }
+
+    fn holds<'p>(&self, whose: Whose, mut entries: impl Iterator<Item = Asked<'p>>) -> bool {
+        entries.any(|entry| self.facts.unmet(whose, entry).is_none())
+    }
+}
+
+/// Tries a list for those who look.
+fn tried<'p, F: Facts>(
+    facts: &F,
+    whose: Whose,
+    mut entries: impl Iterator<Item = Asked<'p>>,
+) -> Tried {
+    let mut unmet = Vec::new();
+    let holds = entries.any(|entry| match facts.unmet(whose, entry) {
+        None => true,
+        Some(condition) => {
+            unmet.push(condition.to_string());
+            false
+        }
+    });
+    Tried { unmet, holds }
+}
+
+/// A layer's bit; there are at most 64.
+fn layer_bit(layer: LayerId) -> u64 {
+    1_u64.rotate_left(layer.place() as u32)
 }

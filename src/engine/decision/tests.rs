@@ -1,7 +1,11 @@
 //! The order of judgement, one rule a test.
 
 use super::*;
+use crate::hash::first_word;
+use crate::ids::Id as _;
+use crate::ids::VariantId;
 use crate::policy;
+use crate::reason::Reason;
 
 fn plan(policy_extra: &str, split_extra: &str) -> Plan {
     let text = format!(
@@ -13,20 +17,49 @@ fn plan(policy_extra: &str, split_extra: &str) -> Plan {
             {split_extra}}}]}}"#
     );
     let checked = policy::from_json(text.as_bytes());
-    Plan::compile(&checked.policy.unwrap_or_else(|| panic!("{:?}", checked.diagnostics)))
+    Plan::new(checked.policy.unwrap_or_else(|| panic!("{:?}", checked.diagnostics)))
 }
 
 fn decide(plan: &Plan, request: &[(&str, &str)]) -> Option<(&'static str, &'static str)> {
     decide_at_random(plan, request, 0)
 }
 
+/// A decision with plain numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Plain {
+    split: usize,
+    variant: usize,
+    reason: Reason,
+    new_key: bool,
+    hold: bool,
+    mirror: bool,
+}
+
 /// Decides, and checks that explaining gives the same.
-fn decide_all(plan: &Plan, request: &[(&str, &str)], context: &Context) -> Vec<Decision> {
-    let mut decisions = Decisions::default();
-    plan.decide(request, context, &mut decisions);
-    let explained: Vec<_> = plan.explain(request, context).decisions().collect();
-    assert_eq!(explained, decisions.list);
-    decisions.list
+fn decide_all(plan: &Plan, request: &[(&str, &str)], context: &Context) -> Vec<Plain> {
+    let facts = plan.facts(request);
+    let decisions = super::decide(plan, &facts, context, &mut Nobody);
+    assert_eq!(explain(plan, &plan.facts(request), context).decisions, decisions);
+    let plain = |d: &Decision| Plain {
+        split: d.split.place(),
+        variant: d.variant.place(),
+        reason: d.reason,
+        new_key: d.new_key,
+        hold: d.hold,
+        mirror: d.mirror,
+    };
+    decisions.list().iter().map(plain).collect()
+}
+
+/// The steps of the first split.
+fn steps(plan: &Plan, request: &[(&str, &str)]) -> Vec<Step> {
+    let explanation = explain(plan, &plan.facts(request), &Context::default());
+    explanation.of(SplitId::at(0)).to_vec()
+}
+
+/// Those at these places hold, the others do not.
+fn tried(unmet: &[&str], holds: bool) -> Tried {
+    Tried { unmet: unmet.iter().map(|text| (*text).to_owned()).collect(), holds }
 }
 
 fn decide_at_random(
@@ -108,7 +141,7 @@ fn without_a_key_chance_may_decide_by_weight() {
 fn the_baseline_is_served_when_every_weight_is_zero() {
     let text = r#"{"version": 1, "splits": [{"name": "s", "key": [{"header": "u"}], "baseline": "b", "weight_total": "any",
         "variants": [{"name": "a", "weight": 0}, {"name": "b", "weight": 0}]}]}"#;
-    let plan = Plan::compile(&policy::from_json(text.as_bytes()).policy.unwrap());
+    let plan = Plan::new(policy::from_json(text.as_bytes()).policy.unwrap());
     let decided = decide_all(&plan, &[("u", "1")], &Context::default());
     assert_eq!((decided[0].variant, decided[0].reason), (1, Reason::Fallback));
 }
@@ -116,23 +149,63 @@ fn the_baseline_is_served_when_every_weight_is_zero() {
 #[test]
 fn an_explanation_names_the_condition_that_failed() {
     let plan = plan("", r#", "match": [{"methods": ["GET"]}, {"hosts": ["a.example"]}]"#);
-    let explanation = plan.explain(&[(":method", "PUT")][..], &Context::default());
-    assert_eq!(
-        explanation.splits,
-        [[Step::Unmatched { unmet: vec!["methods `GET`".into(), "hosts `a.example`".into()] }]]
-    );
+    let unmet = tried(&["methods `GET`", "hosts `a.example`"], false);
+    assert_eq!(steps(&plan, &[(":method", "PUT")]), [Step::Match(unmet)]);
+    let met = [(":authority", "a.example"), ("x-canary", "true")];
+    assert_eq!(steps(&plan, &met)[0], Step::Match(tried(&["methods `GET`"], true)));
+}
+
+#[test]
+fn an_explanation_tells_of_every_override_that_was_tried() {
+    let canary = Some(VariantId::at(1));
+    let exact = "header `x-canary` exact `true`";
+    let present = "header `x-canary` present";
+    let first = |holds| Step::Override {
+        index: 0,
+        tried: tried(&[exact][usize::from(holds)..], holds),
+        variant: canary,
+    };
+    let second = |holds| Step::Override {
+        index: 1,
+        tried: tried(&[present][usize::from(holds)..], holds),
+        variant: Some(VariantId::at(0)),
+    };
+    let plan = plan("", "");
+    assert_eq!(steps(&plan, &[("x-canary", "true")])[..1], [first(true)]);
+    assert_eq!(steps(&plan, &[("x-canary", "1")])[..2], [first(false), second(true)]);
+    assert_eq!(steps(&plan, &[("u", "1")])[..2], [first(false), second(false)]);
+    let killed = self::plan(r#", "kill": true"#, "");
+    assert_eq!(steps(&killed, &[("u", "1")])[0], Step::Killed, "no override is looked at");
+}
+
+#[test]
+fn an_explanation_of_a_forced_request_lists_no_override() {
+    let force = r#", "force": {"secret": {"header": "x-secret", "value": "0123456789abcdef"}}"#;
+    let plan = plan(force, "");
+    let forced = |wanted| {
+        let request = [("u", "1"), ("x-split-force", wanted), ("x-secret", "0123456789abcdef")];
+        steps(&plan, &request)
+    };
+    let canary = VariantId::at(1);
+    assert_eq!(forced("checkout=canary")[0], Step::Forced { variant: canary });
+    assert_eq!(forced("checkout=canary").len(), 2, "then it is decided");
+    let unknown = forced("checkout=none");
+    assert_eq!(unknown[0], Step::ForcedUnknown { name: b"none".to_vec() });
+    assert!(matches!(unknown[1], Step::Override { index: 0, .. }));
 }
 
 #[test]
 fn an_explanation_shows_key_bucket_and_draws() {
     let plan = plan("", "");
-    let explanation = plan.explain(&[("u", "ada")][..], &Context::default());
-    let [steps] = explanation.splits.as_slice() else { panic!("one split") };
+    let steps = steps(&plan, &[("u", "ada")]);
     assert!(
-        matches!(&steps[0], Step::Key { source: 0, key, bucket, generated: false } if key == b"ada" && *bucket < 10_000)
+        matches!(&steps[2], Step::Key { source: 0, key, bucket, generated: false } if key == b"ada" && *bucket < 10_000)
     );
-    assert!(matches!(&steps[1], Step::Race(draws) if draws.len() == 2));
-    assert!(matches!(&steps[2], Step::Decided(_)));
+    let Step::Weights { position: None, weighed } = &steps[3] else { panic!("{steps:?}") };
+    assert!(weighed.iter().all(|w| w.draw.is_some() && w.share == 500_000));
+    let Step::Decided(decision) = &steps[4] else { panic!("{steps:?}") };
+    let winner = weighed.iter().find(|weighed| weighed.wins).unwrap();
+    assert_eq!(winner.variant, decision.variant);
 }
 
 /// A plan from whole splits, and fields of the policy.
@@ -142,7 +215,7 @@ fn plan_of(policy_extra: &str, splits: &[String]) -> Plan {
         splits.join(", ")
     );
     let checked = policy::from_json(text.as_bytes());
-    Plan::compile(&checked.policy.unwrap_or_else(|| panic!("{:?}", checked.diagnostics)))
+    Plan::new(checked.policy.unwrap_or_else(|| panic!("{:?}", checked.diagnostics)))
 }
 
 /// A split `a` (off) and `b` (on), half and half.
@@ -158,7 +231,10 @@ fn everybody(plan: &Plan) -> Vec<Vec<(String, usize, Reason)>> {
     let of_user = |user: u32| {
         let user = format!("user-{user}");
         let decided = decide_all(plan, &[("u", &user)], &Context::default());
-        decided.iter().map(|d| (plan.splits[d.split].name.clone(), d.variant, d.reason)).collect()
+        decided
+            .iter()
+            .map(|d| (plan.policy.splits[SplitId::at(d.split)].name.clone(), d.variant, d.reason))
+            .collect()
     };
     (0..2_000).map(of_user).collect()
 }
@@ -236,10 +312,10 @@ fn who_knows_the_secret_may_force_a_variant() {
     let force = r#", "force": {"secret": {"header": "x-secret", "value": "0123456789abcdef"}}"#;
     let plan = plan_of(force, &[split("a", ""), split("b", "")]);
     let force = |request: &[(&str, &str)]| {
-        let mut decisions = Decisions::default();
-        plan.decide(request, &Context::default(), &mut decisions);
-        let found =
-            decisions.list.iter().map(|d| (d.variant, d.reason.as_str())).collect::<Vec<_>>();
+        let facts = plan.facts(request);
+        let decisions = super::decide(&plan, &facts, &Context::default(), &mut Nobody);
+        let found = decide_all(&plan, request, &Context::default());
+        let found = found.iter().map(|d| (d.variant, d.reason.as_str())).collect::<Vec<_>>();
         (found, decisions.force_refused)
     };
     let (free, refused) = force(&[("u", "1")]);
@@ -266,6 +342,11 @@ fn a_split_that_requires_a_variant_applies_only_to_users_who_have_it() {
     }
 }
 
+/// What the sticky cookie of the second variant of the first split is.
+fn sticky_value(plan: &Plan) -> &str {
+    plan.splits[SplitId::at(0)].sticky.as_ref().unwrap().value(VariantId::at(1))
+}
+
 #[test]
 fn a_sticky_cookie_keeps_the_variant_until_its_weight_is_zero() {
     let with = |off: u32, on: u32, extra: &str| {
@@ -276,7 +357,7 @@ fn a_sticky_cookie_keeps_the_variant_until_its_weight_is_zero() {
         plan_of("", &[text])
     };
     let plan = with(50, 50, "");
-    let cookie = format!("split-a={}", plan.splits[0].sticky.as_ref().unwrap().value(1));
+    let cookie = format!("split-a={}", sticky_value(&plan));
     let request = |plan: &Plan, cookie: &str| {
         let decided =
             decide_all(plan, &[("u", "user-of-off"), ("cookie", cookie)], &Context::default());
@@ -286,9 +367,18 @@ fn a_sticky_cookie_keeps_the_variant_until_its_weight_is_zero() {
         assert_eq!(request(&with(100 - weight, weight, ""), &cookie), (1, Reason::Sticky, false));
     }
     assert_eq!(request(&with(100, 0, ""), &cookie), (0, Reason::Split, true), "off at once");
-    for forged in ["split-a=on", "split-a=", "split-a=v1~0~on~00000000000000000000000000000000"] {
-        let (_, reason, hold) = request(&plan, forged);
-        assert_eq!((reason, hold), (Reason::Split, true), "ignored and replaced: {forged}");
+    let (head, mac) = cookie.rsplit_once('.').unwrap();
+    let of_off = plan.splits[SplitId::FIRST].sticky.as_ref().unwrap().value(VariantId::at(0));
+    for forged in [
+        "split-a=on".to_owned(),
+        "split-a=".to_owned(),
+        format!("{head}."),
+        format!("{head}.{}", "0".repeat(mac.len())),
+        format!("{head}.{}", of_off.rsplit_once('.').unwrap().1),
+        cookie.replace("v1.0.", "v1.1."),
+    ] {
+        let decided = request(&plan, &forged);
+        assert_eq!(decided, (0, Reason::Split, true), "ignored and replaced: {forged}");
     }
     let twice = format!("split-a=forged; {cookie}");
     assert_eq!(request(&plan, &twice).1, Reason::Sticky);
@@ -300,7 +390,7 @@ fn a_draining_variant_keeps_its_holders_and_admits_nobody() {
         .replace("\"on\", \"weight\": 50", "\"on\", \"weight\": 50, \"drain\": true");
     let plan = plan_of("", &[draining]);
     assert!(everybody(&plan).iter().all(|decided| decided[0].1 == 0));
-    let cookie = format!("split-a={}", plan.splits[0].sticky.as_ref().unwrap().value(1));
+    let cookie = format!("split-a={}", sticky_value(&plan));
     let decided = decide_all(&plan, &[("u", "1"), ("cookie", &cookie)], &Context::default());
     assert_eq!((decided[0].variant, decided[0].reason), (1, Reason::Sticky));
 }
@@ -364,9 +454,9 @@ fn a_generated_key_decides_the_first_request_as_it_will_the_second() {
         let context = Context { random: [n, n + 1], now: 0 };
         let first = decide_all(&plan, &[], &context);
         assert!(first.iter().all(|d| d.new_key && d.reason == Reason::Split));
-        let id = String::from_utf8(generated_id("uid", &context).to_vec()).unwrap();
+        let id = String::from_utf8(generated_id(first_word(b"uid"), &context).to_vec()).unwrap();
         let second = decide_all(&plan, &[("cookie", &format!("uid={id}"))], &Context::default());
-        let variants = |list: &[Decision]| list.iter().map(|d| d.variant).collect::<Vec<_>>();
+        let variants = |list: &[Plain]| list.iter().map(|d| d.variant).collect::<Vec<_>>();
         assert_eq!(variants(&first), variants(&second));
         assert!(second.iter().all(|d| !d.new_key));
     }

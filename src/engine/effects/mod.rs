@@ -5,11 +5,12 @@ mod target;
 
 use std::borrow::Cow;
 
-use crate::decision::{Context, Decision, Decisions, generated_id};
-use crate::matching::Request;
-use crate::metrics::{Class, MetricIndex};
-use crate::plan::{Plan, SplitPlan, VariantPlan};
-use crate::policy::{HeaderEdits, Respond, SecretSource};
+use crate::decision::{Context, Decision, Decisions, Lines, generated_id};
+use crate::ids::{HeaderSlot, MetricId};
+use crate::metrics::Metrics;
+use crate::outcome::Class;
+use crate::plan::{Plan, Questions, SplitPlan};
+use crate::policy::{HeaderEdits, Respond, Split, Variant};
 
 /// An edit of headers. Names are in lower case; `:authority` and `:path` are among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,8 +41,6 @@ pub enum HeaderEdit<'p> {
 pub struct RequestEffects<'p> {
     /// Edits of the request's headers, in order.
     pub headers: Vec<HeaderEdit<'p>>,
-    /// Counters to increment by 1.
-    pub counters: Vec<MetricIndex>,
     /// The variants served, `checkout=canary, search=b`, for access logs and tracing (filter
     /// state `wasm.traffic_split`); `None` where no split applied.
     pub state: Option<Cow<'p, str>>,
@@ -51,173 +50,142 @@ pub struct RequestEffects<'p> {
 
 /// What the host must do when a request is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ResponseEffect {
+pub struct EndEffect {
     /// Counter to increment by 1.
-    pub counter: MetricIndex,
+    pub counter: MetricId,
     /// Histogram to record the duration in, in milliseconds.
-    pub histogram: MetricIndex,
+    pub histogram: MetricId,
 }
 
-impl Plan {
-    /// The effects of decisions on their request. Headers that the filter owns never pass from a
-    /// client: they are set, or removed where the client sent them.
-    pub fn request_effects<'p, R: Request + ?Sized>(
-        &'p self,
-        request: &R,
-        decisions: &Decisions,
-    ) -> RequestEffects<'p> {
-        let list = decisions.list.as_slice();
-        let served = || list.iter().filter_map(|decision| self.served(decision));
-        let state = join(served().map(|(_, variant)| variant.tag.as_str()));
-        let mut headers = Vec::with_capacity(2);
-        for (_, variant) in served() {
-            push_edits(&mut headers, &variant.request_headers);
-            target::push_rewrite(&mut headers, &variant.rewrite, request);
-        }
-        let cluster = served().find_map(|(_, variant)| variant.cluster.as_deref());
-        let mirror = list.iter().filter(|decision| decision.mirror);
-        let mirror = mirror
-            .filter_map(|decision| self.served(decision))
-            .find_map(|(split, _)| split.mirror.as_ref());
-        let mut own = |name: &'p str, value: Option<Cow<'p, [u8]>>| match value {
+/// A decision in the words of the policy.
+struct Served<'p> {
+    split: &'p Split,
+    prepared: &'p SplitPlan,
+    variant: &'p Variant,
+    tag: &'p str,
+}
+
+impl<'p> Served<'p> {
+    fn by(plan: &'p Plan, decision: &Decision) -> Self {
+        let (split, prepared) = (&plan.policy.splits[decision.split], &plan.splits[decision.split]);
+        let variant = &split.variants[decision.variant];
+        Self { split, prepared, variant, tag: &prepared.tags[decision.variant] }
+    }
+}
+
+/// The effects of decisions on their request, of which `lines` are the headers that the plan asks
+/// for. Headers that the filter owns never pass from a client: they are set, or removed where the
+/// client sent them.
+pub fn on_request<'p>(
+    plan: &'p Plan,
+    lines: &Lines<'_>,
+    decisions: &Decisions,
+) -> RequestEffects<'p> {
+    let list = decisions.list();
+    let served = || list.iter().map(|decision| Served::by(plan, decision));
+    let state = join(served().map(|served| served.tag));
+    let mut headers = Vec::with_capacity(2);
+    for Served { variant, .. } in served() {
+        push_edits(&mut headers, &variant.request_headers);
+        target::push_rewrite(&mut headers, &variant.rewrite, lines);
+    }
+    let cluster = served().find_map(|served| served.variant.cluster.as_deref());
+    let mirrored = list.iter().filter(|decision| decision.mirror);
+    let mirror = mirrored.map(|decision| Served::by(plan, decision));
+    let mirror = { mirror }.find_map(|served| served.split.mirror.as_ref());
+    let mut own = |slot: HeaderSlot, value: Option<Cow<'p, [u8]>>| {
+        let name = plan.questions.headers.name(slot);
+        match value {
             Some(value) => headers.push(HeaderEdit::Set { name, value }),
-            None if request.header_lines(name).next().is_some() => {
-                headers.push(HeaderEdit::Remove { name });
-            }
+            None if lines.has(slot) => headers.push(HeaderEdit::Remove { name }),
             None => {}
-        };
-        own(&self.cluster_header, cluster.map(bytes_of));
-        if let Some(name) = &self.variant_header {
-            own(name, state.clone().map(into_bytes));
         }
-        own(&self.mirror_header, mirror.map(|mirror| bytes_of(&mirror.cluster)));
-        if let Some(force) = &self.force {
-            own(&force.header, None);
-            if let SecretSource::Header(name) = &force.secret_in {
-                own(name, None);
-            }
-        }
-        if self.baggage && !list.is_empty() {
-            let variants =
-                served().map(|(split, variant)| (split.name.as_str(), variant.name.as_str()));
-            let value = baggage::with_members(request.header_lines(baggage::HEADER), variants);
-            headers.push(HeaderEdit::Set { name: baggage::HEADER, value: Cow::Owned(value) });
-        }
-        let requests = list.iter().filter_map(|decision| self.metrics.request(decision));
-        let new_keys = list.iter().filter(|decision| decision.new_key);
-        let new_keys = new_keys.filter_map(|decision| self.metrics.new_key(decision.split));
-        let refused = self.metrics.force_refused().filter(|_| decisions.force_refused);
-        RequestEffects {
-            headers,
-            counters: requests.chain(new_keys).chain(refused).collect(),
-            state,
-            respond: served().find_map(|(_, variant)| variant.respond.as_ref()),
-        }
+    };
+    own(plan.own.cluster, cluster.map(bytes_of));
+    if let Some(slot) = plan.own.variant {
+        own(slot, state.clone().map(into_bytes));
     }
-
-    /// Whether decisions have anything to edit in their response.
-    pub fn edits_response(&self, decisions: &Decisions) -> bool {
-        self.vary.is_some()
-            || (self.response_variant_header.is_some())
-            || decisions.list.iter().any(|decision| {
-                decision.new_key
-                    || decision.hold
-                    || self.served(decision).is_some_and(|(_, variant)| {
-                        variant.response_headers != HeaderEdits::default()
-                    })
-            })
+    own(plan.own.mirror, mirror.map(|mirror| bytes_of(&mirror.cluster)));
+    for slot in [plan.own.force, plan.own.secret].into_iter().flatten() {
+        own(slot, None);
     }
-
-    /// The edits of the response's headers: the variant's own, the variant header, `vary`, and
-    /// cookies that keep a new key or a variant (at most one of a name). `context` is that of the
-    /// decision.
-    pub fn response_edits<'p>(
-        &'p self,
-        decisions: &Decisions,
-        context: &Context,
-    ) -> Vec<HeaderEdit<'p>> {
-        const SET_COOKIE: &str = "set-cookie";
-        let list = decisions.list.as_slice();
-        let served = || list.iter().filter_map(|decision| self.served(decision));
-        let mut headers = Vec::new();
-        for (_, variant) in served() {
-            push_edits(&mut headers, &variant.response_headers);
-        }
-        if let Some(name) = &self.response_variant_header {
-            headers.push(match join(served().map(|(_, variant)| variant.tag.as_str())) {
-                Some(tags) => HeaderEdit::Set { name, value: into_bytes(tags) },
-                None => HeaderEdit::Remove { name },
-            });
-        }
-        if let Some(vary) = self.vary.as_deref().filter(|_| !list.is_empty()) {
-            headers.push(HeaderEdit::Add { name: "vary", value: bytes_of(vary) });
-        }
-        let mut kept: Vec<&str> = Vec::new();
-        for decision in list {
-            let Some((split, _)) = self.served(decision) else { continue };
-            if let Some(cookie) = split.generated.as_ref().filter(|_| decision.new_key)
-                && !kept.contains(&cookie.name())
-            {
-                kept.push(cookie.name());
-                let id = generated_id(cookie.name(), context);
-                let value = cookie.render(&String::from_utf8_lossy(&id));
-                headers.push(HeaderEdit::Add {
-                    name: SET_COOKIE,
-                    value: Cow::Owned(value.into_bytes()),
-                });
-            }
-            if let Some(sticky) = split.sticky.as_ref().filter(|_| decision.hold)
-                && !kept.contains(&sticky.cookie_name())
-            {
-                kept.push(sticky.cookie_name());
-                let value = bytes_of(sticky.set_cookie(decision.variant));
-                headers.push(HeaderEdit::Add { name: SET_COOKIE, value });
-            }
-        }
-        headers
+    if plan.policy.baggage && !list.is_empty() {
+        let variants = served().map(|s| (s.split.name.as_str(), s.variant.name.as_str()));
+        let value = baggage::with_members(lines.all(Questions::BAGGAGE), variants);
+        headers.push(HeaderEdit::Set { name: baggage::HEADER, value: Cow::Owned(value) });
     }
-
-    /// The effects of a response's end on the statistics of the variants served. `status` is `None`
-    /// where no response came.
-    pub fn response_effects(
-        &self,
-        decisions: &Decisions,
-        status: Option<u16>,
-    ) -> impl Iterator<Item = ResponseEffect> {
-        let class = status.map_or(Class::None, Class::of);
-        decisions.list.iter().filter_map(move |decision| {
-            let (counter, histogram) = self.metrics.response(decision, class)?;
-            Some(ResponseEffect { counter, histogram })
-        })
-    }
-
-    /// The request headers that the filter owns: they never pass from a client.
-    pub fn control_headers(&self) -> impl Iterator<Item = &str> {
-        let force = self.force.as_ref();
-        let secret = force.and_then(|force| match &force.secret_in {
-            SecretSource::Header(name) => Some(name.as_str()),
-            SecretSource::Cookie(_) => None,
-        });
-        let owned = [
-            Some(self.cluster_header.as_str()),
-            self.variant_header.as_deref(),
-            Some(self.mirror_header.as_str()),
-            force.map(|force| force.header.as_str()),
-            secret,
-        ];
-        owned.into_iter().flatten()
-    }
-
-    /// The split and variant that a decision names.
-    pub fn served(&self, decision: &Decision) -> Option<(&SplitPlan, &VariantPlan)> {
-        let split = self.splits.get(decision.split)?;
-        Some((split, split.variants.get(decision.variant)?))
-    }
+    let respond = served().find_map(|served| served.variant.respond.as_ref());
+    RequestEffects { headers, state, respond }
 }
 
-/// The duration of a request for its histogram: whole milliseconds, rounded to the nearest.
-pub const fn milliseconds(nanoseconds: u64) -> u64 {
-    nanoseconds.saturating_add(500_000) / 1_000_000
+/// Whether decisions have anything to edit in their response.
+pub fn edits_response(plan: &Plan, decisions: &Decisions) -> bool {
+    plan.policy.response_variant_header.is_some()
+        || decisions.list().iter().any(|decision| {
+            plan.policy.vary
+                || decision.new_key
+                || decision.hold
+                || Served::by(plan, decision).variant.response_headers != HeaderEdits::default()
+        })
+}
+
+/// The edits of the response's headers: the variant's own, the variant header, `vary`, and cookies
+/// that keep a new key or a variant (at most one of a name). `context` is that of the decision.
+pub fn on_response<'p>(
+    plan: &'p Plan,
+    decisions: &Decisions,
+    context: &Context,
+) -> Vec<HeaderEdit<'p>> {
+    const SET_COOKIE: &str = "set-cookie";
+    let list = decisions.list();
+    let served = || list.iter().map(|decision| Served::by(plan, decision));
+    let mut headers = Vec::new();
+    for Served { variant, .. } in served() {
+        push_edits(&mut headers, &variant.response_headers);
+    }
+    if let Some(name) = &plan.policy.response_variant_header {
+        headers.push(match join(served().map(|served| served.tag)) {
+            Some(tags) => HeaderEdit::Set { name, value: into_bytes(tags) },
+            None => HeaderEdit::Remove { name },
+        });
+    }
+    let vary = plan.policy.variant_header.as_deref();
+    if let (Some(vary), true, false) = (vary, plan.policy.vary, list.is_empty()) {
+        headers.push(HeaderEdit::Add { name: "vary", value: bytes_of(vary) });
+    }
+    let mut kept: Vec<&str> = Vec::new();
+    for (decision, Served { prepared, .. }) in list.iter().zip(served()) {
+        if let (Some(generated), true) = (&prepared.generated, decision.new_key)
+            && !kept.contains(&generated.name())
+        {
+            kept.push(generated.name());
+            let id = generated_id(generated.word(), context);
+            let value = Cow::Owned(generated.render(&String::from_utf8_lossy(&id)).into_bytes());
+            headers.push(HeaderEdit::Add { name: SET_COOKIE, value });
+        }
+        if let (Some(sticky), true) = (&prepared.sticky, decision.hold)
+            && !kept.contains(&sticky.cookie_name())
+        {
+            kept.push(sticky.cookie_name());
+            let value = bytes_of(sticky.set_cookie(decision.variant));
+            headers.push(HeaderEdit::Add { name: SET_COOKIE, value });
+        }
+    }
+    headers
+}
+
+/// The effects of a response's end on the statistics of the variants served. `status` is `None`
+/// where no response came.
+pub fn on_end(
+    metrics: &Metrics,
+    decisions: &Decisions,
+    status: Option<u16>,
+) -> impl Iterator<Item = EndEffect> {
+    let class = status.map_or(Class::None, Class::from_status);
+    decisions.list().iter().map(move |decision| {
+        let (counter, histogram) = metrics.responded(decision, class);
+        EndEffect { counter, histogram }
+    })
 }
 
 const fn bytes_of(text: &str) -> Cow<'_, [u8]> {

@@ -3,20 +3,22 @@
 use std::borrow::Cow;
 
 use super::HeaderEdit;
-use crate::matching::{AUTHORITY, PATH, Request};
+use crate::decision::Lines;
+use crate::host::{AUTHORITY, PATH};
+use crate::plan::Questions;
 use crate::policy::Rewrite;
 
 /// Adds the edits of a rewrite. A path outside the prefix stays as it is.
-pub(super) fn push_rewrite<'p, R: Request + ?Sized>(
+pub(super) fn push_rewrite<'p>(
     headers: &mut Vec<HeaderEdit<'p>>,
     rewrite: &'p Rewrite,
-    request: &R,
+    lines: &Lines<'_>,
 ) {
     if let Some(host) = &rewrite.host {
         headers.push(HeaderEdit::Set { name: AUTHORITY, value: Cow::Borrowed(host.as_bytes()) });
     }
     if let Some((from, to)) = &rewrite.path_prefix {
-        let target = request.header_lines(PATH).next().unwrap_or_default();
+        let target = lines.first(Questions::PATH);
         if let Some(path) = replace_prefix(target, from.as_bytes(), to.as_bytes()) {
             headers.push(HeaderEdit::Set { name: PATH, value: Cow::Owned(path) });
         }

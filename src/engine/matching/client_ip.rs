@@ -1,13 +1,9 @@
 //! The client's address: that of the connection, or one that trusted proxies have reported.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
-use super::Request;
-
-/// The header in which proxies report where a request came from.
-const FORWARDED_FOR: &str = "x-forwarded-for";
-
-/// The address of the client, IPv4 in IPv6 clothes as IPv4. Garbage is `None`.
+/// The address of the client, an IPv4-mapped IPv6 address as IPv4. Garbage is `None`.
 ///
 /// With `trusted_hops` 0 it is the connection's address as the host gives it. Envoy's `source.address` is that of
 /// its HTTP connection manager, which has already looked into `x-forwarded-for` as its own `use_remote_address`
@@ -21,21 +17,24 @@ const FORWARDED_FOR: &str = "x-forwarded-for";
 /// addresses (`false`); either way the filter finds the same address with N = H + 1. What lies further left is
 /// whatever the client has sent. Where there are fewer addresses than N, proxies did not report, and it is the
 /// connection's address, as in Envoy.
-pub fn client_ip<R: Request + ?Sized>(request: &R, trusted_hops: u8) -> Option<IpAddr> {
+///
+/// `peer` is asked for the connection's address only where that is the answer; `lines` are those of
+/// `x-forwarded-for`.
+pub fn client_ip<'r>(
+    peer: impl FnOnce() -> Option<Cow<'r, [u8]>>,
+    lines: impl Iterator<Item = &'r [u8]> + Clone,
+    trusted_hops: u8,
+) -> Option<IpAddr> {
+    // Empty places are no addresses.
+    let entries = lines.flat_map(|line| line.split(|b| *b == b','));
+    let reported = entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty());
     let hops = usize::from(trusted_hops);
     // Counted first: the lines can only be read from the left.
-    let count = if hops == 0 { 0 } else { forwarded(request).count() };
+    let count = if hops == 0 { 0 } else { reported.clone().count() };
     if hops == 0 || count < hops {
-        return parse(&request.source_address()?);
+        return parse(&peer()?);
     }
-    parse(forwarded(request).nth(count.saturating_sub(hops))?)
-}
-
-/// Every address that proxies (or the client) have written, left to right. Empty places are none.
-fn forwarded<R: Request + ?Sized>(request: &R) -> impl Iterator<Item = &[u8]> {
-    let lines = request.header_lines(FORWARDED_FOR);
-    let entries = lines.flat_map(|line| line.split(|b| *b == b','));
-    entries.map(<[u8]>::trim_ascii).filter(|entry| !entry.is_empty())
+    parse({ reported }.nth(count.saturating_sub(hops))?)
 }
 
 /// An address in any of the forms that proxies write: `1.2.3.4`, `1.2.3.4:80`, `::1`, `[::1]`, `[::1]:80`, and
@@ -57,28 +56,16 @@ fn parse(text: &[u8]) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use super::*;
 
-    struct Connection<'r> {
-        peer: Option<&'r str>,
-        lines: &'r [&'r str],
-    }
-
-    impl Request for Connection<'_> {
-        fn header_lines<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> {
-            self.lines.iter().filter(move |_| name == FORWARDED_FOR).map(|line| line.as_bytes())
-        }
-
-        fn source_address(&self) -> Option<Cow<'_, [u8]>> {
-            self.peer.map(|peer| peer.as_bytes().into())
-        }
+    fn ask(peer: Option<&str>, lines: &[&str], hops: u8) -> Option<String> {
+        let peer = || peer.map(|peer| peer.as_bytes().into());
+        let lines = lines.iter().map(|line| line.as_bytes());
+        client_ip(peer, lines, hops).map(|ip| ip.to_string())
     }
 
     fn found(lines: &[&str], hops: u8) -> Option<String> {
-        let request = Connection { peer: Some("192.0.2.5:4711"), lines };
-        client_ip(&request, hops).map(|ip| ip.to_string())
+        ask(Some("192.0.2.5:4711"), lines, hops)
     }
 
     #[test]
@@ -119,11 +106,9 @@ mod tests {
             assert_eq!(found(&[line], 1), None, "{line}");
             assert_eq!(found(&["1.1.1.1", line], 1), None, "{line}");
         }
-        let request = Connection { peer: None, lines: &[] };
-        assert_eq!(client_ip(&request, 0), None);
-        assert_eq!(client_ip(&request, 1), None);
+        assert_eq!((ask(None, &[], 0), ask(None, &[], 1)), (None, None));
         for peer in ["", "/var/run/envoy.sock", "@", "envoy://internal"] {
-            assert_eq!(client_ip(&Connection { peer: Some(peer), lines: &[] }, 0), None, "{peer}");
+            assert_eq!(ask(Some(peer), &[], 0), None, "{peer}");
         }
     }
 

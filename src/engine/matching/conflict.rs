@@ -1,6 +1,56 @@
-//! Tests that no request can meet together.
+//! Conditions that no request can meet together.
 
-use super::{Form, NamedTest, Text, ValueTest};
+use super::{Form, HostPattern, Match, NamedTest, PathPattern, Text, ValueTest};
+
+/// Whether no request is as both match lists want it; `None` is a list that every request meets.
+/// `false` where that is not certain: regular expressions, addresses and what shows only when three
+/// conditions or more are taken together are not looked into.
+pub fn exclude_each_other(a: Option<&[Match]>, b: Option<&[Match]>) -> bool {
+    let (Some(a), Some(b)) = (a, b) else { return false };
+    a.iter().all(|a| b.iter().all(|b| entries_exclude_each_other(a, b)))
+}
+
+fn entries_exclude_each_other(a: &Match, b: &Match) -> bool {
+    let none_in_common = |a: &[String], b: &[String]| {
+        !a.is_empty() && !b.is_empty() && !a.iter().any(|method| b.contains(method))
+    };
+    let hosts_apart = !a.hosts.is_empty()
+        && !b.hosts.is_empty()
+        && !a.hosts.iter().any(|a| b.hosts.iter().any(|b| hosts_meet(a, b)));
+    let paths_apart = matches!((&a.path, &b.path), (Some(a), Some(b)) if !paths_meet(a, b));
+    let conflict = |a: &[NamedTest], b: &[NamedTest]| first_conflict(&[a, b].concat()).is_some();
+    hosts_apart
+        || paths_apart
+        || none_in_common(&a.methods, &b.methods)
+        || conflict(&a.headers, &b.headers)
+        || conflict(&a.cookies, &b.cookies)
+        || conflict(&a.query, &b.query)
+}
+
+fn hosts_meet(a: &HostPattern, b: &HostPattern) -> bool {
+    match (a, b) {
+        (HostPattern::Any, _) | (_, HostPattern::Any) => true,
+        (HostPattern::Exact(host), pattern) | (pattern, HostPattern::Exact(host)) => {
+            pattern.matches(host.as_bytes())
+        }
+        (HostPattern::Below(a), HostPattern::Below(b)) => a.ends_with(&**b) || b.ends_with(&**a),
+    }
+}
+
+fn paths_meet(a: &PathPattern, b: &PathPattern) -> bool {
+    match (a, b) {
+        (PathPattern::Exact(path), pattern) | (pattern, PathPattern::Exact(path)) => {
+            pattern.matches(path.as_bytes())
+        }
+        (PathPattern::Regex(_), _) | (_, PathPattern::Regex(_)) => true,
+        (PathPattern::RawPrefix(raw), PathPattern::Prefix(prefix))
+        | (PathPattern::Prefix(prefix), PathPattern::RawPrefix(raw)) => {
+            let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+            raw.starts_with(prefix) || prefix.starts_with(&**raw)
+        }
+        (a, b) => a.matches(b.as_str().as_bytes()) || b.matches(a.as_str().as_bytes()),
+    }
+}
 
 /// The indexes of two tests of one name that no value meets together, the earlier one first. Conflicts that show
 /// only when three tests or more are taken together are not looked for, nor is what regular expressions have in
@@ -9,13 +59,13 @@ pub fn first_conflict(tests: &[NamedTest]) -> Option<(usize, usize)> {
     tests.iter().enumerate().find_map(|(later, test)| {
         let before = tests.iter().take(later);
         let earlier = before.enumerate().find(|(_, earlier)| {
-            earlier.name == test.name && exclude_each_other(&earlier.test, &test.test)
+            earlier.name == test.name && tests_exclude_each_other(&earlier.test, &test.test)
         });
         earlier.map(|(earlier, _)| (earlier, later))
     })
 }
 
-fn exclude_each_other(a: &ValueTest, b: &ValueTest) -> bool {
+fn tests_exclude_each_other(a: &ValueTest, b: &ValueTest) -> bool {
     use ValueTest::{Is, IsNot, Present};
     match (a, b) {
         (Present(false), Present(false)) => false,
@@ -201,6 +251,48 @@ mod tests {
             (vec![], None),
         ] {
             assert_eq!(first_conflict(&tests), conflict, "{tests:?}");
+        }
+    }
+
+    #[test]
+    fn match_lists_exclude_each_other_where_no_request_meets_both() {
+        let entry = |hosts: &[&str], path: Option<PathPattern>, methods: &[&str]| Match {
+            hosts: hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect(),
+            path,
+            methods: methods.iter().map(|method| (*method).to_owned()).collect(),
+            ..Match::default()
+        };
+        let host = |hosts: &[&str]| entry(hosts, None, &[]);
+        let prefix = |path: &str| entry(&[], Some(PathPattern::Prefix(path.into())), &[]);
+        let raw = |path: &str| entry(&[], Some(PathPattern::RawPrefix(path.into())), &[]);
+        let exactly = |path: &str| entry(&[], Some(PathPattern::Exact(path.into())), &[]);
+        let tier = |value: &str| Match {
+            headers: vec![NamedTest { name: "x-tier".into(), test: ValueTest::Is(exact(value)) }],
+            ..Match::default()
+        };
+        for (a, b, apart) in [
+            (host(&["a.test"]), host(&["b.test"]), true),
+            (host(&["a.test", "b.test"]), host(&["b.test"]), false),
+            (host(&["*.test"]), host(&["b.test"]), false),
+            (host(&["*.a.test"]), host(&["*.test"]), false),
+            (host(&["*.a.test"]), host(&["*.b.test"]), true),
+            (host(&["*"]), host(&["b.test"]), false),
+            (host(&["a.test"]), prefix("/x"), false),
+            (prefix("/x"), prefix("/y"), true),
+            (prefix("/x"), prefix("/x/y"), false),
+            (prefix("/x"), exactly("/xy"), true),
+            (prefix("/x/"), raw("/x"), false),
+            (prefix("/x"), raw("/y"), true),
+            (raw("/x"), raw("/xy"), false),
+            (entry(&[], None, &["GET"]), entry(&[], None, &["PUT"]), true),
+            (entry(&[], None, &["GET"]), entry(&[], None, &["PUT", "GET"]), false),
+            (tier("a"), tier("b"), true),
+            (tier("a"), Match::default(), false),
+        ] {
+            let (a, b) = (vec![a], vec![b]);
+            assert_eq!(exclude_each_other(Some(&a), Some(&b)), apart, "{a:?} {b:?}");
+            assert_eq!(exclude_each_other(Some(&b), Some(&a)), apart, "{a:?} {b:?}");
+            assert!(!exclude_each_other(None, Some(&b)));
         }
     }
 }

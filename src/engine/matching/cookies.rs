@@ -1,18 +1,17 @@
 //! Cookies of a request, read as browsers send them (RFC 6265 section 4.2), forgiving like servers
 //! must be: several `Cookie` lines, spaces, quoted values, `=` inside values, pairs without `=`.
 
-/// The values of all cookies of that name (case-sensitive), in the order sent. Quotes around a
-/// value are not part of it. A pair without `=` has no name and is passed over.
-pub fn cookie_values<'r>(
+/// All cookies in the order sent: name (case-sensitive) and value. Quotes around a value are not part
+/// of it. A pair without `=` has no name and is passed over.
+pub fn cookies<'r>(
     lines: impl Iterator<Item = &'r [u8]>,
-    name: &str,
-) -> impl Iterator<Item = &'r [u8]> {
-    lines.flat_map(|line| line.split(|b| *b == b';')).filter_map(move |pair| {
-        let pair = pair.trim_ascii();
-        let value = pair.strip_prefix(name.as_bytes())?.trim_ascii_start().strip_prefix(b"=")?;
-        let value = value.trim_ascii();
+) -> impl Iterator<Item = (&'r [u8], &'r [u8])> {
+    lines.flat_map(|line| line.split(|b| *b == b';')).filter_map(|pair| {
+        let equals = pair.iter().position(|b| *b == b'=')?;
+        let (name, value) = pair.split_at_checked(equals)?;
+        let value = value.strip_prefix(b"=")?.trim_ascii();
         let quoted = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\""));
-        Some(quoted.unwrap_or(value))
+        Some((name.trim_ascii(), quoted.unwrap_or(value)))
     })
 }
 
@@ -21,8 +20,9 @@ mod tests {
     use super::*;
 
     fn values(lines: &[&str], name: &str) -> Vec<String> {
-        cookie_values(lines.iter().map(|l| l.as_bytes()), name)
-            .map(|v| String::from_utf8_lossy(v).into_owned())
+        cookies(lines.iter().map(|l| l.as_bytes()))
+            .filter(|(n, _)| *n == name.as_bytes())
+            .map(|(_, v)| String::from_utf8_lossy(v).into_owned())
             .collect()
     }
 
@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn bytes_that_are_not_text_come_through() {
         let line = b"uid=\xff\xfe; a=1".as_slice();
-        let found: Vec<_> = cookie_values([line].into_iter(), "uid").collect();
-        assert_eq!(found, [b"\xff\xfe"]);
+        let found: Vec<_> = cookies([line].into_iter()).collect();
+        assert_eq!(found, [(b"uid".as_slice(), b"\xff\xfe".as_slice()), (b"a", b"1")]);
     }
 }

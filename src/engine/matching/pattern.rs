@@ -163,11 +163,12 @@ mod tests {
 
     #[test]
     fn a_value_made_to_stall_does_not() {
-        let value = [b'a'; Pattern::VALUE_MAX];
+        // Nothing is timed: an implementation that tries one way after the other has more than 10^15
+        // to try for each of these, and does not come back on any machine.
+        let mut value = [b'a'; Pattern::VALUE_MAX];
+        value[Pattern::VALUE_MAX - 1] = b'!';
         for text in ["(a*)*b", "(a|a)*b", "(a|aa)+", "(?:a?){60}a{60}", "(.*)(.*)(.*)(.*)(.*)b"] {
-            let start = std::time::Instant::now();
-            pattern(text).matches(&value);
-            assert!(start.elapsed().as_secs() < 2, "{text}: {:?}", start.elapsed());
+            assert!(!pattern(text).matches(&value), "{text}");
         }
     }
 

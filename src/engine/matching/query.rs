@@ -9,25 +9,28 @@ pub(super) fn query_of(target: &[u8]) -> &[u8] {
     parts.nth(1).unwrap_or_default()
 }
 
-/// The values of all parameters of that name in a request target, in the order sent, decoded; a parameter without
-/// `=` has an empty value. Names are decoded and compared byte by byte. Allocates only for a value that needs
-/// decoding.
-pub fn query_values<'r>(
-    target: &'r [u8],
-    name: &'r str,
-) -> impl Iterator<Item = Cow<'r, [u8]>> + use<'r> {
-    query_of(target).split(|b| *b == b'&').filter(|pair| !pair.is_empty()).filter_map(move |pair| {
+/// All parameters of a request target, in the order sent: name and value; a parameter without `=` has
+/// an empty value.
+pub fn query(target: &[u8]) -> impl Iterator<Item = (Encoded<'_>, Encoded<'_>)> {
+    query_of(target).split(|b| *b == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
         let mut parts = pair.splitn(2, |b| *b == b'=');
-        let sent = Decoded(parts.next().unwrap_or_default());
-        sent.eq(name.bytes()).then(|| decode(parts.next().unwrap_or_default()))
+        let mut part = || Encoded(parts.next().unwrap_or_default());
+        (part(), part())
     })
 }
 
-fn decode(value: &[u8]) -> Cow<'_, [u8]> {
-    if value.iter().any(|b| matches!(b, b'%' | b'+')) {
-        Decoded(value).collect::<Vec<_>>().into()
-    } else {
-        value.into()
+/// A text as it is sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Encoded<'r>(&'r [u8]);
+
+impl<'r> Encoded<'r> {
+    /// The bytes that it stands for. Allocates only where there is something to decode.
+    pub fn decoded(self) -> Cow<'r, [u8]> {
+        if self.0.iter().any(|b| matches!(b, b'%' | b'+')) {
+            Decoded(self.0).collect::<Vec<_>>().into()
+        } else {
+            self.0.into()
+        }
     }
 }
 
@@ -62,7 +65,8 @@ mod tests {
 
     fn values(target: &str, name: &str) -> Vec<String> {
         let text = |value: Cow<[u8]>| String::from_utf8_lossy(&value).into_owned();
-        query_values(target.as_bytes(), name).map(text).collect()
+        let named = query(target.as_bytes()).filter(|(n, _)| *n.decoded() == *name.as_bytes());
+        named.map(|(_, value)| text(value.decoded())).collect()
     }
 
     #[test]
@@ -99,14 +103,14 @@ mod tests {
 
     #[test]
     fn only_a_value_that_needs_decoding_is_copied() {
-        let first = |target: &'static str| query_values(target.as_bytes(), "a").next().unwrap();
+        let first = |target: &'static str| query(target.as_bytes()).next().unwrap().1.decoded();
         assert!(matches!(first("/?%61=plain"), Cow::Borrowed(b"plain")));
         assert!(matches!(first("/?a=two+words"), Cow::Owned(_)));
     }
 
     #[test]
     fn bytes_that_are_not_text_come_through() {
-        let found: Vec<_> = query_values(b"/?a=%ff&a=\xfe", "a").collect();
+        let found: Vec<_> = query(b"/?a=%ff&a=\xfe").map(|(_, value)| value.decoded()).collect();
         assert_eq!(found, [b"\xff".as_slice(), b"\xfe"]);
     }
 }

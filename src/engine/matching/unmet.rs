@@ -22,6 +22,8 @@ pub enum Unmet<'p> {
     Query(&'p NamedTest),
     /// In none of these networks.
     SourceIp(&'p [Cidr]),
+    /// A request is needed, and there is none.
+    NotAsked,
 }
 
 /// The condition, by its name in a policy: ``header `x-tier` exact `premium` ``.
@@ -35,6 +37,7 @@ impl fmt::Display for Unmet<'_> {
             Self::Cookie(test) => write!(f, "cookie {test}"),
             Self::Query(test) => write!(f, "query {test}"),
             Self::SourceIp(networks) => written(f, "source_ip", networks),
+            Self::NotAsked => f.write_str("there is no request"),
         }
     }
 }

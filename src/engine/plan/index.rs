@@ -1,12 +1,10 @@
 //! Which splits a request can meet at all: by host and by the first segment of the path, so that
 //! a policy of a thousand splits on different hosts costs a request little more than one of one.
 
-use crate::matching::{
-    AUTHORITY, HostPattern, Match, PATH, PathPattern, Request, without_port, without_query,
-};
-
-use super::SplitPlan;
 use crate::hash::fmix64;
+use crate::ids::SplitId;
+use crate::matching::{HostPattern, Match, PathPattern};
+use crate::policy::Policy;
 
 /// Up to so many splits are simply tried one after the other.
 const FEW: usize = 8;
@@ -18,8 +16,8 @@ const ANY: u64 = 0;
 /// Finds the splits that a request can meet.
 #[derive(Debug, Clone, Default)]
 pub struct Index {
-    /// How many splits there are.
-    splits: usize,
+    /// The splits that are enabled.
+    splits: Vec<SplitId>,
     /// Splits by slot; empty where there are only a few splits.
     table: Table,
     /// How many labels the `*.suffix` patterns have, each number once.
@@ -27,20 +25,22 @@ pub struct Index {
 }
 
 impl Index {
-    pub(super) fn new(splits: &[SplitPlan]) -> Self {
-        let mut index = Self { splits: splits.len(), ..Self::default() };
-        if splits.len() <= FEW {
+    pub(super) fn new(policy: &Policy) -> Self {
+        let enabled = || policy.splits.pairs().filter(|(_, split)| split.enabled);
+        let splits = enabled().map(|(id, _)| id).collect();
+        let mut index = Self { splits, ..Self::default() };
+        if index.splits.len() <= FEW {
             return index;
         }
         let mut entries = Vec::new();
-        for (number, split) in (0_u32..).zip(splits) {
+        for (id, split) in enabled() {
             for entry in split.matches.as_deref().unwrap_or(&[Match::default()]) {
                 let path = path_slot(entry.path.as_ref());
                 let hosts: Vec<u64> = match entry.hosts.as_slice() {
                     [] => vec![ANY],
                     hosts => hosts.iter().map(|host| index.host_slot(host)).collect(),
                 };
-                entries.extend(hosts.into_iter().map(|host| (combine(host, path), number)));
+                entries.extend(hosts.into_iter().map(|host| (combine(host, path), id)));
             }
         }
         index.table = Table::new(&entries);
@@ -64,16 +64,22 @@ impl Index {
         }
     }
 
-    /// Calls `judge` with the splits that the request can meet, each once, in order.
-    pub fn candidates<R: Request + ?Sized>(&self, request: &R, mut judge: impl FnMut(usize)) {
+    /// Every split that is enabled, in order.
+    pub fn all(&self) -> impl Iterator<Item = SplitId> {
+        self.splits.iter().copied()
+    }
+
+    /// Calls `judge` with the splits that a request to this host (without port) and path (without
+    /// query) can meet, each once, in order.
+    pub fn candidates(&self, host: &[u8], path: &[u8], mut judge: impl FnMut(SplitId)) {
         if self.table.places.is_empty() {
-            return (0..self.splits).for_each(judge);
+            return self.all().for_each(judge);
         }
         let mut lists: Lists = [&[]; LISTS];
-        self.look_up(request, &mut lists);
+        self.look_up(host, path, &mut lists);
         // Each list is in order: always judge the smallest that is left of all of them.
         while let Some(next) = lists.iter().filter_map(|list| list.first()).min().copied() {
-            judge(next as usize);
+            judge(next);
             for list in &mut lists {
                 if let Some((first, rest)) = list.split_first()
                     && *first == next
@@ -84,10 +90,8 @@ impl Index {
         }
     }
 
-    fn look_up<'i, R: Request + ?Sized>(&'i self, request: &R, lists: &mut Lists<'i>) {
-        let line = |name| request.header_lines(name).next().unwrap_or_default();
-        let host = without_port(line(AUTHORITY));
-        let path = hash_segment(first_segment(without_query(line(PATH))));
+    fn look_up<'i>(&'i self, host: &[u8], path: &[u8], lists: &mut Lists<'i>) {
+        let path = hash_segment(first_segment(path));
         let suffixes = self.suffix_labels.iter().filter_map(|labels| suffix_of(host, *labels));
         let hosts = [ANY, hash_lower(host)].into_iter().chain(suffixes.map(hash_lower));
         let slots = hosts.flat_map(|host| [combine(host, ANY), combine(host, path)]);
@@ -100,7 +104,7 @@ impl Index {
 /// Two paths for any host, this host and each suffix.
 const LISTS: usize = 2 * (2 + LABELS_MAX);
 
-type Lists<'i> = [&'i [u32]; LISTS];
+type Lists<'i> = [&'i [SplitId]; LISTS];
 
 /// The last labels of a host with the dot before them: 2 of `a.b.example.com` is `.example.com`.
 fn suffix_of(host: &[u8], labels: usize) -> Option<&[u8]> {
@@ -158,29 +162,29 @@ struct Table {
 struct Place {
     /// 0 = free.
     slot: u64,
-    numbers: Vec<u32>,
+    splits: Vec<SplitId>,
 }
 
 impl Table {
-    /// From pairs of slot and number, in the order of the numbers.
-    fn new(entries: &[(u64, u32)]) -> Self {
+    /// From pairs of slot and split, in the order of the splits.
+    fn new(entries: &[(u64, SplitId)]) -> Self {
         let size = entries.len().saturating_mul(2).next_power_of_two().max(4);
         let mut table = Self::default();
         table.places.resize_with(size, Place::default);
-        for (slot, number) in entries {
+        for (slot, split) in entries {
             let at = table.place(*slot);
             let Some(place) = at.and_then(|at| table.places.get_mut(at)) else { continue };
             place.slot = *slot;
-            if place.numbers.last() != Some(number) {
-                place.numbers.push(*number);
+            if place.splits.last() != Some(split) {
+                place.splits.push(*split);
             }
         }
         table
     }
 
-    fn get(&self, slot: u64) -> &[u32] {
+    fn get(&self, slot: u64) -> &[SplitId] {
         let place = self.place(slot).and_then(|at| self.places.get(at));
-        place.map(|place| place.numbers.as_slice()).unwrap_or_default()
+        place.map(|place| place.splits.as_slice()).unwrap_or_default()
     }
 
     /// Where a slot is, or would be.
@@ -196,6 +200,7 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Id as _;
 
     #[test]
     fn the_first_segment_ends_at_the_next_slash() {
@@ -232,10 +237,10 @@ mod tests {
 
     #[test]
     fn a_table_finds_what_was_put_in_and_nothing_else() {
-        let entries: Vec<(u64, u32)> = (2..500_u64).map(|n| (fmix64(n / 2), n as u32)).collect();
-        let table = Table::new(&entries);
-        for (slot, number) in entries {
-            assert_eq!(table.get(slot), [number & !1, number | 1]);
+        let entry = |n: usize| (fmix64(n as u64 / 2), SplitId::at(n));
+        let table = Table::new(&(2..500).map(entry).collect::<Vec<_>>());
+        for n in 2..500 {
+            assert_eq!(table.get(entry(n).0), [n & !1, n | 1].map(SplitId::at));
         }
         assert!(table.get(12_345).is_empty());
         assert!(Table::default().get(1).is_empty());

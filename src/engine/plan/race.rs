@@ -1,9 +1,9 @@
 //! Weighted rendezvous hashing: every variant draws a ticket, the cheapest for its weight wins.
 //! Raising a weight only moves users to that variant; the order of variants never matters.
 
-use super::weights::WeightsNow;
+use super::WeightsNow;
 use crate::hash::{cost, first_word, fmix64};
-use crate::policy::Variant;
+use crate::ids::VariantId;
 
 /// The variants of a split that can win, prepared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,43 +15,41 @@ pub struct Race {
 /// A variant in a race.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Runner {
-    variant: usize,
+    variant: VariantId,
     /// `V`: the first word of the hash of the variant's name.
     word: u64,
 }
 
-/// What a variant drew, for explanations.
+/// What a variant drew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Draw {
-    /// Index in the split's variants.
-    pub variant: usize,
+struct Draw {
+    variant: VariantId,
     /// The user's number for this variant.
-    pub ticket: u64,
+    ticket: u64,
     /// `-log2(ticket / 2^64)` in 32.32 fixed point; cost / weight decides.
-    pub cost: u64,
+    cost: u64,
     /// In units of 0.0001.
-    pub weight: u64,
+    weight: u64,
 }
 
 impl Race {
-    /// Prepares the variants that `may_win`: those that have a weight at some time.
-    pub fn new(variants: &[Variant], may_win: impl Fn(usize) -> bool) -> Self {
-        let admits = |(index, variant): &(usize, &Variant)| !variant.drain && may_win(*index);
+    /// Prepares the variants that can win, each with its name.
+    pub fn new<'n>(variants: impl Iterator<Item = (VariantId, &'n str)>) -> Self {
         // A split has few variants, and a sort would be larger than all that is done with them.
-        let mut order: Vec<(usize, &Variant)> = Vec::new();
-        for (index, variant) in variants.iter().enumerate().filter(admits) {
-            let place = order.partition_point(|(_, other)| other.name <= variant.name);
-            order.insert(place, (index, variant));
+        let mut order: Vec<(VariantId, &str)> = Vec::new();
+        for (variant, name) in variants {
+            let place = order.partition_point(|(_, other)| *other <= name);
+            order.insert(place, (variant, name));
         }
-        let runner = |(variant, v): (usize, &Variant)| Runner {
+        let runner = |(variant, name): (VariantId, &str)| Runner {
             variant,
-            word: first_word(v.name.as_bytes()),
+            word: first_word(name.as_bytes()),
         };
         Self { runners: order.into_iter().map(runner).collect() }
     }
 
     /// The winner for the second word of a user's hash; `None` when every weight is 0.
-    pub fn winner(&self, h2: u64, weights: &WeightsNow) -> Option<usize> {
+    pub fn winner(&self, h2: u64, weights: &WeightsNow) -> Option<VariantId> {
         let mut best: Option<Draw> = None;
         for runner in &self.runners {
             let weight = weights.of(runner.variant);
@@ -68,22 +66,16 @@ impl Race {
         best.map(|draw| draw.variant)
     }
 
-    /// What each variant with a weight above 0 draws, by name.
-    pub fn draws(&self, h2: u64, weights: &WeightsNow) -> impl Iterator<Item = Draw> {
-        self.runners.iter().filter_map(move |runner| {
-            let weight = weights.of(runner.variant);
-            let ticket = fmix64(h2 ^ runner.word);
-            (weight > 0).then(|| Draw {
-                variant: runner.variant,
-                ticket,
-                cost: cost(ticket),
-                weight,
-            })
-        })
+    /// What a variant that admits anybody now draws for the second word of a user's hash: its ticket
+    /// and what that costs.
+    pub fn draw(&self, variant: VariantId, h2: u64, weights: &WeightsNow) -> Option<(u64, u64)> {
+        let runner = self.runners.iter().find(|runner| runner.variant == variant)?;
+        let ticket = fmix64(h2 ^ runner.word);
+        (weights.of(variant) > 0).then(|| (ticket, cost(ticket)))
     }
 
     /// Whether a variant can win at some time.
-    pub fn runs(&self, variant: usize) -> bool {
+    pub fn runs(&self, variant: VariantId) -> bool {
         self.runners.iter().any(|runner| runner.variant == variant)
     }
 
@@ -99,7 +91,7 @@ impl Race {
 ///
 /// The cost of a ticket lies between bounds that are cheap to find; only where those do not decide
 /// are logarithms taken (and kept in `Draw::cost`; 0 = not taken yet, no cost is 0).
-fn cheaper(mut best: Draw, variant: usize, ticket: u64, weight: u64) -> Draw {
+fn cheaper(mut best: Draw, variant: VariantId, ticket: u64, weight: u64) -> Draw {
     let product = |cost: u64, weight: u64| u128::from(cost).wrapping_mul(u128::from(weight));
     let (best_low, best_high) = match best.cost {
         0 => bounds(best.ticket),
@@ -142,25 +134,27 @@ const fn bounds(ticket: u64) -> (u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::{Id as _, List};
     use crate::policy::Weight;
 
-    fn race(weights: &[(&str, u64)]) -> (Race, Vec<Weight>) {
-        let variant =
-            |(name, _): &(&str, u64)| Variant { name: (*name).into(), ..Variant::default() };
-        let variants: Vec<_> = weights.iter().map(variant).collect();
-        let weights: Vec<_> =
-            weights.iter().map(|(_, weight)| Weight::from_units(*weight)).collect();
-        (Race::new(&variants, |index| !weights[index].is_zero()), weights)
+    fn race(weights: &[(&str, u64)]) -> (Race, List<VariantId, Weight>) {
+        let runs = weights.iter().enumerate().filter(|(_, (_, weight))| *weight > 0);
+        let race = Race::new(runs.map(|(at, (name, _))| (VariantId::at(at), *name)));
+        (race, weights.iter().map(|(_, weight)| Weight::from_units(*weight)).collect())
     }
 
     /// The winner by all the logarithms.
-    fn plainly(race: &Race, h2: u64, weights: &WeightsNow) -> Option<usize> {
+    fn plainly(race: &Race, h2: u64, weights: &WeightsNow) -> Option<VariantId> {
         let better = |a: Draw, b: Draw| {
             let product = |a: u64, b: u64| u128::from(a).wrapping_mul(u128::from(b));
             let (left, right) = (product(b.cost, a.weight), product(a.cost, b.weight));
             if left < right { b } else { a }
         };
-        race.draws(h2, weights).reduce(better).map(|draw| draw.variant)
+        let draws = race.runners.iter().filter_map(|Runner { variant, .. }| {
+            let (ticket, cost) = race.draw(*variant, h2, weights)?;
+            Some(Draw { variant: *variant, ticket, cost, weight: weights.of(*variant) })
+        });
+        draws.reduce(better).map(|draw| draw.variant)
     }
 
     #[test]
@@ -172,7 +166,7 @@ mod tests {
             vec![("a", 10), ("b", 20), ("c", 30), ("d", 40), ("e", 0), ("f", 1_000)],
         ] {
             let (race, weights) = race(&weights);
-            let now = WeightsNow::fixed(&weights);
+            let now = WeightsNow::fixed(&weights, &race);
             let mut h2 = 1;
             for _ in 0..20_000 {
                 h2 = fmix64(h2 ^ 0x9e37_79b9_7f4a_7c15);
@@ -183,12 +177,12 @@ mod tests {
 
     #[test]
     fn a_tie_goes_to_the_smaller_name() {
-        let best = Draw { variant: 0, ticket: 7, cost: 0, weight: 5 };
-        assert_eq!(cheaper(best, 1, 7, 5).variant, 0);
-        let (race, weights) = race(&[("b", 1), ("a", 1)]);
-        let order: Vec<_> =
-            race.draws(1, &WeightsNow::fixed(&weights)).map(|d| d.variant).collect();
-        assert_eq!(order, [1, 0]);
+        let [first, second] = [0, 1].map(VariantId::at);
+        let best = Draw { variant: first, ticket: 7, cost: 0, weight: 5 };
+        assert_eq!(cheaper(best, second, 7, 5).variant, first);
+        let (race, _) = race(&[("b", 1), ("a", 1)]);
+        let order: Vec<_> = race.runners.iter().map(|runner| runner.variant).collect();
+        assert_eq!(order, [second, first]);
     }
 
     #[test]
@@ -208,13 +202,13 @@ mod tests {
     #[test]
     fn nobody_wins_when_every_weight_is_zero() {
         let (race, weights) = race(&[("a", 0), ("b", 0)]);
-        assert_eq!(race.winner(1, &WeightsNow::fixed(&weights)), None);
+        assert_eq!(race.winner(1, &WeightsNow::fixed(&weights, &race)), None);
         assert!(race.is_empty());
     }
 
     #[test]
     fn a_single_runner_wins() {
         let (race, weights) = race(&[("a", 0), ("b", 3)]);
-        assert_eq!(race.winner(1, &WeightsNow::fixed(&weights)), Some(1));
+        assert_eq!(race.winner(1, &WeightsNow::fixed(&weights, &race)), Some(VariantId::at(1)));
     }
 }

@@ -1,6 +1,7 @@
 //! Weights over time, prepared: for every moment the weights of a split, in whole numbers, so that
 //! all proxies whose clocks agree give the same.
 
+use crate::ids::{List, VariantId};
 use crate::policy::{Ramp, Weight};
 
 /// A schedule of weights, prepared. Its points are numbered: 0 is the start with the variants' own
@@ -19,7 +20,7 @@ struct Point {
     /// Milliseconds after the start.
     after: u64,
     /// In units of 0.0001, in the order of the variants.
-    weights: Box<[u64]>,
+    weights: List<VariantId, u64>,
 }
 
 /// A place in a schedule: what a moment comes to, found once per request.
@@ -42,10 +43,10 @@ impl Position {
 
 impl RampPlan {
     /// Prepares a schedule; `base` are the weights of the variants themselves.
-    pub fn new(ramp: &Ramp, base: &[Weight]) -> Self {
-        let point = |after, weights: &[Weight]| Point {
+    pub fn new(ramp: &Ramp, base: &List<VariantId, Weight>) -> Self {
+        let point = |after, weights: &List<VariantId, Weight>| Point {
             after,
-            weights: weights.iter().map(|weight| weight.units()).collect(),
+            weights: weights.map(|weight| weight.units()),
         };
         let steps = ramp.steps.iter().map(|step| point(step.after, &step.weights));
         Self {
@@ -77,7 +78,7 @@ impl RampPlan {
 
     /// A variant's weight there, in units of 0.0001. Between two points it is rounded down, so a
     /// weight that rises never falls in between, and the sum may miss a few units.
-    pub fn weight(&self, variant: usize, at: Position) -> u64 {
+    pub fn weight(&self, variant: VariantId, at: Position) -> u64 {
         let from = self.point_weight(at.point, variant);
         if at.on_the_way == 0 {
             return from;
@@ -92,9 +93,9 @@ impl RampPlan {
         moved.and_then(|weight| u64::try_from(weight).ok()).unwrap_or(from)
     }
 
-    fn point_weight(&self, point: usize, variant: usize) -> u64 {
-        let weights = self.points.get(point).map(|point| &point.weights);
-        weights.and_then(|weights| weights.get(variant)).copied().unwrap_or_default()
+    /// 0 past the last point, to which a position never goes.
+    fn point_weight(&self, point: usize, variant: VariantId) -> u64 {
+        self.points.get(point).map_or(0, |point| point.weights[variant])
     }
 }
 
@@ -105,13 +106,14 @@ mod tests {
 
     use super::*;
     use crate::hash::fmix64;
+    use crate::ids::Id as _;
     use crate::plan::{Race, WeightsNow};
-    use crate::policy::{RampStep, Variant};
+    use crate::policy::RampStep;
 
     const HOUR: u64 = 3_600_000;
     const START: u64 = 1_795_176_000_000;
 
-    fn weights(units: &[u64]) -> Vec<Weight> {
+    fn weights(units: &[u64]) -> List<VariantId, Weight> {
         units.iter().map(|units| Weight::from_units(*units)).collect()
     }
 
@@ -123,7 +125,7 @@ mod tests {
 
     fn at(plan: &RampPlan, now: u64) -> [u64; 2] {
         let position = plan.position(now);
-        [0, 1].map(|variant| plan.weight(variant, position))
+        [0, 1].map(|variant| plan.weight(VariantId::at(variant), position))
     }
 
     const STEPS: &[(u64, &[u64])] =
@@ -216,7 +218,6 @@ mod tests {
         assert_eq!(at(&plan, u64::MAX), [0, large]);
         let half = START + long / 2;
         assert_eq!(at(&plan, half).iter().sum::<u64>(), large - 1, "each is rounded down");
-        assert_eq!(plan.weight(2, plan.position(half)), 0, "a variant that is not there is off");
     }
 
     /// A schedule of three variants: own weights, steps in the order of their times, pause.
@@ -230,13 +231,14 @@ mod tests {
     }
 
     /// The definition, without preparation: looks at every point and takes the last one passed.
-    fn naive(ramp: &Ramp, base: &[u64], variant: usize, now: u64) -> u64 {
+    fn naive(ramp: &Ramp, base: &[u64], variant: VariantId, now: u64) -> u64 {
+        let base = |variant: VariantId| base[variant.place()];
         let now = ramp.pause.map_or(now, |pause| now.min(pause));
         if now < ramp.start {
-            return base[variant];
+            return base(variant);
         }
         let passed = now - ramp.start;
-        let (mut from, mut to) = ((0, base[variant]), None);
+        let (mut from, mut to) = ((0, base(variant)), None);
         for step in &ramp.steps {
             let point = (step.after, step.weights[variant].units());
             if step.after <= passed {
@@ -273,7 +275,7 @@ mod tests {
             (base, steps, pause) in schedules(), linear: bool, now in START - 10..START + 25_000,
         ) {
             let (ramp, plan) = built(&base, &steps, linear, pause);
-            for variant in 0..3 {
+            for variant in [0, 1, 2].map(VariantId::at) {
                 let found = plan.weight(variant, plan.position(now));
                 prop_assert_eq!(found, naive(&ramp, &base, variant, now));
             }
@@ -284,7 +286,7 @@ mod tests {
             let (ramp, plan) = built(&base, &steps, linear, None);
             for step in &ramp.steps {
                 let position = plan.position(START + step.after);
-                for (variant, weight) in step.weights.iter().enumerate() {
+                for (variant, weight) in step.weights.pairs() {
                     prop_assert_eq!(plan.weight(variant, position), weight.units());
                 }
             }
@@ -297,7 +299,7 @@ mod tests {
             let (_, plan) = built(&base, &steps, true, None);
             let (a, b) = (plan.position(START + a.min(b)), plan.position(START + a.max(b)));
             prop_assume!(a.point() == b.point());
-            for variant in 0..3 {
+            for variant in [0, 1, 2].map(VariantId::at) {
                 let ends = [a.point(), a.point() + 1].map(|point| plan.point_weight(point, variant));
                 let (earlier, later) = (plan.weight(variant, a), plan.weight(variant, b));
                 if ends[0] <= ends[1] {
@@ -316,14 +318,14 @@ mod tests {
             let all = 1_000_000;
             let steps = [(0, vec![all - from, from]), (HOUR, vec![all - to, to])];
             let (_, plan) = built(&[all, 0], &steps, true, None);
-            let names = ["stable", "canary"].map(|name| Variant { name: name.into(), ..Variant::default() });
-            let race = Race::new(&names, |_| true);
+            let [stable, canary] = [0, 1].map(VariantId::at);
+            let race = Race::new([(stable, "stable"), (canary, "canary")].into_iter());
             let variant_at = |passed| {
                 let weights = weights(&at(&plan, START + passed));
-                race.winner(fmix64(user), &WeightsNow::fixed(&weights))
+                race.winner(fmix64(user), &WeightsNow::fixed(&weights, &race))
             };
-            if variant_at(a.min(b)) == Some(1) {
-                prop_assert_eq!(variant_at(a.max(b)), Some(1));
+            if variant_at(a.min(b)) == Some(canary) {
+                prop_assert_eq!(variant_at(a.max(b)), Some(canary));
             }
         }
     }

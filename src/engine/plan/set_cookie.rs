@@ -1,5 +1,6 @@
 //! `Set-Cookie` values: all but the cookie's own value is prepared once.
 
+use crate::hash::first_word;
 use crate::policy::CookieOptions;
 
 /// A cookie that the filter sets, prepared.
@@ -7,6 +8,8 @@ use crate::policy::CookieOptions;
 pub struct SetCookie {
     /// `uid=`.
     head: Box<str>,
+    /// The hash of its name; see [`Self::word`].
+    word: u64,
     /// `; Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=Lax`.
     tail: Box<str>,
 }
@@ -31,12 +34,21 @@ impl SetCookie {
         if options.partitioned {
             tail.push_str("; Partitioned");
         }
-        Self { head: format!("{}=", options.name).into(), tail: tail.into() }
+        Self {
+            head: format!("{}=", options.name).into(),
+            word: first_word(options.name.as_bytes()),
+            tail: tail.into(),
+        }
     }
 
     /// The cookie's name.
     pub fn name(&self) -> &str {
         self.head.strip_suffix('=').unwrap_or(&self.head)
+    }
+
+    /// The first word of the hash of its name, which tells apart the ids that are made for a request.
+    pub const fn word(&self) -> u64 {
+        self.word
     }
 
     /// The value of the header `set-cookie`, in one allocation. The cookie's own value must be of

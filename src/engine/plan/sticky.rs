@@ -28,6 +28,7 @@ use std::fmt::Write as _;
 use subtle::ConstantTimeEq as _;
 
 use super::set_cookie::SetCookie;
+use crate::ids::{List, VariantId};
 use crate::policy::Sticky;
 
 /// The version of the cookie's value.
@@ -43,8 +44,7 @@ pub struct StickyPlan {
     cookie_name: Box<str>,
     /// `v1.7.`: what every value of this epoch begins with.
     head: Box<str>,
-    /// In the order of the split's variants.
-    held: Vec<Held>,
+    held: List<VariantId, Held>,
 }
 
 /// What a user who holds a variant has.
@@ -57,7 +57,7 @@ struct Held {
 
 impl StickyPlan {
     /// Prepares the values for the variants of a split. The secret itself is not kept.
-    pub fn new(split_name: &str, sticky: &Sticky, variants: &[impl AsRef<str>]) -> Self {
+    pub fn new(split_name: &str, sticky: &Sticky, variants: &List<VariantId, &str>) -> Self {
         let cookie = SetCookie::new(&sticky.cookie);
         let epoch = sticky.epoch.to_string();
         let head = format!("{VERSION}.{epoch}.");
@@ -67,7 +67,7 @@ impl StickyPlan {
             let set_cookie = cookie.render(&value).into();
             Held { variant: variant.into(), value: value.into(), set_cookie }
         };
-        let held = variants.iter().map(|variant| held(variant.as_ref())).collect();
+        let held = variants.map(|variant| held(variant));
         Self { cookie_name: cookie.name().into(), head: head.into(), held }
     }
 
@@ -78,25 +78,24 @@ impl StickyPlan {
 
     /// The index of the variant that a cookie's value proves; `None` for a value that is unknown,
     /// outdated, forged or garbage. Does not allocate.
-    pub fn held(&self, cookie_value: &[u8]) -> Option<usize> {
+    pub fn held(&self, cookie_value: &[u8]) -> Option<VariantId> {
         let rest = cookie_value.strip_prefix(self.head.as_bytes())?;
         let dot = rest.iter().rposition(|b| *b == b'.')?;
         let (name, _) = rest.split_at_checked(dot)?;
         // Names are no secret; only what follows must not show by its time how much of it is right.
-        let named = self.held.iter().position(|held| held.variant.as_bytes() == name)?;
-        let value = self.held.get(named)?.value.as_bytes();
+        let named = self.held.find(|held| held.variant.as_bytes() == name)?;
+        let value = self.held[named].value.as_bytes();
         bool::from(value.ct_eq(cookie_value)).then_some(named)
     }
 
-    /// The cookie's value for a variant; empty for a variant that the split does not have.
-    pub fn value(&self, variant: usize) -> &str {
-        self.held.get(variant).map_or("", |held| &held.value)
+    /// The cookie's value for a variant.
+    pub fn value(&self, variant: VariantId) -> &str {
+        &self.held[variant].value
     }
 
-    /// The complete value of the header `set-cookie` for a variant; empty for a variant that the
-    /// split does not have.
-    pub fn set_cookie(&self, variant: usize) -> &str {
-        self.held.get(variant).map_or("", |held| &held.set_cookie)
+    /// The complete value of the header `set-cookie` for a variant.
+    pub fn set_cookie(&self, variant: VariantId) -> &str {
+        &self.held[variant].set_cookie
     }
 }
 
@@ -122,6 +121,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ids::Id as _;
     use crate::policy::CookieOptions;
 
     const SECRET: &str = "a secret of enough bytes";
@@ -132,7 +132,15 @@ mod tests {
     }
 
     fn plan() -> StickyPlan {
-        StickyPlan::new("checkout", &sticky(7, SECRET), &["stable", "canary", "canary.2"])
+        of("checkout", 7, SECRET, &["stable", "canary", "canary.2"])
+    }
+
+    fn of(split: &str, epoch: u32, secret: &str, variants: &[&str]) -> StickyPlan {
+        StickyPlan::new(split, &sticky(epoch, secret), &variants.iter().copied().collect())
+    }
+
+    fn id(variant: usize) -> VariantId {
+        VariantId::at(variant)
     }
 
     #[test]
@@ -155,9 +163,9 @@ mod tests {
         // Python: m = b"".join(len(p).to_bytes(8, "big") + p for p in
         //   (b"traffic-split sticky v1", b"checkout", b"7", b"canary"));
         // hmac.new(b"a secret of enough bytes", m, "sha256").hexdigest()[:32]
-        assert_eq!(plan().value(1), "v1.7.canary.2c66e057920faaa7b88eb55b3d981a0e");
+        assert_eq!(plan().value(id(1)), "v1.7.canary.2c66e057920faaa7b88eb55b3d981a0e");
         assert_eq!(
-            plan().set_cookie(1),
+            plan().set_cookie(id(1)),
             "split-checkout=v1.7.canary.2c66e057920faaa7b88eb55b3d981a0e; Path=/; Max-Age=3600; Secure; HttpOnly; SameSite=Lax"
         );
         assert_eq!(plan().cookie_name(), "split-checkout");
@@ -166,17 +174,16 @@ mod tests {
     #[test]
     fn every_variant_is_recognized_by_its_own_value() {
         let plan = plan();
-        for variant in 0..3 {
+        for variant in [0, 1, 2].map(id) {
             assert_eq!(plan.held(plan.value(variant).as_bytes()), Some(variant));
         }
-        assert_eq!((plan.value(3), plan.set_cookie(3)), ("", ""));
     }
 
     #[test]
     fn names_with_dots_and_digits_are_not_confused() {
         let names = ["a", "a.b", "b", "1.a", "v1", "v1.7.a", "a.0123456789abcdef0123456789abcdef"];
-        let plan = StickyPlan::new("s", &sticky(1, SECRET), &names);
-        for variant in 0..names.len() {
+        let plan = of("s", 1, SECRET, &names);
+        for variant in (0..names.len()).map(id) {
             assert_eq!(plan.held(plan.value(variant).as_bytes()), Some(variant));
             let cookie_octet = |b: u8| b.is_ascii_graphic() && !b"\",;\\".contains(&b);
             assert!(plan.value(variant).bytes().all(cookie_octet));
@@ -186,20 +193,20 @@ mod tests {
     #[test]
     fn no_other_split_epoch_secret_or_variant_gives_the_same_value() {
         let names = ["stable", "canary"];
-        let plan = StickyPlan::new("checkout", &sticky(7, SECRET), &names);
+        let plan = of("checkout", 7, SECRET, &names);
         for other in [
-            StickyPlan::new("checkout2", &sticky(7, SECRET), &names),
-            StickyPlan::new("checkout", &sticky(8, SECRET), &names),
-            StickyPlan::new("checkout", &sticky(77, SECRET), &names),
-            StickyPlan::new("checkout", &sticky(7, "another secret of some bytes"), &names),
-            StickyPlan::new("checkout", &sticky(7, SECRET), &["stabl", "canaryy"]),
+            of("checkout2", 7, SECRET, &names),
+            of("checkout", 8, SECRET, &names),
+            of("checkout", 77, SECRET, &names),
+            of("checkout", 7, "another secret of some bytes", &names),
+            of("checkout", 7, SECRET, &["stabl", "canaryy"]),
         ] {
-            for variant in 0..2 {
+            for variant in [0, 1].map(id) {
                 assert_eq!(plan.held(other.value(variant).as_bytes()), None);
             }
         }
         // The MAC of one variant under the name of another.
-        let mac = plan.value(0).rsplit_once('.').unwrap().1;
+        let mac = plan.value(id(0)).rsplit_once('.').unwrap().1;
         assert_eq!(plan.held(format!("v1.7.canary.{mac}").as_bytes()), None);
         // The same letters, cut elsewhere.
         let macs = [("ab", "c"), ("a", "bc")].map(|(split, variant)| mac_of(split, variant));
@@ -213,7 +220,7 @@ mod tests {
     #[test]
     fn a_change_of_any_byte_is_noticed() {
         let plan = plan();
-        let good = plan.value(1).as_bytes();
+        let good = plan.value(id(1)).as_bytes();
         for at in 0..good.len() {
             for bit in 0..8 {
                 let mut bad = good.to_vec();

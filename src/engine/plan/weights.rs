@@ -1,42 +1,54 @@
-//! The weights in force at a moment.
+//! The weights in force at a moment, and the shares of new users that they make.
 
-use super::SplitPlan;
-use super::ramp::{Position, RampPlan};
+use super::{Position, Race, RampPlan};
+use crate::ids::{List, VariantId};
 use crate::policy::Weight;
 
 /// The weights of a split at a moment.
 #[derive(Debug, Clone, Copy)]
 pub struct WeightsNow<'p> {
-    base: &'p [Weight],
+    base: &'p List<VariantId, Weight>,
     ramp: Option<(&'p RampPlan, Position)>,
+    race: &'p Race,
 }
 
 impl<'p> WeightsNow<'p> {
-    /// Weights that never change.
-    pub const fn fixed(base: &'p [Weight]) -> Self {
-        Self { base, ramp: None }
+    pub(super) fn new(
+        base: &'p List<VariantId, Weight>,
+        ramp: Option<&'p RampPlan>,
+        race: &'p Race,
+        now: u64,
+    ) -> Self {
+        Self { base, ramp: ramp.map(|ramp| (ramp, ramp.position(now))), race }
     }
 
-    /// A variant's weight, in units of 0.0001; 0 = off.
-    pub fn of(&self, variant: usize) -> u64 {
+    /// Weights that never change.
+    pub const fn fixed(base: &'p List<VariantId, Weight>, race: &'p Race) -> Self {
+        Self { base, ramp: None, race }
+    }
+
+    /// A variant's weight, in units of 0.0001; 0 = off, also for those who hold it.
+    pub fn of(&self, variant: VariantId) -> u64 {
         match &self.ramp {
             Some((ramp, position)) => ramp.weight(variant, *position),
-            None => self.base.get(variant).map_or(0, |weight| weight.units()),
+            None => self.base[variant].units(),
         }
     }
 
-    /// A variant's share of all weights in millionths, rounded down.
-    pub fn share(&self, variant: usize) -> u64 {
-        let sum = (0..self.base.len()).fold(0_u64, |sum, v| sum.saturating_add(self.of(v)));
-        // The largest weight, 10^13 units, times a million fits.
-        self.of(variant).saturating_mul(1_000_000).checked_div(sum).unwrap_or(0)
+    /// A variant's weight for users who hold none yet: that of one that drains is 0.
+    pub fn admits(&self, variant: VariantId) -> u64 {
+        if self.race.runs(variant) { self.of(variant) } else { 0 }
     }
-}
 
-impl SplitPlan {
-    /// The weights at a time in milliseconds since 1970.
-    pub fn weights_at(&self, now: u64) -> WeightsNow<'_> {
-        let ramp = self.ramp.as_ref().map(|ramp| (ramp, ramp.position(now)));
-        WeightsNow { base: &self.weights, ramp }
+    /// A variant's share of new users in millionths, rounded down.
+    pub fn share(&self, variant: VariantId) -> u64 {
+        let sum = self.base.ids().fold(0_u64, |sum, v| sum.saturating_add(self.admits(v)));
+        // The largest weight, 10^13 units, times a million fits.
+        self.admits(variant).saturating_mul(1_000_000).checked_div(sum).unwrap_or(0)
+    }
+
+    /// Where the moment is on the ramp; `None` where there is none.
+    pub fn position(&self) -> Option<Position> {
+        self.ramp.map(|(_, position)| position)
     }
 }

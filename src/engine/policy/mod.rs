@@ -2,51 +2,27 @@
 //!
 //! Every input changes the policy or yields a diagnostic; nothing is dropped.
 
-pub(crate) mod cookie;
+mod check;
 mod diagnostic;
-pub mod duration;
-mod fields;
 mod model;
 mod name_map;
-mod names;
-pub(crate) mod ramp;
 mod read;
-mod read_cookie;
-mod read_key;
-mod read_match;
-mod read_ramp;
-mod read_split;
-mod read_sticky;
-mod read_test;
-mod read_variant;
-mod rules;
-mod rules_cookies;
-mod rules_layers;
-mod rules_metrics;
-mod secret;
-mod suggest;
-pub mod time;
+mod sink;
+mod text;
 mod value;
-mod weight;
-mod wire_struct;
-mod write;
-mod write_match;
-mod write_time;
 
-pub use cookie::{CookieOptions, SameSite};
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use model::{
-    Assignment, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror, MirrorBy, OnMissingKey,
-    Override, Policy, Requirement, Respond, Rewrite, SecretSource, Slice, Split, Sticky, Variant,
-    WeightTotal,
+    Assignment, CookieOptions, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror, MirrorBy,
+    OnMissingKey, Override, Policy, Ramp, RampStep, Requirement, Respond, Rewrite, SameSite,
+    Secret, SecretSource, Slice, Split, Sticky, Variant, WeightTotal,
 };
-pub use ramp::{Ramp, RampStep};
-pub use secret::Secret;
+pub use text::weight::Weight;
+pub use text::{duration, time};
 pub use value::Value;
-pub use weight::Weight;
 
-use fields::{Path, Sink};
 use name_map::NameMap;
+use sink::{Path, Sink};
 
 /// The outcome of checking a document.
 #[derive(Debug, Clone)]
@@ -77,7 +53,7 @@ pub fn from_configuration(bytes: &[u8]) -> Checked {
     let invalid = json.diagnostics.iter().any(|d| d.code == Code::InvalidJson);
     // The first byte of any Struct is the tag of its first field, a line feed to JSON.
     if invalid && bytes.starts_with(b"\n") {
-        return wire_struct::read(bytes).map_or(json, |document| check(&document));
+        return read::wire_struct::read(bytes).map_or(json, |document| check(&document));
     }
     json
 }
@@ -175,9 +151,3 @@ fn whole(number: f64) -> Option<i64> {
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_match;
-#[cfg(test)]
-mod tests_split;
-#[cfg(test)]
-mod tests_time;

@@ -1,6 +1,7 @@
 //! One invalid document for each diagnostic, and what valid ones mean.
 
 use super::*;
+use crate::ids::{Id as _, SplitId, VariantId};
 
 const VALID: &str = r#"{"version": 1, "splits": [{
     "name": "checkout", "key": [{"header": "X-User-Id"}, {"cookie": "uid"}], "baseline": "stable",
@@ -24,10 +25,10 @@ fn with(from: &str, to: &str) -> String {
 fn a_valid_policy_has_no_diagnostics() {
     let checked = from_json(VALID.as_bytes());
     assert_eq!(checked.diagnostics, []);
-    let split = &checked.policy.unwrap().splits[0];
+    let split = &checked.policy.unwrap().splits[SplitId::at(0)];
     assert_eq!(split.salt, "checkout");
-    assert_eq!(split.baseline, 0);
-    assert_eq!(split.overrides[0].variant, Some(1));
+    assert_eq!(split.baseline, VariantId::at(0));
+    assert_eq!(split.overrides[0].variant, Some(VariantId::at(1)));
     assert_eq!(split.key[0], KeySource::Header("x-user-id".into()));
 }
 
@@ -166,9 +167,9 @@ fn every_problem_has_its_code_and_place() {
 fn every_code_is_shown_by_a_test_above_or_below() {
     let tests = [
         include_str!("tests.rs"),
-        include_str!("tests_match.rs"),
-        include_str!("tests_split.rs"),
-        include_str!("tests_time.rs"),
+        include_str!("read/tests/matches.rs"),
+        include_str!("read/tests/splits.rs"),
+        include_str!("read/tests/time.rs"),
     ];
     for code in Code::ALL {
         let quoted = format!("\"{}\"", code.as_str());

@@ -48,6 +48,14 @@ impl Value {
     }
 }
 
+/// The name of an object, as far as it can be read.
+pub(super) fn name_of(item: &Value) -> &str {
+    match item.field("name") {
+        Some(Value::String(name)) => name,
+        _ => "",
+    }
+}
+
 impl fmt::Display for Value {
     /// Scalars as JSON, lists and objects by their kind: short enough for a message.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -14,7 +14,7 @@ use crate::console::Console;
 use crate::moment;
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
-use crate::style;
+use crate::verdict;
 use assigner::Assigner;
 use lines::Lines;
 
@@ -33,7 +33,7 @@ Rows are in the order of the keys: key, variant, bucket (0..9999, under the spli
   killed     the policy is killed: the baseline
   fallback   every weight is 0: the baseline
   out        the split does not apply: the user is outside its slice, or in an earlier split of its layer that
-             takes every request, or does not have a variant that the split requires; no variant
+             can take the same request, or does not have a variant that the split requires; no variant
   no_key     the line is empty: the baseline (`on_missing_key`; `random` has no variant here, `skip` is out)
 A key is the bytes of a line, without its end. What depends on a request is not looked at: match, overrides, sticky
 cookies, the source of the key. JSON is one object per line; a key that is not UTF-8 is `key_base64` there.";
@@ -86,13 +86,8 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
         );
     }
     let file = PolicyFile::read(&args.file)?;
-    let Some(valid) = &file.valid else {
-        file.show_findings(console.err)?;
-        let refused = style::error("not valid");
-        writeln!(console.err, "{refused} {}: {}", file.source.name, file.summary())?;
-        return Ok(Outcome::No);
-    };
-    let assigner = Assigner::new(&valid.policy, &args.split, args.at)?;
+    let Some(valid) = &file.valid else { return Ok(verdict::refuse(&file, "not valid", console)?) };
+    let assigner = Assigner::new(valid.policy.clone(), &args.split, args.at)?;
     if args.ids == stdin {
         assign(&assigner, io::stdin().lock(), args.format, console.out)?;
     } else {
@@ -112,12 +107,11 @@ fn assign(
 ) -> anyhow::Result<()> {
     let mut lines = Lines::new(BufReader::with_capacity(BLOCK, input));
     let mut out = BufWriter::with_capacity(BLOCK, out);
-    let mut judge = assigner.judge();
     if format == RowFormat::Csv {
         out.write_all(rows::CSV_HEAD)?;
     }
     while let Some(key) = lines.next()? {
-        let assigned = judge.assign(key);
+        let assigned = assigner.assign(key);
         match format {
             RowFormat::Csv => rows::write_csv(key, &assigned, &mut out)?,
             RowFormat::Json => rows::write_json(key, &assigned, &mut out)?,

@@ -6,15 +6,15 @@ use std::io::{self, Write};
 
 use anyhow::bail;
 use engine::policy::Severity;
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use crate::cli::Format;
 use crate::console::Console;
+use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::style;
+use crate::table::{Table, words};
+use crate::text::write_json;
 use entries::{Entry, Example};
-#[cfg(test)]
-pub(crate) use entries::{Entry as CodeEntry, all as all_entries};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,9 +50,8 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     }
     match (args.format, asked) {
         (Format::Json, _) => {
-            let list: Vec<Value> = shown.into_iter().map(to_json).collect();
-            serde_json::to_writer_pretty(&mut *console.out, &list)?;
-            writeln!(console.out)?;
+            let list: Vec<EntryReport> = shown.into_iter().map(EntryReport::new).collect();
+            write_json(console.out, &list)?;
         }
         (Format::Human, Some(_)) => shown.into_iter().try_for_each(|e| explain(e, console.out))?,
         (Format::Human, None) => list(&shown, console.out)?,
@@ -61,16 +60,17 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
 }
 
 fn list(entries: &[&Entry], out: &mut dyn Write) -> io::Result<()> {
-    let width = entries.iter().map(|entry| entry.code.len()).max().unwrap_or(0);
     for severity in [Severity::Error, Severity::Warning] {
         let head = match severity {
             Severity::Error => "errors: the policy is refused",
             Severity::Warning => "\nwarnings: the policy works, but perhaps not as meant",
         };
         writeln!(out, "{}", style::strong(head))?;
+        let mut table = Table::new([words(""), words("")]);
         for entry in entries.iter().filter(|entry| entry.severity == severity) {
-            writeln!(out, "  {:width$}  {}", entry.code, entry.meaning)?;
+            table.row([entry.code, entry.meaning].map(str::to_owned));
         }
+        table.show(2, out)?;
     }
     Ok(())
 }
@@ -91,21 +91,40 @@ fn explain(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
     text.lines().try_for_each(|line| writeln!(out, "  {line}"))
 }
 
-fn to_json(entry: &Entry) -> Value {
-    let (place, text) = match entry.example {
-        Example::Policy(text) => ("policy", text),
-        Example::Split(text) => ("split", text),
-        Example::File(text) => ("file", text),
-    };
-    json!({
-        "code": entry.code,
-        "severity": entry.severity.as_str(),
-        "meaning": entry.meaning,
-        "explanation": entry.explanation,
-        "example": {"in": place, "text": text},
-    })
+/// A code for programs.
+#[derive(Debug, Serialize)]
+struct EntryReport {
+    code: &'static str,
+    severity: &'static str,
+    meaning: &'static str,
+    explanation: &'static str,
+    example: ExampleReport,
+}
+
+#[derive(Debug, Serialize)]
+struct ExampleReport {
+    #[serde(rename = "in")]
+    place: &'static str,
+    text: &'static str,
+}
+
+impl EntryReport {
+    fn new(entry: &Entry) -> Self {
+        let (place, text) = match entry.example {
+            Example::Policy(text) => ("policy", text),
+            Example::Split(text) => ("split", text),
+            Example::File(text) => ("file", text),
+        };
+        Self {
+            code: entry.code,
+            severity: entry.severity.as_str(),
+            meaning: entry.meaning,
+            explanation: entry.explanation,
+            example: ExampleReport { place, text },
+        }
+    }
 }
 
 #[cfg(test)]
 #[path = "codes/tests.rs"]
-pub(crate) mod tests;
+mod tests;

@@ -1,9 +1,7 @@
 //! `splitctl completions` and `splitctl man`: what shells and `man` want to know of the command line.
 
 use anyhow::{Context as _, bail};
-use clap::CommandFactory as _;
 
-use crate::cli::Cli;
 use crate::console::Console;
 use crate::outcome::Outcome;
 
@@ -38,24 +36,31 @@ pub struct ManArgs {
     command: Option<String>,
 }
 
-/// Writes the completions of a shell.
+/// Writes the completions of a command line for a shell.
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn completions(args: &CompletionsArgs, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
+pub fn completions(
+    args: &CompletionsArgs,
+    mut tool: clap::Command,
+    console: &mut Console<'_>,
+) -> anyhow::Result<Outcome> {
     // The generator panics where it cannot write, so it writes into memory.
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut text);
+    clap_complete::generate(args.shell, &mut tool, NAME, &mut text);
     console.out.write_all(&text)?;
     Ok(Outcome::Fine)
 }
 
-/// Writes a man page.
+/// Writes a man page of a command line.
 ///
 /// # Errors
 /// When there is no such command, or the page cannot be written.
-pub fn man(args: &ManArgs, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
-    let mut command = Cli::command();
+pub fn man(
+    args: &ManArgs,
+    mut command: clap::Command,
+    console: &mut Console<'_>,
+) -> anyhow::Result<Outcome> {
     command.build();
     if let Some(name) = &args.command {
         let found = command.find_subcommand(name);
@@ -72,10 +77,11 @@ pub fn man(args: &ManArgs, console: &mut Console<'_>) -> anyhow::Result<Outcome>
 
 #[cfg(test)]
 mod tests {
-    use clap::ValueEnum as _;
+    use clap::{CommandFactory as _, ValueEnum as _};
     use clap_complete::Shell;
 
     use super::*;
+    use crate::cli::Cli;
 
     fn written(
         run: impl FnOnce(&mut Console<'_>) -> anyhow::Result<Outcome>,
@@ -88,8 +94,8 @@ mod tests {
     #[test]
     fn every_shell_learns_every_command() {
         for shell in Shell::value_variants() {
-            let text = written(|console| completions(&CompletionsArgs { shell: *shell }, console))
-                .unwrap();
+            let args = CompletionsArgs { shell: *shell };
+            let text = written(|console| completions(&args, Cli::command(), console)).unwrap();
             for command in Cli::command().get_subcommands() {
                 assert!(text.contains(command.get_name()), "{shell}: {}", command.get_name());
             }
@@ -100,7 +106,7 @@ mod tests {
     fn there_is_a_page_for_the_tool_and_for_each_command() {
         let page = |command: Option<&str>| {
             let args = ManArgs { command: command.map(str::to_owned) };
-            written(|console| man(&args, console))
+            written(|console| man(&args, Cli::command(), console))
         };
         assert!(page(None).unwrap().contains("splitctl"));
         for command in Cli::command().get_subcommands() {

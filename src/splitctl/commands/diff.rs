@@ -1,6 +1,7 @@
 //! `splitctl diff`: what a change of a policy means for users, before it is shipped.
 
 mod changes;
+mod json;
 mod moves;
 mod pairs;
 mod reshuffle;
@@ -10,15 +11,17 @@ mod steps;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
+use engine::ids::SplitId;
 use engine::plan::Plan;
-use engine::policy::Policy;
+use engine::policy::{Policy, Split};
+use policy_text::canonical::to_value;
 
-use crate::cli::Format;
 use crate::console::Console;
+use crate::format::Format;
 use crate::moment::Moment;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
-use crate::style;
+use crate::verdict;
 use changes::Change;
 use moves::Moves;
 use pairs::Pair;
@@ -50,8 +53,9 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     users: u64,
 
-    /// End with 1 where a variant's share of the users who match rises by more than so many points, at once or by
-    /// a later step of a changed ramp. Falling, `kill` and going back to the baseline always pass.
+    /// End with 1 where a variant's share of the users who match rises by more than so many points, at once or
+    /// within a minute of a changed ramp. Falling, `kill` and going back to the baseline always pass. A wider
+    /// `match` is not measured.
     #[arg(long, value_name = "POINTS", value_parser = points)]
     max_step: Option<f64>,
 
@@ -80,6 +84,13 @@ struct Side<'f> {
     name: &'f str,
     policy: &'f Policy,
     plan: Plan,
+}
+
+impl Side<'_> {
+    /// The place of a split that is enabled.
+    fn id(&self, split: Option<&Split>) -> Option<SplitId> {
+        self.plan.find(&split?.name)
+    }
 }
 
 /// Everything there is to say.
@@ -127,9 +138,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     }
     let files = [PolicyFile::read(&args.old)?, PolicyFile::read(&args.new)?];
     for file in files.iter().filter(|file| file.valid.is_none()) {
-        file.show_findings(console.err)?;
-        let refused = style::error("not compared");
-        writeln!(console.err, "{refused} {}: {}", file.source.name, file.summary())?;
+        verdict::refuse(file, "not compared", console)?;
     }
     let [Some(old), Some(new)] = files.each_ref().map(side) else { return Ok(Outcome::No) };
     let at = args.at.unwrap_or_else(Moment::now);
@@ -140,12 +149,12 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
 
 fn side(file: &PolicyFile) -> Option<Side<'_>> {
     let Valid { policy, .. } = file.valid.as_ref()?;
-    Some(Side { name: &file.source.name, policy, plan: Plan::compile(policy) })
+    Some(Side { name: &file.source.name, policy, plan: Plan::new(policy.clone()) })
 }
 
 impl<'f> Report<'f> {
     fn new(old: &Side<'f>, new: &Side<'f>, at: Moment, args: &Args) -> Result<Self> {
-        let (old_document, new_document) = (old.policy.to_value(), new.policy.to_value());
+        let (old_document, new_document) = (to_value(old.policy), to_value(new.policy));
         let pairs = pairs::pairs(old.policy, new.policy);
         let mut moves = moves::count(old, new, &pairs, args.users, at.0)?;
         let splits = pairs.iter().zip(&mut moves).map(|(pair, moves)| SplitReport {
@@ -156,7 +165,7 @@ impl<'f> Report<'f> {
             moves: moves.take(),
             steps: args
                 .max_step
-                .map(|limit| steps::above(old, new, pair, at.0, limit))
+                .map(|limit| steps::above(old, new, pair, args.users, at.0, limit))
                 .unwrap_or_default(),
         });
         Ok(Self {

@@ -8,14 +8,12 @@ mod request;
 
 use std::path::PathBuf;
 
-use anyhow::bail;
-
-use crate::cli::Format;
 use crate::console::Console;
+use crate::format::Format;
 use crate::moment;
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
-use crate::style;
+use crate::verdict;
 use request::RequestArgs;
 
 const EXAMPLES: &str = "\
@@ -67,21 +65,13 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     let options = args.request.clone();
     let request = match args.curl.as_slice() {
         [] => options,
-        words => options.over(curl::read(words)?),
-    }
-    .describe()?;
-    let file = PolicyFile::read(&args.file)?;
-    let Some(valid) = &file.valid else {
-        file.show_findings(console.err)?;
-        let refused = style::error("not valid");
-        writeln!(console.err, "{refused} {}: {}", file.source.name, file.summary())?;
-        return Ok(Outcome::No);
+        words => curl::read(words, options)?,
     };
+    let request = request.describe()?;
+    let file = PolicyFile::read(&args.file)?;
+    let Some(valid) = &file.valid else { return Ok(verdict::refuse(&file, "not valid", console)?) };
     let only = args.split.as_deref();
-    if let Some(name) = only.filter(|name| !valid.policy.splits.iter().any(|s| s.name == **name)) {
-        let known: Vec<&str> = valid.policy.splits.iter().map(|s| s.name.as_str()).collect();
-        bail!("the policy has no split `{name}`; it has: {}", known.join(", "));
-    }
+    only.map(|name| verdict::find_split(&valid.policy, name)).transpose()?;
     let mut report = judge::report(&file, valid, &request, args.at);
     match args.format {
         Format::Human => human::show(&report, only, console.out)?,

@@ -1,17 +1,18 @@
 //! `splitctl fmt`: policies in their canonical form.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 
 use engine::policy::Value;
+use policy_text::canonical::to_value;
+use policy_text::source::{Source, comments, to_pretty_json, to_yaml};
 
 use crate::console::Console;
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
-use crate::source::{Source, comments, to_pretty_json, to_yaml};
 use crate::style;
+use crate::verdict;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -57,10 +58,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
             bail!("`{name}` is a {carrier}; `fmt` is for policy files");
         }
         if file.valid.is_none() {
-            file.show_findings(console.err)?;
-            let refused = style::error("not valid");
-            writeln!(console.err, "{refused} {name}: {}", file.summary())?;
-            outcome = outcome.max(Outcome::No);
+            outcome = outcome.max(verdict::refuse(&file, "not valid", console)?);
             continue;
         }
         let text = canonical(&file)?;
@@ -76,7 +74,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
             if path.as_os_str() == "-" {
                 bail!("the standard input cannot be written");
             }
-            replace(path, &text)?;
+            lab::replace(path, &text)?;
             writeln!(console.err, "{} {name}", style::fine("formatted"))?;
         }
     }
@@ -87,7 +85,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
 fn canonical(file: &PolicyFile) -> anyhow::Result<String> {
     let valid = file.valid.as_ref().context("the policy is not valid")?;
     let source: &Source = &file.source;
-    let mut document = valid.policy.to_value();
+    let mut document = to_value(&valid.policy);
     share_key(&mut document, &valid.document);
     if source.is_json() {
         return Ok(format!("{}\n", to_pretty_json(&document)?));
@@ -118,20 +116,6 @@ fn share_key(document: &mut Value, written: &Value) {
     let place = fields.iter().position(|(name, _)| later.contains(&name.as_str()));
     let key = key.unwrap_or_else(|| shared.clone());
     fields.insert(place.unwrap_or(fields.len()), ("key".to_owned(), key));
-}
-
-/// Writes beside the file and renames, so that nobody ever reads half of it.
-fn replace(path: &std::path::Path, text: &str) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let name = path.display();
-    let cannot = || format!("cannot write `{name}`");
-    let mut beside = tempfile::NamedTempFile::new_in(folder.unwrap_or(std::path::Path::new(".")))
-        .with_context(cannot)?;
-    beside.write_all(text.as_bytes()).with_context(cannot)?;
-    let permissions = std::fs::metadata(path).with_context(cannot)?.permissions();
-    std::fs::set_permissions(beside.path(), permissions).with_context(cannot)?;
-    beside.persist(path).with_context(cannot)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -3,19 +3,17 @@
 mod ecds;
 mod envoy;
 mod istio;
-mod prometheus;
-mod series;
-mod template;
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
 use crate::console::Console;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
-use crate::style;
-use series::WasmPlugin;
+use crate::rules;
+use crate::verdict;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,7 +37,18 @@ enum Target {
     Envoy(envoy::Args),
     Istio(istio::Args),
     Ecds(ecds::Args),
-    Prometheus(prometheus::Args),
+    /// Rules and alerts for Prometheus, as commented YAML.
+    ///
+    /// Per split and variant: rate, error ratio, p50, p95, p99, share observed and configured; alerts against the
+    /// baseline, the objective and the weight.
+    Prometheus {
+        /// The policy file, YAML or JSON; `-` is the standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+
+        #[command(flatten)]
+        options: rules::Options,
+    },
 }
 
 /// Runs the command.
@@ -50,21 +59,11 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     match &args.target {
         Target::Envoy(args) => print(&args.file, console, |valid| envoy::render(args, valid)),
         Target::Istio(args) => print(&args.file, console, |valid| istio::render(args, valid)),
-        Target::Prometheus(args) => {
-            print(&args.file, console, |valid| prometheus::render(args, valid))
+        Target::Prometheus { file, options } => {
+            print(file, console, |valid| rules::render(options, valid))
         }
         Target::Ecds(args) => ecds::run(args, console),
     }
-}
-
-/// Rules and alerts for Prometheus, as `render prometheus` makes them without options.
-pub(crate) fn rules(valid: &Valid) -> anyhow::Result<String> {
-    prometheus::render(&prometheus::Args::default(), valid)
-}
-
-/// The same for the filter in Istio.
-fn rules_for(plugin: WasmPlugin, valid: &Valid) -> anyhow::Result<String> {
-    prometheus::render(&prometheus::Args::of_plugin(plugin), valid)
 }
 
 /// Renders a policy file to stdout, if it is valid.
@@ -79,13 +78,12 @@ fn print(
     Ok(Outcome::Fine)
 }
 
-/// Shows what there is to say about a file, warnings too: stdout is for the configuration alone. Returns the
-/// policy where it is valid.
-fn check<'f>(file: &'f PolicyFile, console: &mut Console<'_>) -> anyhow::Result<Option<&'f Valid>> {
-    file.show_findings(console.err)?;
-    if file.valid.is_none() {
-        let refused = style::error("not rendered");
-        writeln!(console.err, "{refused} {}: {}", file.source.name, file.summary())?;
+/// The policy, where it is valid. Warnings are shown too: stdout is for the configuration alone.
+fn check<'f>(file: &'f PolicyFile, console: &mut Console<'_>) -> io::Result<Option<&'f Valid>> {
+    if file.valid.is_some() {
+        file.show_findings(console.err)?;
+    } else {
+        verdict::refuse(file, "not rendered", console)?;
     }
     Ok(file.valid.as_ref())
 }

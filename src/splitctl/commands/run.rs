@@ -6,22 +6,21 @@ mod sample;
 mod session;
 mod table;
 mod tries;
-pub(crate) mod watch;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
+use lab::{Lab, Options, StartError, Stop};
+use policy_text::source::to_json;
 
-use crate::cli::Format;
 use crate::console::Console;
-use crate::lab::{Lab, Options, StartError, Stop};
+use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
-use crate::source::to_json;
-use crate::style;
+use crate::verdict;
+use crate::watch::Watch;
 use session::Session;
-use watch::Watch;
 
 /// The port of the listener when none is asked for and it is free.
 const PORT: u16 = 10000;
@@ -73,11 +72,8 @@ pub struct Args {
 /// When the policy file cannot be read, or Envoy or the filter's module is missing or does not start.
 pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     let file = PolicyFile::read(&args.policy)?;
+    let Some(valid) = &file.valid else { return Ok(verdict::refuse(&file, "not valid", console)?) };
     file.show_findings(console.err)?;
-    let Some(valid) = file.valid else {
-        writeln!(console.err, "{} {}", style::error("not valid"), file.source.name)?;
-        return Ok(Outcome::No);
-    };
     let (port, why_not_the_usual) = choose_port(args.port)?;
     let stop = Stop::on_signals()?;
     let options = Options { port, stop: stop.clone(), ..Options::default() };
@@ -93,12 +89,12 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
 
     let name = &file.source.name;
     let mut session = Session::new(lab, stop.clone(), console, args.format, args.users);
-    session.greet(name, &valid, why_not_the_usual)?;
+    session.greet(name, valid, why_not_the_usual)?;
     if args.with_prometheus {
-        session.watch_with_prometheus(&valid)?;
+        session.watch_with_prometheus(valid)?;
     }
     if args.once {
-        return Ok(match session.show(&valid, None)? {
+        return Ok(match session.show(valid, None)? {
             Some(true) => Outcome::Fine,
             Some(false) => Outcome::No,
             // Interrupted, so that nothing is known.
@@ -108,7 +104,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     let from_stdin = args.policy.as_os_str() == "-";
     let watch =
         (!from_stdin).then(|| Watch::start(args.policy.clone(), &file.source, stop.clone()));
-    match session.show_and_follow(name, valid, watch.as_ref()) {
+    match session.show_and_follow(name, valid.clone(), watch.as_ref()) {
         // Whatever was under way when the end was wished for is no failure.
         Err(_) if stop.is_set() => {}
         ended => ended?,

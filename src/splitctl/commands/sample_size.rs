@@ -3,13 +3,14 @@
 use std::str::FromStr;
 
 use anyhow::{Result, bail};
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use crate::cli::Format;
 use crate::console::Console;
+use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::statistics::normal_quantile;
 use crate::style;
+use crate::table::{Table, numbers, words};
 use crate::text::{decimals, percent, plural, thousands, write_json};
 
 /// Below so many successes or failures in a variant the normal approximation is rough.
@@ -117,9 +118,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     let days = args.traffic_per_day.map(|traffic| answer.total.div_ceil(traffic));
     match args.format {
         Format::Human => show(&question, &answer, args.traffic_per_day.zip(days), console)?,
-        Format::Json => {
-            write_json(console.out, &to_json(&question, &answer, days))?;
-        }
+        Format::Json => write_json(console.out, &report(&question, &answer, days))?,
     }
     Ok(Outcome::Fine)
 }
@@ -203,19 +202,19 @@ fn show(
         out,
         "to find a change from {rate} to {changed} with power {power} at alpha {alpha}:\n"
     )?;
-    let numbers: Vec<String> = answer.users.iter().map(|users| thousands(*users)).collect();
-    let total = thousands(answer.total);
-    let width = numbers.iter().chain([&total]).map(String::len).max().unwrap_or_default();
-    for (index, (number, weight)) in numbers.iter().zip(&question.weights).enumerate() {
+    let mut table = Table::new([words(""), numbers(""), words("")]);
+    for (index, (users, weight)) in answer.users.iter().zip(&question.weights).enumerate() {
         let name = match index {
             0 => "baseline".to_owned(),
-            _ if numbers.len() == 2 => "variant".to_owned(),
+            _ if answer.users.len() == 2 => "variant".to_owned(),
             n => format!("variant {n}"),
         };
-        let weight = style::faint(format!("weight {}", decimals(*weight)));
-        writeln!(out, "  {name:<11}{number:>width$} users  {weight}")?;
+        let weight = style::faint(format!("weight {}", decimals(*weight))).to_string();
+        table.row([name, format!("{} users", thousands(*users)), weight]);
     }
-    writeln!(out, "  {}{total:>width$} users", style::strong(format!("{:<11}", "in total")))?;
+    let total = format!("{} users", thousands(answer.total));
+    table.styled_row(style::STRONG, ["in total".to_owned(), total, String::new()]);
+    table.show(2, out)?;
     if let Some((traffic, days)) = days {
         let traffic = plural(traffic, "user");
         writeln!(out, "\n{} at {traffic} a day", style::strong(plural(days, "day")))?;
@@ -247,19 +246,37 @@ fn show(
     Ok(())
 }
 
-fn to_json(question: &Question, answer: &Answer, days: Option<u64>) -> Value {
-    let variants = answer.users.iter().zip(&question.weights);
-    let variants = variants.map(|(users, weight)| json!({"weight": weight, "users": users}));
-    json!({
-        "baseline_rate": question.rate,
-        "variant_rate": question.changed,
-        "power": question.power,
-        "alpha": question.alpha,
-        "variants": variants.collect::<Vec<_>>(),
-        "users": answer.total,
-        "days": days,
-        "rough": answer.rough,
-    })
+/// The answer for programs.
+#[derive(Debug, Serialize)]
+struct Report {
+    baseline_rate: f64,
+    variant_rate: f64,
+    power: f64,
+    alpha: f64,
+    variants: Vec<VariantReport>,
+    users: u64,
+    days: Option<u64>,
+    rough: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct VariantReport {
+    weight: f64,
+    users: u64,
+}
+
+fn report(question: &Question, answer: &Answer, days: Option<u64>) -> Report {
+    let variants = question.weights.iter().zip(&answer.users);
+    Report {
+        baseline_rate: question.rate,
+        variant_rate: question.changed,
+        power: question.power,
+        alpha: question.alpha,
+        variants: variants.map(|(&weight, &users)| VariantReport { weight, users }).collect(),
+        users: answer.total,
+        days,
+        rough: answer.rough,
+    }
 }
 
 #[cfg(test)]
@@ -295,9 +312,9 @@ mod tests {
         ), @"
         to find a change from 5% to 5.5% with power 80% at alpha 5%:
 
-          baseline   307,158 users  weight 95
-          variant     16,167 users  weight 5
-          in total   323,325 users
+          baseline  307,158 users  weight 95
+          variant    16,167 users  weight 5
+          in total  323,325 users
 
         17 days at 20,000 users a day
         note: days of the week differ; 21 days are whole weeks
@@ -309,9 +326,9 @@ mod tests {
         insta::assert_snapshot!(sample_size("--baseline-rate 0.5 --lift 20% --power 90%"), @"
         to find a change from 50% to 60% with power 90% at alpha 5%:
 
-          baseline     519 users  weight 50
-          variant      519 users  weight 50
-          in total   1,038 users
+          baseline    519 users  weight 50
+          variant     519 users  weight 50
+          in total  1,038 users
         ");
     }
 

@@ -22,7 +22,7 @@ pub struct Args {}
 /// # Errors
 /// When the answer cannot be written.
 pub fn run(_args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
-    serde_json::to_writer_pretty(&mut *console.out, &crate::schema::schema())?;
+    serde_json::to_writer_pretty(&mut *console.out, &policy_text::schema::schema())?;
     writeln!(console.out)?;
     Ok(Outcome::Fine)
 }

@@ -1,6 +1,7 @@
 //! `splitctl simulate`: what a policy does to many users, over time, or to the requests of an access log.
 
 mod course;
+mod json;
 mod log;
 mod log_line;
 mod shares;
@@ -8,21 +9,24 @@ mod svg;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
+use engine::ids::SplitId;
 use engine::plan::Plan;
 
-use crate::cli::Format;
 use crate::console::Console;
+use crate::format::Format;
 use crate::keys::{Keys, Lines};
 use crate::moment::{Moment, Period};
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
 use crate::style;
+use crate::verdict;
 
 /// Shows what a policy would do: shares of users, weights over time, or the splits of logged requests.
 ///
-/// Users: counts the variants that many users get, by the same hash as the proxy's, and tests the counts against
-/// the configured shares. Every split is asked as if the users' requests met its `match`. Ends with 1 where the
+/// Users: counts the variants that many users get, by the proxy's own judgement, and tests the counts against
+/// the configured shares. Every split is asked as if the users' requests met its `match` (and that of earlier
+/// splits of its layer, where one request can meet both), and no override. Ends with 1 where the
 /// counts are so far off that chance would do it less than once in 10000 times: with real ids that is a sign of
 /// duplicates or of too few users.
 ///
@@ -95,19 +99,14 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     }
     let file = PolicyFile::read(&args.file)?;
     let Some(valid) = &file.valid else {
-        file.show_findings(console.err)?;
-        let refused = style::error("not simulated");
-        writeln!(console.err, "{refused} {}: {}", file.source.name, file.summary())?;
-        return Ok(Outcome::No);
+        return Ok(verdict::refuse(&file, "not simulated", console)?);
     };
-    let plan = Plan::compile(&valid.policy);
+    let plan = Plan::new(valid.policy.clone());
     let wanted = wanted(&plan, args.split.as_deref())?;
     let name = file.source.name.as_str();
     let over_time = args.from.is_some() || args.to.is_some() || args.every.is_some();
     if over_time || args.svg.is_some() {
-        let ramps = valid.policy.splits.iter().filter(|split| split.enabled);
-        let ramps: Vec<_> = ramps.map(|split| split.ramp.as_ref()).collect();
-        let course = course::Course::new(&plan, &ramps, &wanted, args.from, args.to, args.every)?;
+        let course = course::Course::new(&plan, &wanted, args.from, args.to, args.every)?;
         if let Some(path) = &args.svg {
             let written = std::fs::write(path, svg::draw(&course));
             let name = path.display();
@@ -131,24 +130,12 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     Ok(shares.outcome())
 }
 
-/// The indices of the splits to show.
-fn wanted(plan: &Plan, name: Option<&str>) -> Result<Vec<usize>> {
-    let all = plan.splits.iter().enumerate();
-    let wanted: Vec<usize> = all
-        .filter(|(_, split)| name.is_none_or(|name| split.name == name))
-        .map(|(index, _)| index)
-        .collect();
-    if let (Some(name), true) = (name, wanted.is_empty()) {
-        let names: Vec<&str> = plan.splits.iter().take(10).map(|s| s.name.as_str()).collect();
-        bail!("no enabled split is named `{name}`; there is {}", list(&names, "none"));
-    }
-    Ok(wanted)
-}
-
-/// ``a`, `b``, or what there is to say about none.
-fn list(names: &[&str], none: &str) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    if quoted.is_empty() { none.to_owned() } else { quoted.join(", ") }
+/// The splits to show.
+fn wanted(plan: &Plan, name: Option<&str>) -> Result<Vec<SplitId>> {
+    let Some(name) = name else { return Ok(plan.enabled().map(|(id, ..)| id).collect()) };
+    let (id, split) = verdict::find_split(&plan.policy, name)?;
+    ensure!(split.enabled, "split `{name}` is not enabled");
+    Ok(vec![id])
 }
 
 #[cfg(test)]

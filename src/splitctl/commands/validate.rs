@@ -3,14 +3,17 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Value, json};
+use policy_text::source::Unreadable;
+use serde::Serialize;
 
-use crate::cli::Format;
 use crate::console::Console;
+use crate::finding::{Finding, FindingReport};
+use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
-use crate::source::Unreadable;
 use crate::style;
+use crate::text::write_json;
+use crate::verdict::describe;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,10 +48,9 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     match args.format {
         Format::Human => results.iter().try_for_each(|result| show(result, console))?,
         Format::Json => {
-            let files: Vec<Value> = results.iter().map(to_json).collect();
             let ok = results.iter().all(|result| outcome(result) == Outcome::Fine);
-            serde_json::to_writer_pretty(&mut *console.out, &json!({"ok": ok, "files": files}))?;
-            writeln!(console.out)?;
+            let files = results.iter().map(file_report).collect();
+            write_json(console.out, &Report { ok, files })?;
         }
     }
     Ok(results.iter().map(outcome).max().unwrap_or(Outcome::Fine))
@@ -94,32 +96,51 @@ fn show(result: &Result<PolicyFile, Unreadable>, console: &mut Console<'_>) -> i
     }
 }
 
-/// What a valid policy is, in a few words: `2 splits, policy 0123456789abc`.
-pub(crate) fn describe(valid: &Valid) -> String {
-    let splits = match valid.policy.splits.len() {
-        1 => "1 split".to_owned(),
-        n => format!("{n} splits"),
-    };
-    format!("{splits}, policy {}", valid.hash_text())
+/// The answer for programs.
+#[derive(Debug, Serialize)]
+struct Report<'r> {
+    ok: bool,
+    files: Vec<FileReport<'r>>,
 }
 
-fn to_json(result: &Result<PolicyFile, Unreadable>) -> Value {
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum FileReport<'r> {
+    Checked {
+        file: &'r str,
+        carrier: Option<&'r str>,
+        ok: bool,
+        splits: Option<usize>,
+        policy: Option<String>,
+        metrics: Option<usize>,
+        diagnostics: Vec<FindingReport<'r>>,
+    },
+    Unreadable {
+        file: &'r str,
+        ok: bool,
+        error: String,
+    },
+}
+
+fn file_report(result: &Result<PolicyFile, Unreadable>) -> FileReport<'_> {
     match result {
         Ok(file) => {
             let valid = file.valid.as_ref();
-            json!({
-                "file": file.source.name,
-                "carrier": file.carrier,
-                "ok": valid.is_some(),
-                "splits": valid.map(|valid| valid.policy.splits.len()),
-                "policy": valid.map(Valid::hash_text),
-                "metrics": valid.map(Valid::metrics),
-                "diagnostics": file.findings.iter().map(|finding| finding.to_json()).collect::<Vec<_>>(),
-            })
+            FileReport::Checked {
+                file: &file.source.name,
+                carrier: file.carrier.as_deref(),
+                ok: valid.is_some(),
+                splits: valid.map(|valid| valid.policy.splits.len()),
+                policy: valid.map(Valid::hash_text),
+                metrics: valid.map(Valid::metrics),
+                diagnostics: file.findings.iter().map(Finding::report).collect(),
+            }
         }
-        Err(unreadable) => {
-            json!({"file": unreadable.name(), "ok": false, "error": unreadable.to_string()})
-        }
+        Err(unreadable) => FileReport::Unreadable {
+            file: unreadable.name(),
+            ok: false,
+            error: unreadable.to_string(),
+        },
     }
 }
 
@@ -184,18 +205,54 @@ mod tests {
         let (outcome, out, err) =
             validate(&[("a.yaml", BAD), ("b.json", GOOD), ("no", "")], Format::Json);
         assert_eq!((outcome, err.as_str()), (Outcome::NoAnswer, ""));
-        let json: Value = serde_json::from_str(&out).unwrap();
-        assert_eq!(json["ok"], false);
-        let first = &json["files"][0]["diagnostics"][0];
-        assert_eq!(
-            (first["code"].as_str(), first["line"].as_u64()),
-            (Some("unsupported_version"), Some(1))
-        );
-        assert_eq!(
-            (json["files"][1]["ok"].as_bool(), json["files"][1]["splits"].as_u64()),
-            (Some(true), Some(0))
-        );
-        assert_eq!(json["files"][1]["metrics"], 3);
-        assert_eq!(json["files"][2]["error"], "cannot read `no`: no such file or directory");
+        insta::assert_snapshot!(out, @r#"
+        {
+          "files": [
+            {
+              "carrier": null,
+              "diagnostics": [
+                {
+                  "code": "unsupported_version",
+                  "column": 10,
+                  "help": "this release reads `version: 1`",
+                  "line": 1,
+                  "message": "version `2` is not known",
+                  "path": "version",
+                  "severity": "error"
+                },
+                {
+                  "code": "unknown_field",
+                  "column": 1,
+                  "help": "did you mean `kill`?",
+                  "line": 3,
+                  "message": "unknown field `kil`",
+                  "path": "kil",
+                  "severity": "error"
+                }
+              ],
+              "file": "a.yaml",
+              "metrics": null,
+              "ok": false,
+              "policy": null,
+              "splits": null
+            },
+            {
+              "carrier": null,
+              "diagnostics": [],
+              "file": "b.json",
+              "metrics": 3,
+              "ok": true,
+              "policy": "bb2d4e67199ea",
+              "splits": 0
+            },
+            {
+              "error": "cannot read `no`: no such file or directory",
+              "file": "no",
+              "ok": false
+            }
+          ],
+          "ok": false
+        }
+        "#);
     }
 }

@@ -18,10 +18,7 @@
 //! Tests look at values: headers, replies, filter state, metrics, logs. Which host functions the
 //! filter called, and how often, is not recorded.
 //!
-//! Where this host differs from Envoy it is stricter. A header that would split a message ends the
-//! VM here, and Envoy sends it. So does clearing the route of a stream that has ended, for which
-//! Envoy reports a bug. One name is one metric, whatever the type. After a local reply the request
-//! headers are gone, and in Envoy they stay.
+//! `README.md` beside this file says what of Envoy is here, where it is stricter, and what is not.
 
 mod abi;
 mod headers;

@@ -1,21 +1,20 @@
-//! The engine itself, given a policy of which only what a key decides is left.
+//! One split's assignment of keys: the engine's judgement of a bare key, as a row.
 
-use anyhow::bail;
-use engine::decision::{Context, Decisions, Reason};
+use anyhow::ensure;
+use engine::decision::{Context, KeyFacts, Nobody, Population, decide};
 use engine::hash::Hash;
-use engine::matching::Request;
 use engine::plan::Plan;
-use engine::policy::{Assignment, KeySource, Policy, Split};
+use engine::policy::{Assignment, Policy};
+use engine::reason::Reason;
 
-/// The header in which the engine finds the key.
-const KEY: &str = "key";
+use crate::population::chance;
+use crate::verdict::find_split;
 
 /// Assigns keys to the variants of one split.
 pub(super) struct Assigner {
     plan: Plan,
-    /// Index in the plan's splits.
-    split: usize,
-    context: Context,
+    population: Population,
+    now: u64,
 }
 
 /// A row without its key.
@@ -28,106 +27,37 @@ pub(super) struct Assigned<'p> {
     pub(super) reason: &'static str,
 }
 
-/// Assigns keys one after the other.
-pub(super) struct Judge<'a> {
-    assigner: &'a Assigner,
-    decisions: Decisions,
-}
-
-/// A request that has a key and nothing else.
-struct Keyed<'k>(&'k [u8]);
-
-impl Request for Keyed<'_> {
-    fn header_lines<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> {
-        (name == KEY).then_some(self.0).into_iter()
-    }
-}
-
 impl Assigner {
     /// Prepares a split.
     ///
     /// # Errors
     /// When there is no such split, or no key decides it.
-    pub(super) fn new(policy: &Policy, name: &str, now: u64) -> anyhow::Result<Self> {
-        let Some(index) = policy.splits.iter().position(|split| split.name == name) else {
-            let known: Vec<_> = policy.splits.iter().map(|split| split.name.as_str()).collect();
-            bail!("the policy has no split `{name}`; it has: {}", known.join(", "));
-        };
-        let split = policy.splits.get(index);
-        if split.is_some_and(|split| !split.enabled) {
-            bail!("split `{name}` is not enabled: nobody is assigned");
-        }
-        if split.is_some_and(|split| split.assignment == Assignment::Random) {
-            bail!(
-                "split `{name}` has `assignment: random`: chance decides, anew for each request, and no key"
-            );
-        }
-        let mut reduced = policy.clone();
-        reduced.force = None;
-        let wanted = needed(policy, index);
-        for (at, split) in reduced.splits.iter_mut().enumerate() {
-            split.enabled = split.enabled && wanted.contains(&at);
-            reduce(split);
-        }
-        let plan = Plan::compile(&reduced);
-        let Some(split) = plan.splits.iter().position(|split| split.name == name) else {
-            bail!("split `{name}` is not in the plan");
-        };
-        Ok(Self { plan, split, context: Context { now, random: [0; 2] } })
+    pub(super) fn new(policy: Policy, name: &str, now: u64) -> anyhow::Result<Self> {
+        let (id, split) = find_split(&policy, name)?;
+        ensure!(split.enabled, "split `{name}` is not enabled: nobody is assigned");
+        ensure!(
+            split.assignment != Assignment::Random,
+            "split `{name}` has `assignment: random`: chance decides, anew for each request, and no key"
+        );
+        let plan = Plan::new(policy);
+        Ok(Self { population: Population::of(&plan, id), plan, now })
     }
 
-    pub(super) fn judge(&self) -> Judge<'_> {
-        Judge { assigner: self, decisions: Decisions::default() }
-    }
-}
-
-/// The splits on which the decision of one depends: itself, those it requires, and earlier ones of a layer that
-/// take every request.
-fn needed(policy: &Policy, index: usize) -> Vec<usize> {
-    let mut all = vec![index];
-    let mut next = 0;
-    while let Some(at) = all.get(next).copied() {
-        next = next.saturating_add(1);
-        let Some(split) = policy.splits.get(at) else { continue };
-        let required = split.requires.iter().map(|required| required.split);
-        let before = policy.splits.iter().take(at).enumerate().filter(|(_, earlier)| {
-            let takes_all = earlier.matches.is_none() && earlier.overrides.is_empty();
-            earlier.layer.is_some() && earlier.layer == split.layer && takes_all
-        });
-        for other in required.chain(before.map(|(other, _)| other)) {
-            if !all.contains(&other) {
-                all.push(other);
-            }
-        }
-    }
-    all
-}
-
-/// Takes away what a request decides.
-fn reduce(split: &mut Split) {
-    split.matches = None;
-    split.overrides = Vec::new();
-    split.sticky = None;
-    split.mirror = None;
-    split.key = vec![KeySource::Header(KEY.to_owned())];
-}
-
-impl<'a> Judge<'a> {
     /// Assigns a key.
-    pub(super) fn assign(&mut self, key: &[u8]) -> Assigned<'a> {
-        let Assigner { plan, split, context } = self.assigner;
-        plan.decide(&Keyed(key), context, &mut self.decisions);
-        let decision = self.decisions.list.iter().find(|decision| decision.split == *split);
-        let plan_split = plan.splits.get(*split);
-        let bucket = plan_split
-            .filter(|_| !key.is_empty())
-            .map(|split| Hash::new(&split.salt_prefix, key).bucket());
-        let (variant, reason) = match decision {
+    pub(super) fn assign(&self, key: &[u8]) -> Assigned<'_> {
+        let Self { plan, population, now } = self;
+        let id = population.asked();
+        let context = Context { now: *now, random: chance(key) };
+        let facts = KeyFacts::new(plan, population, key);
+        let decisions = decide(plan, &facts, &context, &mut Nobody);
+        let salt = &plan.questions.salts[plan.splits[id].salt];
+        let bucket = (!key.is_empty()).then(|| Hash::new(&salt.prefix, key).bucket());
+        let (variant, reason) = match decisions.of(id) {
             // Without a key and by chance: any variant, another one next time.
             Some(decision) if decision.reason == Reason::Random => (None, Reason::NoKey.as_str()),
             Some(decision) => {
-                let variant = plan_split.and_then(|split| split.variants.get(decision.variant));
-                (variant.map(|variant| variant.name.as_str()), decision.reason.as_str())
+                let variant = &plan.policy.splits[id].variants[decision.variant];
+                (Some(variant.name.as_str()), decision.reason.as_str())
             }
             None => (None, "out"),
         };
@@ -155,12 +85,11 @@ mod tests {
 
     /// How many of 1000 keys, and of those in the lower 40 % of the layer, are out.
     fn out(split: &str) -> (usize, usize) {
-        let assigner = Assigner::new(&policy(split), "s", 0).unwrap();
-        let mut judge = assigner.judge();
+        let assigner = Assigner::new(policy(split), "s", 0).unwrap();
         let (mut out, mut below) = (0, 0);
         for key in 0..1_000 {
             let key = key.to_string();
-            if judge.assign(key.as_bytes()).reason == "out" {
+            if assigner.assign(key.as_bytes()).reason == "out" {
                 out += 1;
                 below += usize::from(Hash::new(b"l\x1f", key.as_bytes()).bucket() < 4_000);
             }
@@ -184,9 +113,9 @@ mod tests {
             (r#", "on_missing_key": "skip""#, None, "out"),
             (r#", "layer": "l", "slice": {"from": 40, "to": 100}"#, None, "out"),
         ] {
-            let assigner = Assigner::new(&policy(split), "s", 0).unwrap();
+            let assigner = Assigner::new(policy(split), "s", 0).unwrap();
             let expected = Assigned { variant, bucket: None, reason };
-            assert_eq!(assigner.judge().assign(b""), expected, "{split}");
+            assert_eq!(assigner.assign(b""), expected, "{split}");
         }
     }
 
@@ -198,9 +127,10 @@ mod tests {
             {"name": "s", "requires": [{"split": "first", "variant": "b"}], "baseline": "a", "variants": [{"name": "a", "weight": 100}]}]}"#,
         );
         let policy = policy.policy.unwrap();
-        let (first, second) =
-            (Assigner::new(&policy, "first", 0).unwrap(), Assigner::new(&policy, "s", 0).unwrap());
-        let (mut first, mut second) = (first.judge(), second.judge());
+        let (first, second) = (
+            Assigner::new(policy.clone(), "first", 0).unwrap(),
+            Assigner::new(policy, "s", 0).unwrap(),
+        );
         for key in 0..100 {
             let key = key.to_string();
             let has = first.assign(key.as_bytes()).variant == Some("b");

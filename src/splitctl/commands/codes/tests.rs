@@ -1,10 +1,10 @@
 //! What `splitctl codes` prints, and that its examples are ones.
 
 use insta::assert_snapshot;
+use policy_text::source::Source;
 
 use super::*;
 use crate::policy_file::PolicyFile;
-use crate::source::Source;
 
 fn codes(code: Option<&str>, format: Format) -> String {
     let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -16,7 +16,7 @@ fn codes(code: Option<&str>, format: Format) -> String {
 }
 
 /// The whole file of an example.
-pub(crate) fn source_of(example: Example) -> Source {
+fn source_of(example: Example) -> Source {
     use engine::policy::Value;
     let (text, in_split) = match example {
         Example::File(text) => {
@@ -45,7 +45,7 @@ pub(crate) fn source_of(example: Example) -> Source {
         fields.retain(|(name, _)| name != "splits");
         fields.push(("splits".to_owned(), Value::List(vec![split])));
     }
-    Source::new("a.json", &crate::source::to_json(&policy).unwrap())
+    Source::new("a.json", &policy_text::source::to_json(&policy).unwrap())
 }
 
 #[test]

@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use lab::{Request, Stop, client};
 use tokio::runtime::Runtime;
 
 use super::scatter;
 use crate::console::Console;
-use crate::lab::{Request, Stop, client};
 use crate::outcome::Outcome;
 
 /// After how many rounds, of a second each, it tells what was answered.

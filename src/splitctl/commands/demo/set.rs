@@ -1,12 +1,12 @@
 //! `splitctl demo set`: makes a service of the demo slow or failing, or well again.
 
 use anyhow::{Context, bail};
+use lab::Request;
+use lab::client;
 use tokio::runtime::Runtime;
 
 use super::upstream::{BEHAVIOR, Wanted};
 use crate::console::Console;
-use crate::lab::Request;
-use crate::lab::client;
 use crate::outcome::Outcome;
 
 /// Changes how a running service behaves; what is not given goes back to its default.

@@ -1,26 +1,18 @@
 //! `splitctl demo upstream`: a service that answers with its name, as slowly and as wrongly as it is told.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::HeaderValue;
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
+use lab::Stop;
+use lab::upstream::{Answer, Head, serve};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
 use super::scatter;
 use crate::console::Console;
-use crate::lab::Stop;
-use crate::lab::upstream::CLUSTER_HEADER;
 use crate::outcome::Outcome;
 
 /// Where `demo set` changes the behavior.
@@ -77,68 +69,38 @@ pub(super) fn run(
         .with_context(|| format!("cannot listen on {}", args.listen))?;
     writeln!(console.out, "{} listens on {}", args.name, listener.local_addr()?)?;
     console.out.flush()?;
-    runtime.spawn(accept(listener, service));
+    runtime.spawn(serve(listener, args.name.as_str().into(), move |head| service.answer(head)));
     while !stop.wait(Duration::from_secs(3600)) {}
     Ok(Outcome::Fine)
 }
 
-async fn accept(listener: TcpListener, service: Arc<Service>) {
-    loop {
-        // An error here is a connection that ended before it was accepted.
-        let Ok((stream, _)) = listener.accept().await else { continue };
-        let service = Arc::clone(&service);
-        tokio::spawn(async move {
-            let answering = service_fn(move |request| answer(request, Arc::clone(&service)));
-            // A client that goes away in the middle is no matter of the service.
-            let _ended = auto::Builder::new(TokioExecutor::new())
-                .serve_connection(TokioIo::new(stream), answering)
-                .await;
-        });
+impl Service {
+    fn answer(&self, head: &Head) -> Answer {
+        if head.method == "PUT" && head.uri.path() == BEHAVIOR {
+            return self.change(head.uri.query().unwrap_or_default());
+        }
+        let number = self.answered.fetch_add(1, Ordering::Relaxed);
+        // Between half and one and a half of the delay, in microseconds.
+        let delay = self.delay.load(Ordering::Relaxed).saturating_mul(1000);
+        let micros = (delay / 2).saturating_add(scatter(number, delay));
+        let failing = scatter(!number, 100) < self.failing.load(Ordering::Relaxed);
+        let status = if failing { 503 } else { 200 };
+        Answer { delay: Duration::from_micros(micros), status, body: self.name.clone() }
     }
-}
 
-async fn answer(
-    request: Request<Incoming>,
-    service: Arc<Service>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
-    // The body is read to its end so that the connection can be used again.
-    let _unread = body.collect().await;
-    if head.method == Method::PUT && head.uri.path() == BEHAVIOR {
-        return Ok(change(head.uri.query().unwrap_or_default(), &service));
+    /// Takes `delay=300&failing=20`.
+    fn change(&self, query: &str) -> Answer {
+        let at_once =
+            |status, body: &str| Answer { delay: Duration::ZERO, status, body: body.to_owned() };
+        for pair in query.split('&') {
+            let field = match pair.split_once('=') {
+                Some(("delay", value)) => value.parse().map(|value| (&self.delay, value)),
+                Some(("failing", value)) => value.parse().map(|value| (&self.failing, value)),
+                _ => return at_once(400, "not a behavior"),
+            };
+            let Ok((field, value)) = field else { return at_once(400, "not a number") };
+            field.store(value, Ordering::Relaxed);
+        }
+        at_once(200, &self.name)
     }
-    let number = service.answered.fetch_add(1, Ordering::Relaxed);
-    // Between half and one and a half of the delay, in microseconds.
-    let delay = service.delay.load(Ordering::Relaxed).saturating_mul(1000);
-    let micros = (delay / 2).saturating_add(scatter(number, delay));
-    tokio::time::sleep(Duration::from_micros(micros)).await;
-    let failing = scatter(!number, 100) < service.failing.load(Ordering::Relaxed);
-    let status = if failing { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
-    let mut response = text(status, &service.name);
-    if let Ok(name) = HeaderValue::from_str(&service.name) {
-        response.headers_mut().insert(CLUSTER_HEADER, name);
-    }
-    Ok(response)
-}
-
-/// Takes `delay=300&failing=20`.
-fn change(query: &str, service: &Service) -> Response<Full<Bytes>> {
-    for pair in query.split('&') {
-        let field = match pair.split_once('=') {
-            Some(("delay", value)) => value.parse().map(|value| (&service.delay, value)),
-            Some(("failing", value)) => value.parse().map(|value| (&service.failing, value)),
-            _ => return text(StatusCode::BAD_REQUEST, "not a behavior"),
-        };
-        let Ok((field, value)) = field else {
-            return text(StatusCode::BAD_REQUEST, "not a number");
-        };
-        field.store(value, Ordering::Relaxed);
-    }
-    text(StatusCode::OK, &service.name)
-}
-
-fn text(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(format!("{text}\n"))));
-    *response.status_mut() = status;
-    response
 }

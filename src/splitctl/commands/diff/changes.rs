@@ -1,9 +1,10 @@
 //! What changed in the text of a policy, field by field, whatever its spelling and order.
 
+use engine::ids::Id as _;
 use engine::policy::Value;
+use policy_text::source::to_json;
 
 use super::pairs::Pair;
-use crate::source::to_json;
 
 /// A field that changed. `None`: it is not there.
 #[derive(Debug, PartialEq)]
@@ -57,9 +58,10 @@ pub(super) fn of_split(old: &Value, new: &Value, pair: &Pair) -> Vec<Change> {
     let mut changes = Vec::new();
     compare_fields(before, after, "", &["name", "variants"], &mut changes);
     let variants = |split| items(split, "variants");
-    for (index, variant) in variants(after).iter().enumerate() {
+    // The documents list what the policies list.
+    for (id, variant) in new_split.variants.ids().zip(variants(after)) {
         let name = text(variant, "name").unwrap_or_default();
-        match pair.old_variant(index).and_then(|old| variants(before).get(old)) {
+        match pair.old_variant(id).and_then(|old| variants(before).get(old.place())) {
             Some(old) => {
                 let own_name = text(old, "name").unwrap_or_default();
                 if own_name != name {
@@ -75,10 +77,9 @@ pub(super) fn of_split(old: &Value, new: &Value, pair: &Pair) -> Vec<Change> {
             }
         }
     }
-    let kept: Vec<Option<usize>> =
-        (0..new_split.variants.len()).map(|index| pair.old_variant(index)).collect();
-    for (index, variant) in variants(before).iter().enumerate() {
-        if !kept.contains(&Some(index)) {
+    let kept: Vec<_> = new_split.variants.ids().map(|id| pair.old_variant(id)).collect();
+    for (id, variant) in old_split.variants.ids().zip(variants(before)) {
+        if !kept.contains(&Some(id)) {
             let field = format!("variant {}", text(variant, "name").unwrap_or_default());
             changes.push(Change { field, from: Some(without_name(variant)), to: None });
         }

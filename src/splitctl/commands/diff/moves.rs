@@ -1,12 +1,13 @@
 //! Who moves: every user's variant before and after, as a matrix.
 
 use anyhow::Result;
+use engine::ids::Id as _;
 
 use super::Side;
 use super::pairs::Pair;
 use super::reshuffle::has_other_keys;
 use crate::keys::Keys;
-use crate::population::{Population, Served, for_each};
+use crate::population::{Served, Users, for_each};
 
 /// How many users went from where to where.
 pub(super) struct Moves {
@@ -33,14 +34,14 @@ impl Moves {
             names.chain([OUTSIDE.to_owned()]).collect::<Vec<String>>()
         };
         let (from, to) = (places(old), places(new));
-        let same = (0..new.variants.len()).map(|new| pair.old_variant(new));
+        let same = new.variants.ids().map(|new| pair.old_variant(new).map(|old| old.place()));
         let same = same.chain([Some(old.variants.len())]).collect();
         Some(Self { counts: vec![vec![0; to.len()]; from.len()], from, to, same, users: 0 })
     }
 
     fn count(&mut self, old: Served, new: Served) {
         let place = |served: Served, places: &[String]| {
-            served.map_or(places.len().saturating_sub(1), |(variant, _)| variant)
+            served.map_or(places.len().saturating_sub(1), |(variant, _)| variant.place())
         };
         let (from, to) = (place(old, &self.from), place(new, &self.to));
         if let Some(count) = self.counts.get_mut(from).and_then(|row| row.get_mut(to)) {
@@ -83,48 +84,34 @@ pub(super) fn count(
     users: u64,
     now: u64,
 ) -> Result<Vec<Option<Moves>>> {
-    let index = |side: &Side, split: Option<&engine::policy::Split>| {
-        // A split that is not enabled is not in the plan: nobody is in it.
-        split.and_then(|split| side.plan.splits.iter().position(|s| s.name == split.name))
-    };
-    let differs = |pair: &&Pair| !pair.is_same(old.policy, new.policy);
+    let differs = |pair: &&Pair| !pair.is_same(old, new);
     let mut all: Vec<Option<Moves>> =
         pairs.iter().map(|pair| Some(pair).filter(differs).and_then(Moves::new)).collect();
-    let places: Vec<(Option<usize>, Option<usize>, bool)> = pairs
-        .iter()
-        .map(|pair| {
-            let others = has_other_keys(old.policy, new.policy, pair);
-            (index(old, pair.old), index(new, pair.new), others)
-        })
-        .collect();
     if all.iter().all(Option::is_none) {
         return Ok(all);
     }
-    // Splits that nobody counts are not asked.
-    let counted = all.iter().zip(&places).filter(|(moves, _)| moves.is_some());
-    let (from, to): (Vec<_>, Vec<_>) = counted.map(|(_, (from, to, _))| (*from, *to)).unzip();
-    let before = Population::new(&old.plan, now, |split| from.contains(&Some(split)));
-    let after = Population::new(&new.plan, now, |split| to.contains(&Some(split)));
-    let any_others = places.iter().any(|(.., others)| *others);
-    let (mut was, mut is, mut is_other) = (Vec::new(), Vec::new(), Vec::new());
+    // Splits that nobody counts are not asked, and one that is not enabled has nobody in it.
+    let counted =
+        || all.iter().zip(pairs).filter(|(moves, _)| moves.is_some()).map(|(_, pair)| pair);
+    let asked: Vec<[Option<Users>; 2]> = counted()
+        .map(|pair| {
+            [(old, pair.old), (new, pair.new)]
+                .map(|(side, split)| Some(Users::new(&side.plan, now, [side.id(split)?])))
+        })
+        .collect();
+    let others: Vec<bool> =
+        counted().map(|pair| has_other_keys(old.policy, new.policy, pair)).collect();
+    let mut counted: Vec<&mut Moves> = all.iter_mut().flatten().collect();
+    let served = |users: &Option<Users>, key: &[u8]| users.as_ref()?.ask(key).next().flatten();
     let mut other_key = Vec::new();
     for_each(Keys::counted(users), |key| {
-        before.ask(key, &mut was);
-        after.ask(key, &mut is);
-        if any_others {
-            // Some key that has nothing to do with the old one.
-            other_key.clear();
-            other_key.extend_from_slice(b"other ");
-            other_key.extend_from_slice(key);
-            after.ask(&other_key, &mut is_other);
-        }
-        for (moves, (from, to, others)) in all.iter_mut().zip(&places) {
-            let Some(moves) = moves else { continue };
-            let served = |index: &Option<usize>, all: &[Served]| {
-                index.and_then(|index| all.get(index).copied().flatten())
-            };
-            let now = served(to, if *others { &is_other } else { &is });
-            moves.count(served(from, &was), now);
+        // Some key that has nothing to do with the old one.
+        other_key.clear();
+        other_key.extend_from_slice(b"other ");
+        other_key.extend_from_slice(key);
+        for ((moves, [before, after]), is_other) in counted.iter_mut().zip(&asked).zip(&others) {
+            let key_after = if *is_other { &other_key } else { key };
+            moves.count(served(before, key), served(after, key_after));
         }
     })?;
     Ok(all)

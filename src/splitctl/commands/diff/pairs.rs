@@ -1,6 +1,10 @@
 //! Which split of the new policy is which of the old one, and which variant is which.
 
+use engine::decision::Population;
+use engine::ids::VariantId;
 use engine::policy::{Policy, Split};
+
+use super::Side;
 
 /// A split before and after; at least one of them is there.
 #[derive(Clone, Copy)]
@@ -10,12 +14,26 @@ pub(super) struct Pair<'p> {
 }
 
 impl Pair<'_> {
-    /// Whether it serves every user the same before and after, as far as that can be told without asking them.
-    pub(super) fn is_same(&self, old: &Policy, new: &Policy) -> bool {
-        let around = |policy: &Policy| (policy.kill, policy.trusted_hops);
-        self.old == self.new
-            && self.new.is_none_or(|split| split.requires.is_empty())
-            && (around(old), &old.layers, &old.holdout) == (around(new), &new.layers, &new.holdout)
+    /// Whether it serves every user the same before and after, as far as that can be told without asking them: it
+    /// says the same, and so do the splits that are judged with it.
+    pub(super) fn is_same(&self, old: &Side, new: &Side) -> bool {
+        let around = |policy: &Policy| (policy.kill, policy.trusted_hops, policy.holdout.clone());
+        let judged = |side: &Side, split: Option<&Split>| {
+            let population = Population::of(&side.plan, side.id(split)?);
+            let judged = population.judged().iter().map(|id| {
+                let split = &side.policy.splits[*id];
+                let layer = split.layer.map(|layer| side.policy.layers[layer].clone());
+                let names = |r: &engine::policy::Requirement| {
+                    let required = &side.policy.splits[r.split];
+                    (required.name.clone(), required.variants[r.variant].name.clone())
+                };
+                let requires: Vec<_> = split.requires.iter().map(names).collect();
+                // Places in the policy may be others and mean the same.
+                (Split { layer: None, requires: Vec::new(), ..split.clone() }, layer, requires)
+            });
+            Some(judged.collect::<Vec<_>>())
+        };
+        around(old.policy) == around(new.policy) && judged(old, self.old) == judged(new, self.new)
     }
 
     /// Its name; where it was renamed the new one.
@@ -24,17 +42,16 @@ impl Pair<'_> {
     }
 
     /// The old variant that a new one is, as an index: by name, or one that was renamed.
-    pub(super) fn old_variant(&self, new: usize) -> Option<usize> {
+    pub(super) fn old_variant(&self, new: VariantId) -> Option<VariantId> {
         let (old_split, new_split) = (self.old?, self.new?);
         let variant = new_split.variants.get(new)?;
-        let by_name = old_split.variants.iter().position(|v| v.name == variant.name);
+        let by_name = old_split.variants.find(|v| v.name == variant.name);
         by_name.or_else(|| {
             // A new name for the same cluster, where the old name is gone.
             let gone = |name: &str| new_split.variants.iter().all(|v| v.name != name);
             old_split
                 .variants
-                .iter()
-                .position(|v| v.cluster.is_some() && v.cluster == variant.cluster && gone(&v.name))
+                .find(|v| v.cluster.is_some() && v.cluster == variant.cluster && gone(&v.name))
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Changes that draw users anew, so that more of them move than the new shares need.
 
-use engine::policy::{Assignment, KeySource, Layer, Policy, Slice, Split};
+use engine::policy::{Assignment, KeySource, Policy, Slice, Split};
 
 use super::pairs::Pair;
 
@@ -104,8 +104,7 @@ fn by_assignment(before: &Split, after: &Split) -> Option<Reshuffle> {
 
 fn by_layer(old: (&Policy, &Split), new: (&Policy, &Split)) -> Option<Reshuffle> {
     let salt = |(policy, split): (&Policy, &Split)| {
-        let layer: Option<&Layer> = split.layer.and_then(|layer| policy.layers.get(layer));
-        layer.map(|layer| layer.salt.clone())
+        split.layer.map(|layer| policy.layers[layer].salt.clone())
     };
     let (from, to) = (old.1.slice?, new.1.slice?);
     if salt(old) != salt(new) {
@@ -120,8 +119,8 @@ fn by_layer(old: (&Policy, &Split), new: (&Policy, &Split)) -> Option<Reshuffle>
 }
 
 fn by_variant_names(pair: &Pair, after: &Split) -> Vec<Reshuffle> {
-    let renamed = after.variants.iter().enumerate().filter_map(|(index, variant)| {
-        let old = pair.old?.variants.get(pair.old_variant(index)?)?;
+    let renamed = after.variants.pairs().filter_map(|(id, variant)| {
+        let old = pair.old?.variants.get(pair.old_variant(id)?)?;
         (old.name != variant.name).then_some((&old.name, &variant.name))
     });
     renamed

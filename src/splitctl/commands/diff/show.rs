@@ -1,19 +1,19 @@
-//! The report, for people and for programs.
+//! The report for people.
 
 use std::io::{self, Write};
 
-use engine::policy::Value as PolicyValue;
-use serde_json::{Value, json};
+use engine::policy::Value;
 
-use super::changes::{Change, words};
+use super::changes::{self, Change};
+use super::json::ReportJson;
 use super::moves::Moves;
 use super::reshuffle::Reshuffle;
 use super::steps::Step;
 use super::{Kind, Report, SplitReport};
-use crate::cli::Format;
-use crate::source::to_json;
+use crate::format::Format;
 use crate::style;
-use crate::text::{decimals, percent, plural, thousands, write_json};
+use crate::table::{Table, numbers, words};
+use crate::text::{decimals, fixed_percent, harmless, percent, plural, thousands, write_json};
 
 /// How much of a long value is shown.
 const VALUE: usize = 60;
@@ -22,7 +22,7 @@ impl Report<'_> {
     /// Writes it.
     pub(super) fn show(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
         if format == Format::Json {
-            return write_json(out, &self.to_json());
+            return write_json(out, &ReportJson::new(self));
         }
         let at = self.at.map(|at| format!(" at {at}")).unwrap_or_default();
         writeln!(out, "{}{at}", style::strong(format!("{} -> {}", self.old, self.new)))?;
@@ -77,18 +77,6 @@ impl Report<'_> {
         }
         Ok(())
     }
-
-    fn to_json(&self) -> Value {
-        let is_fine = self.outcome() == crate::Outcome::Fine;
-        json!({
-            "ok": is_fine,
-            "users": self.users,
-            "at": self.at.map(|at| at.to_string()),
-            "changes": self.changes.iter().map(change_to_json).collect::<Vec<_>>(),
-            "reshuffles": self.reshuffles.iter().map(reshuffle_to_json).collect::<Vec<_>>(),
-            "splits": self.splits.iter().map(SplitReport::to_json).collect::<Vec<_>>(),
-        })
-    }
 }
 
 impl SplitReport {
@@ -116,8 +104,7 @@ impl SplitReport {
         show_reshuffles(&self.reshuffles, out)?;
         let Some(moves) = &self.moves else { return Ok(()) };
         let share = |count: u64| {
-            let percent = format!("{:.2}%", count as f64 * 100.0 / users as f64);
-            format!("{} ({percent})", thousands(count))
+            format!("{} ({})", thousands(count), fixed_percent(count as f64 / users as f64))
         };
         let (moved, minimum) = (moves.moved(), moves.minimum());
         if moved == 0 {
@@ -131,45 +118,10 @@ impl SplitReport {
         )?;
         show_matrix(moves, out)
     }
-
-    fn to_json(&self) -> Value {
-        let (kind, from) = match &self.kind {
-            Kind::Added => ("added", None),
-            Kind::Removed => ("removed", None),
-            Kind::Renamed { from } => ("renamed", Some(from)),
-            Kind::Kept => ("kept", None),
-        };
-        let moves = self.moves.as_ref().map(|moves| {
-            json!({
-                "moved": moves.moved(),
-                "minimum": moves.minimum(),
-                "from": moves.from,
-                "to": moves.to,
-                "matrix": moves.counts,
-            })
-        });
-        let step = |step: &Step| {
-            json!({
-                "variant": step.variant,
-                "from": step.from,
-                "to": step.to,
-                "at": step.at.map(|at| at.to_string()),
-            })
-        };
-        json!({
-            "name": self.name,
-            "kind": kind,
-            "renamed_from": from,
-            "changes": self.changes.iter().map(change_to_json).collect::<Vec<_>>(),
-            "reshuffles": self.reshuffles.iter().map(reshuffle_to_json).collect::<Vec<_>>(),
-            "moves": moves,
-            "too_large_steps": self.steps.iter().map(step).collect::<Vec<_>>(),
-        })
-    }
 }
 
 fn show_changes(changes: &[Change], out: &mut dyn Write) -> io::Result<()> {
-    let width = changes.iter().map(|change| change.field.len()).max().unwrap_or_default();
+    let mut table = Table::new([words(""), words("")]);
     for Change { field, from, to } in changes {
         let change = match (from, to) {
             (Some(from), Some(to)) if shown(from) == shown(to) => {
@@ -181,16 +133,14 @@ fn show_changes(changes: &[Change], out: &mut dyn Write) -> io::Result<()> {
             (Some(from), None) => format!("removed: {}", shown(from)),
             (None, None) => continue,
         };
-        writeln!(out, "  {field:width$}  {change}")?;
+        table.row([field.clone(), change]);
     }
-    Ok(())
+    table.show(2, out)
 }
 
-fn shown(value: &PolicyValue) -> String {
-    let words = words(value);
-    // Nothing that a policy says may move the cursor of a terminal.
-    let clean = words.chars().map(|c| if c.is_control() { ' ' } else { c });
-    let mut text: String = clean.take(VALUE).collect();
+fn shown(value: &Value) -> String {
+    let words = harmless(&changes::words(value));
+    let mut text: String = words.chars().take(VALUE).collect();
     if words.chars().nth(VALUE).is_some() {
         text.push_str("...");
     }
@@ -221,41 +171,11 @@ fn show_matrix(moves: &Moves, out: &mut dyn Write) -> io::Result<()> {
         .enumerate()
         .filter(|(to, _)| rows.iter().any(|(_, row)| row.get(*to).is_some_and(|count| *count > 0)))
         .collect();
-    const CORNER: &str = "from \\ to";
-    let first = rows.iter().map(|(name, _)| name.len()).chain([CORNER.len()]).max();
-    let first = first.unwrap_or_default();
-    let numbers = rows.iter().flat_map(|(_, row)| row.iter().map(|n| thousands(*n).len()));
-    let number = numbers.max().unwrap_or_default();
-    let mut head = format!("    {CORNER:first$}");
-    for (_, name) in &columns {
-        let width = name.len().max(number);
-        head.push_str(&format!("  {name:>width$}"));
-    }
-    writeln!(out, "{}", style::faint(head))?;
+    let heads = columns.iter().map(|(_, name)| numbers(*name));
+    let mut table = Table::new([words("from \\ to")].into_iter().chain(heads));
     for (name, row) in rows {
-        write!(out, "    {name:first$}")?;
-        for (to, column) in &columns {
-            let width = column.len().max(number);
-            let count = thousands(row.get(*to).copied().unwrap_or_default());
-            write!(out, "  {count:>width$}")?;
-        }
-        writeln!(out)?;
+        let counts = columns.iter().map(|(to, _)| row.get(*to).copied().unwrap_or_default());
+        table.row([name.clone()].into_iter().chain(counts.map(thousands)));
     }
-    Ok(())
-}
-
-fn change_to_json(change: &Change) -> Value {
-    let value = |value: &Option<PolicyValue>| match value {
-        Some(value) => to_json(value)
-            .ok()
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or(Value::Null),
-        None => Value::Null,
-    };
-    json!({"field": change.field, "from": value(&change.from), "to": value(&change.to)})
-}
-
-fn reshuffle_to_json(reshuffle: &Reshuffle) -> Value {
-    let Reshuffle { kind, message, help } = reshuffle;
-    json!({"kind": kind, "message": message, "help": help})
+    table.show(4, out)
 }

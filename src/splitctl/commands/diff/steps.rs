@@ -1,12 +1,17 @@
-//! How far each variant's share of users rises, now and by the later steps of a changed ramp.
+//! How far each variant's share of users rises, now and within any minute of a changed ramp. The engine is asked,
+//! user by user: so slices, holdouts, layers and requirements count as they do in the proxy.
 
-use engine::plan::SplitPlan;
+use std::collections::BTreeMap;
+
+use engine::decision::{Context, KeyFacts, Observer, Population, Step as Told, decide};
+use engine::ids::{List, SplitId, VariantId};
 use engine::policy::Split;
+use engine::reason::Reason;
 
 use super::Side;
 use super::pairs::Pair;
 use crate::moment::Moment;
-use crate::population::admitting;
+use crate::population::chance;
 
 /// A rise that is too large.
 pub(super) struct Step {
@@ -18,85 +23,221 @@ pub(super) struct Step {
     pub(super) at: Option<Moment>,
 }
 
-/// The rises of more than `limit` points.
-pub(super) fn above(old: &Side, new: &Side, pair: &Pair, now: u64, limit: f64) -> Vec<Step> {
+/// What rises within so many milliseconds is one step: nobody can look in between.
+const WINDOW: u64 = 60_000;
+/// As many users are asked at each moment of a ramp, at the most.
+const USERS_OF_A_RAMP: u64 = 10_000;
+
+/// The rises of more than `limit` points, measured with so many users.
+pub(super) fn above(
+    old: &Side,
+    new: &Side,
+    pair: &Pair,
+    users: u64,
+    now: u64,
+    limit: f64,
+) -> Vec<Step> {
     let Some(split) = pair.new else { return Vec::new() };
-    let before = pair.old.map(|split| shares(old, split, now)).unwrap_or_default();
-    let after = shares(new, split, now);
+    let after = Shares::measure(new, split, users, now);
+    let before = pair.old.map(|before| Shares::measure(old, before, users, now));
     let mut found = Vec::new();
-    for (index, to) in after.iter().enumerate() {
-        let old_index = pair.old_variant(index);
-        let from = old_index.and_then(|old| before.get(old)).copied().unwrap_or_default();
-        found.extend(too_large(pair, split, index, (from, *to), limit, None));
+    for (variant, _) in split.variants.pairs() {
+        let before = before.as_ref().zip(pair.old_variant(variant));
+        let rise = after.rise(variant, before);
+        found.extend(too_large(pair, split, variant, &rise, limit, None));
     }
-    let was = pair.old.map(|old| (&old.ramp, old.variants.iter().map(|v| v.weight).collect()));
-    let is: Option<(_, Vec<_>)> =
-        Some((&split.ramp, split.variants.iter().map(|v| v.weight).collect()));
-    if was != is {
-        found.extend(later(new, pair, split, now, limit));
+    let weights = |split: &Split| (split.ramp.clone(), split.variants.map(|v| v.weight));
+    if pair.old.map(weights) != pair.new.map(weights) {
+        found.extend(later(new, pair, split, users.min(USERS_OF_A_RAMP), now, limit));
     }
     found
 }
 
-/// Rises at a point of the new ramp. A straight line rises slowly, and so has none.
-fn later(new: &Side, pair: &Pair, split: &Split, now: u64, limit: f64) -> Vec<Step> {
+/// Rises within a window of the new ramp. Between two points weights move in a straight line or not at all, so it
+/// is enough to look at the windows that begin or end at a point.
+fn later(new: &Side, pair: &Pair, split: &Split, users: u64, now: u64, limit: f64) -> Vec<Step> {
     let Some(ramp) = &split.ramp else { return Vec::new() };
     let points = ramp.steps.iter().map(|step| ramp.start.saturating_add(step.after));
-    let mut found = Vec::new();
-    for point in points.filter(|point| *point > now) {
-        let before = shares(new, split, point.saturating_sub(1));
-        let after = shares(new, split, point);
-        for (index, rise) in before.into_iter().zip(after).enumerate() {
-            found.extend(too_large(pair, split, index, rise, limit, Some(Moment(point))));
+    let mut ends: Vec<u64> = std::iter::once(ramp.start)
+        .chain(points)
+        .flat_map(|point| [point, point.saturating_add(WINDOW)])
+        .filter(|end| *end > now)
+        .collect();
+    ends.sort_unstable();
+    ends.dedup();
+    let mut found: Vec<(VariantId, u64, Step)> = Vec::new();
+    for end in ends {
+        let begin = end.saturating_sub(WINDOW).max(now);
+        let before = Shares::measure(new, split, users, begin);
+        let after = Shares::measure(new, split, users, end);
+        for variant in split.variants.ids() {
+            // A rise is told once, at the end of the first window that has it.
+            let told = found.iter().any(|(v, at, _)| *v == variant && *at >= begin);
+            let rise = after.rise(variant, Some((&before, variant)));
+            if let (false, Some(step)) =
+                (told, too_large(pair, split, variant, &rise, limit, Some(Moment(end))))
+            {
+                found.push((variant, end, step));
+            }
         }
     }
-    found
+    found.into_iter().map(|(.., step)| step).collect()
 }
 
 fn too_large(
     pair: &Pair,
     split: &Split,
-    index: usize,
-    (from, to): (f64, f64),
+    variant: VariantId,
+    rise: &Rise,
     limit: f64,
     at: Option<Moment>,
 ) -> Option<Step> {
     // Back to the baseline is always allowed; it is the one that was the baseline, so that nobody is brought to
     // a canary by calling it the baseline.
     let is_baseline = match pair.old {
-        Some(old) => pair.old_variant(index) == Some(old.baseline),
-        None => index == split.baseline,
+        Some(old) => pair.old_variant(variant) == Some(old.baseline),
+        None => variant == split.baseline,
     };
-    let variant = split.variants.get(index)?.name.clone();
-    // Shares are quotients, and may be off in the last bits.
-    let rises = (to - from) * 100.0 > limit + 1e-9;
+    let Rise { from, to, error } = *rise;
+    // Shares are quotients, and may be off in the last bits; and where some users are out of the split, by the
+    // chance of who was asked.
+    let rises = (to - from - 4.0 * error) * 100.0 > limit + 1e-9;
+    let variant = split.variants[variant].name.clone();
     (rises && !is_baseline).then_some(Step { variant, from, to, at })
 }
 
-/// Each variant's share of all users whose requests match.
-fn shares(side: &Side, split: &Split, now: u64) -> Vec<f64> {
-    let none = vec![0.0; split.variants.len()];
-    let Some(plan) = side.plan.splits.iter().find(|plan| plan.name == split.name) else {
-        return none;
-    };
-    let slice = split.slice.map_or(1.0, |s| f64::from(s.to.saturating_sub(s.from)) / 10_000.0);
-    let held = side.policy.holdout.as_ref().map_or(0.0, |h| f64::from(h.buckets) / 10_000.0);
-    let weighed = if side.policy.kill { 0.0 } else { 1.0 - held };
-    let mut shares: Vec<f64> =
-        weights(plan, now).into_iter().map(|share| slice * weighed * share).collect();
-    if let Some(baseline) = shares.get_mut(split.baseline) {
-        *baseline += slice * (1.0 - weighed);
-    }
-    shares
+/// How a share changes.
+struct Rise {
+    from: f64,
+    to: f64,
+    /// One standard deviation of the difference, by the chance of who was asked.
+    error: f64,
 }
 
-/// The weights as shares; all of it is the baseline's where none has a weight.
-fn weights(plan: &SplitPlan, now: u64) -> Vec<f64> {
-    let weights = admitting(plan, now);
-    let sum = weights.iter().map(|weight| *weight as f64).sum::<f64>();
-    let share = |(index, weight): (usize, &u64)| match sum > 0.0 {
-        true => *weight as f64 / sum,
-        false => f64::from(u8::from(index == plan.baseline)),
-    };
-    weights.iter().enumerate().map(share).collect()
+/// What each of some users is served: by certainty, or by shares of the weights. So nothing is left to chance where
+/// all users are weighed alike.
+struct Shares {
+    users: Vec<Outcome>,
+    /// Each set of shares once.
+    weighed: Vec<List<VariantId, f64>>,
+}
+
+/// What a user is served.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Outcome {
+    Nothing,
+    Served(VariantId),
+    /// The place of the shares.
+    Weighed(usize),
+}
+
+impl Shares {
+    fn measure(side: &Side, split: &Split, users: u64, now: u64) -> Self {
+        let mut all = Self { users: Vec::new(), weighed: Vec::new() };
+        let Some(id) = side.id(Some(split)) else { return all };
+        let population = Population::of(&side.plan, id);
+        for number in 1..=users {
+            let key = format!("user-{number}");
+            let context = Context { now, random: chance(key.as_bytes()) };
+            let facts = KeyFacts::new(&side.plan, &population, key.as_bytes());
+            let mut told = Weights { asked: id, is_asked: false, shares: None };
+            let decisions = decide(&side.plan, &facts, &context, &mut told);
+            let outcome = match (decisions.of(id), told.shares) {
+                (None, _) => Outcome::Nothing,
+                (Some(decision), Some(shares))
+                    if matches!(decision.reason, Reason::Split | Reason::Random) =>
+                {
+                    Outcome::Weighed(all.place(shares))
+                }
+                (Some(decision), _) => Outcome::Served(decision.variant),
+            };
+            all.users.push(outcome);
+        }
+        all
+    }
+
+    fn place(&mut self, shares: List<VariantId, f64>) -> usize {
+        if let Some(known) = self.weighed.iter().position(|known| *known == shares) {
+            return known;
+        }
+        self.weighed.push(shares);
+        self.weighed.len().saturating_sub(1)
+    }
+
+    /// The part of a user that a variant has.
+    fn part(&self, outcome: Outcome, variant: VariantId) -> f64 {
+        match outcome {
+            Outcome::Nothing => 0.0,
+            Outcome::Served(served) => f64::from(u8::from(served == variant)),
+            Outcome::Weighed(place) => self
+                .weighed
+                .get(place)
+                .and_then(|shares| shares.get(variant))
+                .copied()
+                .unwrap_or(0.0),
+        }
+    }
+
+    /// From the share of a variant before, of the same users, to that of another after.
+    fn rise(&self, variant: VariantId, before: Option<(&Self, VariantId)>) -> Rise {
+        let nobody: &[Outcome] = &[];
+        let earlier = before.map_or(nobody, |(before, _)| &before.users);
+        let count = self.users.len().max(earlier.len());
+        let padded = |users: &[Outcome]| {
+            users
+                .iter()
+                .copied()
+                .chain(std::iter::repeat(Outcome::Nothing))
+                .take(count)
+                .collect::<Vec<_>>()
+        };
+        // Users of one kind are counted and not summed: nothing is lost in the last digits.
+        let mut kinds: BTreeMap<(Outcome, Outcome), u64> = BTreeMap::new();
+        for kind in padded(earlier).into_iter().zip(padded(&self.users)) {
+            let users = kinds.entry(kind).or_default();
+            *users = users.saturating_add(1);
+        }
+        let all = count.max(1) as f64;
+        let (mut from, mut to, mut squares) = (0.0, 0.0, 0.0);
+        for ((old, new), users) in &kinds {
+            let old = before.map_or(0.0, |(before, variant)| before.part(*old, variant));
+            let (new, share) = (self.part(*new, variant), *users as f64 / all);
+            from += old * share;
+            to += new * share;
+            squares += (new - old) * (new - old) * share;
+        }
+        // What rounding leaves is no chance.
+        let variance = squares - (to - from) * (to - from);
+        let variance = if variance < 1e-12 { 0.0 } else { variance };
+        Rise { from, to, error: (variance / all).sqrt() }
+    }
+}
+
+/// Sees the weights of one split.
+struct Weights {
+    asked: SplitId,
+    is_asked: bool,
+    shares: Option<List<VariantId, f64>>,
+}
+
+impl Observer for Weights {
+    const WATCHES: bool = true;
+
+    fn split(&mut self, id: SplitId) {
+        self.is_asked = id == self.asked;
+    }
+
+    fn step(&mut self, step: impl FnOnce() -> Told) {
+        if self.is_asked
+            && let Told::Weights { weighed, .. } = step()
+        {
+            let sum: u64 =
+                weighed.iter().map(|w| if w.draw.is_some() { w.weight } else { 0 }).sum();
+            let share = |w: &engine::decision::Weighed| match w.draw {
+                Some(_) => w.weight as f64 / sum as f64,
+                None => 0.0,
+            };
+            self.shares = Some(weighed.iter().map(share).collect());
+        }
+    }
 }

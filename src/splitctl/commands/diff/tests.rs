@@ -447,11 +447,11 @@ fn many_weights_at_once_move_little_more_than_they_have_to() {
       b.weight  10 -> 30
       c.weight  10 -> 20
       32,743 (32.74%) of 100,000 users move; the fewest for these shares: 29,953 (29.95%)
-        from \ to       a       b       c       d
-        a          39,972  17,785   9,774   2,321
-        b               0  10,074       0       0
-        c               0     469   9,548       0
-        d               0   1,679     715   7,663
+        from \ to       a       b      c      d
+        a          39,972  17,785  9,774  2,321
+        b               0  10,074      0      0
+        c               0     469  9,548      0
+        d               0   1,679    715  7,663
     ");
 }
 
@@ -463,6 +463,7 @@ fn what_cannot_be_compared_is_told() {
       |
     1 | version: 2
       |          ^ version
+      |
       = help: this release reads `version: 1`
 
     not compared new.yaml: 1 error

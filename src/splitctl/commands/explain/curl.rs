@@ -1,319 +1,127 @@
-//! A curl command as a request. The shell has taken its quotes off already.
+//! A curl command as a request: as much of curl as people type and browsers copy. The shell has taken its quotes off
+//! already.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, anyhow, bail};
 use base64::Engine as _;
+use clap::Parser;
+use clap::error::{ContextKind, ErrorKind};
 
-use super::request::{RequestArgs, split_header};
+use super::request::RequestArgs;
 
-/// Options with a value that say nothing about what a request is.
-const WITH_VALUE: [&str; 24] = [
-    "--cacert",
-    "--capath",
-    "--cert",
-    "--connect-timeout",
-    "--connect-to",
-    "--cookie-jar",
-    "--dump-header",
-    "--interface",
-    "--key",
-    "--limit-rate",
-    "--max-redirs",
-    "--max-time",
-    "--noproxy",
-    "--output",
-    "--proxy",
-    "--resolve",
-    "--retry",
-    "--retry-delay",
-    "--unix-socket",
-    "--write-out",
-    "--ciphers",
-    "--tls-max",
-    "--pass",
-    "--range",
-];
-
-/// The same without a value.
-const WITHOUT_VALUE: [&str; 22] = [
-    "--fail",
-    "--fail-with-body",
-    "--globoff",
-    "--http1.0",
-    "--http1.1",
-    "--http2",
-    "--http2-prior-knowledge",
-    "--http3",
-    "--include",
-    "--insecure",
-    "--ipv4",
-    "--ipv6",
-    "--location",
-    "--no-buffer",
-    "--no-progress-meter",
-    "--path-as-is",
-    "--progress-bar",
-    "--remote-name",
-    "--show-error",
-    "--silent",
-    "--trace-time",
-    "--verbose",
-];
-
-/// Short options and their long names.
-const SHORT: [(char, &str); 34] = [
-    ('A', "--user-agent"),
-    ('E', "--cert"),
-    ('F', "--form"),
-    ('G', "--get"),
-    ('H', "--header"),
-    ('I', "--head"),
-    ('L', "--location"),
-    ('N', "--no-buffer"),
-    ('O', "--remote-name"),
-    ('S', "--show-error"),
-    ('T', "--upload-file"),
-    ('X', "--request"),
-    ('b', "--cookie"),
-    ('c', "--cookie-jar"),
-    ('d', "--data"),
-    ('D', "--dump-header"),
-    ('e', "--referer"),
-    ('f', "--fail"),
-    ('g', "--globoff"),
-    ('i', "--include"),
-    ('k', "--insecure"),
-    ('m', "--max-time"),
-    ('o', "--output"),
-    ('r', "--range"),
-    ('s', "--silent"),
-    ('u', "--user"),
-    ('v', "--verbose"),
-    ('w', "--write-out"),
-    ('x', "--proxy"),
-    ('0', "--http1.0"),
-    ('4', "--ipv4"),
-    ('6', "--ipv6"),
-    ('#', "--progress-bar"),
-    ('Y', "--limit-rate"),
-];
-
-/// What a curl command would send.
-#[derive(Debug, Default)]
+/// The options that say something about the request, and those of which it is known that they do not.
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true, disable_help_flag = true, args_override_self = true)]
 struct Curl {
-    url: Option<String>,
-    method: Option<&'static str>,
-    named_method: Option<String>,
-    /// A removed header (`-H 'accept:'`) has no value.
-    headers: Vec<(String, Option<String>)>,
+    urls: Vec<String>,
+
+    #[arg(long = "url")]
+    more_urls: Vec<String>,
+
+    #[arg(short = 'X', long)]
+    request: Option<String>,
+
+    #[arg(short = 'H', long = "header", allow_hyphen_values = true)]
+    headers: Vec<String>,
+
+    #[arg(short = 'b', long = "cookie", allow_hyphen_values = true)]
     cookies: Vec<String>,
+
+    #[arg(short = 'A', long)]
+    user_agent: Option<String>,
+
+    #[arg(short = 'e', long)]
+    referer: Option<String>,
+
+    #[arg(short, long)]
+    user: Option<String>,
+
+    /// Nothing looks at a body; but there is one.
+    #[arg(short, long, allow_hyphen_values = true,
+        aliases = ["data-ascii", "data-binary", "data-raw", "data-urlencode"])]
     data: Vec<String>,
-    data_in_query: bool,
-    content_type: Option<&'static str>,
-    json: bool,
+
+    #[arg(short = 'I', long)]
+    head: bool,
+
+    #[arg(long)]
+    compressed: bool,
+
+    /// What becomes of the answer.
+    #[arg(short = 's', long = "silent", short_aliases = ['S', 'i', 'k', 'L', 'v'],
+        aliases = ["show-error", "include", "insecure", "location", "verbose"])]
+    _switches: bool,
+
+    /// The same, with a value.
+    #[arg(short = 'o', long = "output", short_alias = 'w', alias = "write-out")]
+    _values: Option<String>,
 }
 
-/// Reads the words of a curl command; the first may be `curl` itself.
-pub(super) fn read(words: &[String]) -> Result<RequestArgs> {
-    let words = match words {
-        [first, rest @ ..] if first == "curl" => rest,
-        all => all,
+/// Adds what a curl command says to what options say; these come first. Its first word may be `curl` itself.
+pub(super) fn read(words: &[String], mut request: RequestArgs) -> Result<RequestArgs> {
+    let words = words.strip_prefix(&["curl".to_owned()]).unwrap_or(words);
+    let curl = Curl::try_parse_from(words).map_err(|error| refused(&error))?;
+    let (host, path) = match curl.urls.iter().chain(&curl.more_urls).collect::<Vec<_>>()[..] {
+        [] => bail!("the curl command has no URL"),
+        [url] => split_url(url)?,
+        [first, second, ..] => {
+            bail!("two URLs, `{first}` and `{second}`; explain one request at a time")
+        }
     };
-    let mut curl = Curl::default();
-    let mut rest = words.iter().map(String::as_str);
-    while let Some(word) = rest.next() {
-        if let Some(letters) =
-            word.strip_prefix('-').filter(|l| !l.is_empty() && !l.starts_with('-'))
-        {
-            curl.short(letters, &mut rest)?;
-        } else if word.starts_with("--") {
-            curl.long(word, &mut rest)?;
-        } else {
-            curl.set_url(word)?;
-        }
-    }
-    curl.into_args()
-}
-
-impl Curl {
-    /// `sSI`, `XPOST`, `H` and then its value.
-    fn short<'w>(
-        &mut self,
-        letters: &'w str,
-        rest: &mut impl Iterator<Item = &'w str>,
-    ) -> Result<()> {
-        for (at, letter) in letters.char_indices() {
-            let Some((_, name)) = SHORT.iter().find(|(short, _)| *short == letter) else {
-                return unknown(&format!("-{letter}"));
-            };
-            if !takes_value(name) {
-                self.option(name, "")?;
-                continue;
-            }
-            let glued = letters.get(at.saturating_add(letter.len_utf8())..).unwrap_or_default();
-            let value = if glued.is_empty() { value_of(name, rest)? } else { glued };
-            return self.option(name, value);
-        }
-        Ok(())
-    }
-
-    fn long<'w>(&mut self, word: &'w str, rest: &mut impl Iterator<Item = &'w str>) -> Result<()> {
-        let value = if takes_value(word) { value_of(word, rest)? } else { "" };
-        self.option(word, value)
-    }
-
-    fn option(&mut self, name: &str, value: &str) -> Result<()> {
-        match name {
-            "--url" => return self.set_url(value),
-            "--request" => self.named_method = Some(value.to_owned()),
-            "--head" => self.method = Some("HEAD"),
-            "--get" => self.data_in_query = true,
-            "--upload-file" => self.method = Some("PUT"),
-            "--form" => self.body("multipart/form-data"),
-            "--data" | "--data-raw" | "--data-binary" | "--data-ascii" | "--data-urlencode" => {
-                self.body("application/x-www-form-urlencoded");
-                self.data.push(value.to_owned());
-            }
-            "--json" => {
-                self.body("application/json");
-                self.json = true;
-            }
-            "--header" => return self.header(value),
-            "--cookie" if value.contains('=') => self.cookies.push(value.to_owned()),
-            "--cookie" => bail!("`{value}` is a file of cookies; write `-b name=value`"),
-            "--user-agent" => self.set("user-agent", value),
-            "--referer" => self.set("referer", value),
-            "--compressed" => self.set("accept-encoding", "deflate, gzip, br, zstd"),
-            "--user" => {
-                let user = base64::engine::general_purpose::STANDARD.encode(value);
-                self.set("authorization", &format!("Basic {user}"));
-            }
-            "--oauth2-bearer" => self.set("authorization", &format!("Bearer {value}")),
-            "--url-query" => {
-                self.data.push(value.to_owned());
-                self.data_in_query = true;
-            }
-            name if WITH_VALUE.contains(&name) || WITHOUT_VALUE.contains(&name) => {}
-            other => return unknown(other),
-        }
-        Ok(())
-    }
-
-    fn body(&mut self, kind: &'static str) {
-        self.method = Some("POST");
-        self.content_type.get_or_insert(kind);
-    }
-
-    fn set(&mut self, name: &str, value: &str) {
-        self.headers.push((name.to_owned(), Some(value.to_owned())));
-    }
-
-    fn header(&mut self, text: &str) -> Result<()> {
-        if text.starts_with('@') {
-            bail!("`{text}` is a file of headers; write them as `-H 'name: value'`");
-        }
-        // `-H 'name;'` sends the header without a value, `-H 'name:'` does not send it.
-        if let Some(name) = text.strip_suffix(';').filter(|name| !name.contains(':')) {
-            self.set(&name.to_ascii_lowercase(), "");
-            return Ok(());
-        }
-        let (name, value) = split_header(text)?;
-        self.headers.push((name, Some(value).filter(|value| !value.is_empty())));
-        Ok(())
-    }
-
-    fn set_url(&mut self, url: &str) -> Result<()> {
-        if let Some(first) = self.url.replace(url.to_owned()) {
-            bail!("two URLs, `{first}` and `{url}`; explain one request at a time");
-        }
-        Ok(())
-    }
-
-    fn into_args(mut self) -> Result<RequestArgs> {
-        let url = self.url.take().context("the curl command has no URL")?;
-        let (host, mut path) = split_url(&url)?;
-        if self.data_in_query {
-            self.method = None;
-            self.content_type = None;
-            for data in &self.data {
-                path.push(if path.contains('?') { '&' } else { '?' });
-                path.push_str(data);
-            }
-        }
-        let mut defaults = vec![("user-agent", "curl"), ("accept", "*/*")];
-        if let Some(kind) = self.content_type {
-            defaults.push(("content-type", kind));
-        }
-        if self.json {
-            defaults.insert(0, ("accept", "application/json"));
-        }
-        for (name, value) in defaults {
-            if !self.headers.iter().any(|(given, _)| given == name) {
-                self.set(name, value);
-            }
-        }
-        let header = |(name, value): (String, Option<String>)| Some(format!("{name}: {}", value?));
-        Ok(RequestArgs {
-            host: Some(host).filter(|_| !self.headers.iter().any(|(name, _)| name == "host")),
-            path: Some(path),
-            method: self.named_method.or_else(|| self.method.map(str::to_owned)),
-            headers: self.headers.into_iter().filter_map(header).collect(),
-            cookies: self.cookies,
-            ..RequestArgs::default()
-        })
-    }
-}
-
-impl RequestArgs {
-    /// What these options say, and where they say nothing what a curl command says.
-    pub(super) fn over(self, curl: Self) -> Self {
-        let both = |mut first: Vec<String>, second: Vec<String>| {
-            first.extend(second);
-            first
-        };
-        Self {
-            host: self.host.or(curl.host),
-            path: self.path.or(curl.path),
-            method: self.method.or(curl.method),
-            headers: both(self.headers, curl.headers),
-            cookies: both(self.cookies, curl.cookies),
-            query: both(self.query, curl.query),
-            client_ip: self.client_ip.or(curl.client_ip),
-            claims: both(self.claims, curl.claims),
-        }
-    }
-}
-
-fn takes_value(name: &str) -> bool {
-    const OWN: [&str; 17] = [
-        "--cookie",
-        "--data",
-        "--data-ascii",
-        "--data-binary",
-        "--data-raw",
-        "--data-urlencode",
-        "--form",
-        "--header",
-        "--json",
-        "--oauth2-bearer",
-        "--referer",
-        "--request",
-        "--upload-file",
-        "--url",
-        "--url-query",
-        "--user",
-        "--user-agent",
+    let headers = curl.headers.iter().map(|text| header(text)).collect::<Result<Vec<_>>>()?;
+    let user = curl.user.map(|user| base64::engine::general_purpose::STANDARD.encode(user));
+    let form = (!curl.data.is_empty()).then(|| "application/x-www-form-urlencoded".to_owned());
+    let given = |name: &str| headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+    // What other options say, and what curl says of itself.
+    let others = [
+        ("authorization", user.map(|user| format!("Basic {user}"))),
+        ("referer", curl.referer),
+        ("user-agent", Some(curl.user_agent.unwrap_or_else(|| "curl".to_owned()))),
+        ("accept", Some("*/*".to_owned())),
+        ("accept-encoding", curl.compressed.then(|| "deflate, gzip, br, zstd".to_owned())),
+        ("content-type", form),
     ];
-    OWN.contains(&name) || WITH_VALUE.contains(&name)
+    let others: Vec<_> = others
+        .into_iter()
+        .filter(|(name, _)| !given(name))
+        .filter_map(|(name, value)| Some(format!("{name}: {}", value?)))
+        .collect();
+    if !given("host") {
+        request.host.get_or_insert(host);
+    }
+    request.path.get_or_insert(path);
+    let implied = if curl.head { Some("HEAD") } else { (!curl.data.is_empty()).then_some("POST") };
+    request.method = request.method.or(curl.request).or(implied.map(str::to_owned));
+    request.headers.extend(headers.into_iter().filter_map(|(_, text)| text).chain(others));
+    if let Some(file) = curl.cookies.iter().find(|cookie| !cookie.contains('=')) {
+        bail!("`{file}` is a file of cookies; write `-b name=value`");
+    }
+    request.cookies.extend(curl.cookies);
+    Ok(request)
 }
 
-fn value_of<'w>(name: &str, rest: &mut impl Iterator<Item = &'w str>) -> Result<&'w str> {
-    rest.next().with_context(|| format!("curl's option `{name}` needs a value"))
+/// A header's name, and the header where it is sent: `name:` keeps curl from sending it, `name;` sends it empty.
+fn header(text: &str) -> Result<(&str, Option<String>)> {
+    if text.starts_with('@') {
+        bail!("`{text}` is a file of headers; write them as `-H 'name: value'`");
+    }
+    Ok(match (text.split_once(':'), text.strip_suffix(';')) {
+        (Some((name, value)), _) => (name, (!value.trim().is_empty()).then(|| text.to_owned())),
+        (None, Some(name)) => (name, Some(format!("{name}:"))),
+        (None, None) => (text, Some(text.to_owned())),
+    })
 }
 
-fn unknown(option: &str) -> Result<()> {
-    bail!(
-        "curl's option `{option}` is not known here; leave it out if it does not change the request"
-    )
+fn refused(error: &clap::Error) -> anyhow::Error {
+    let argument = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    // With the name of its value.
+    let name = argument.split(' ').next().unwrap_or_default();
+    match error.kind() {
+        ErrorKind::UnknownArgument => anyhow!(
+            "curl's option `{name}` is not known here; leave it out if it does not change the request"
+        ),
+        ErrorKind::InvalidValue => anyhow!("curl's option `{name}` needs a value"),
+        _ => anyhow!("curl's option `{name}`: {}", error.kind()),
+    }
 }
 
 /// `https://user@shop.example.com:443/cart?x=1#top` -> host, with a port that is not the scheme's own, and path.
@@ -343,7 +151,7 @@ mod tests {
     /// Method, host, path, and all headers but curl's own two.
     fn sent(words: &[&str]) -> String {
         let words: Vec<String> = words.iter().map(|w| (*w).to_owned()).collect();
-        let request = read(&words).and_then(|args| args.describe());
+        let request = read(&words, RequestArgs::default()).and_then(|args| args.describe());
         match request {
             Ok(request) => {
                 let own = [("user-agent", "curl"), ("accept", "*/*")];
@@ -364,7 +172,10 @@ mod tests {
             (&["curl", "https://a.example"][..], "GET | a.example | /"),
             (&["https://a.example:443/x?y=1#z"], "GET | a.example | /x?y=1"),
             (&["curl", "http://u:p@a.example:8080?q"], "GET | a.example:8080 | /?q"),
-            (&["curl", "-sSLI", "a.example/x"], "HEAD | a.example | /x"),
+            (
+                &["curl", "-sSLI", "--silent", "-H-x: 1", "a.example/x"],
+                "HEAD | a.example | /x | -x: 1",
+            ),
             (&["curl", "-XPUT", "a.example"], "PUT | a.example | /"),
             (
                 &["curl", "-H", "X-User-Id: ada", "a.example"],
@@ -379,12 +190,21 @@ mod tests {
                 "POST | a.example | / | content-type: application/x-www-form-urlencoded",
             ),
             (
-                &["curl", "-G", "-d", "a=1", "--data-urlencode", "b=2", "a.example?x=1"],
-                "GET | a.example | /?x=1&a=1&b=2",
+                &[
+                    "curl",
+                    "-H",
+                    "content-type: text/plain",
+                    "--data-raw",
+                    "a",
+                    "--data",
+                    "b",
+                    "a.example",
+                ],
+                "POST | a.example | / | content-type: text/plain",
             ),
             (
-                &["curl", "--json", "{}", "a.example"],
-                "POST | a.example | / | accept: application/json | content-type: application/json",
+                &["curl", "--compressed", "--insecure", "-e", "https://b.example/", "a.example"],
+                "GET | a.example | / | referer: https://b.example/ | accept-encoding: deflate, gzip, br, zstd",
             ),
             (
                 &["curl", "-A", "Mozilla", "-H", "accept:", "--url", "a.example"],
@@ -408,7 +228,8 @@ mod tests {
     #[test]
     fn a_removed_header_is_not_sent() {
         let words = ["-H".to_owned(), "accept:".to_owned(), "a.example".to_owned()];
-        assert_eq!(read(&words).unwrap().describe().unwrap().first("accept"), "");
+        let request = read(&words, RequestArgs::default()).unwrap().describe().unwrap();
+        assert_eq!(request.first("accept"), "");
     }
 
     #[test]
@@ -427,6 +248,11 @@ mod tests {
                 &["curl", "-sZ", "a.example"],
                 "curl's option `-Z` is not known here; leave it out if it does not change the request",
             ),
+            (
+                &["curl", "--json", "{}", "a.example"],
+                "curl's option `--json` is not known here; leave it out if it does not change the request",
+            ),
+            (&["curl", "a.example", "-H", "x"], "`x` is no header; write `-H 'name: value'`"),
             (&["curl", "a.example", "-H"], "curl's option `--header` needs a value"),
             (
                 &["curl", "-b", "jar.txt", "a.example"],
@@ -441,13 +267,12 @@ mod tests {
 
     #[test]
     fn options_come_before_the_curl_command() {
-        let curl = read(&["a.example/x".to_owned()]).unwrap();
         let options = RequestArgs {
             path: Some("/y".into()),
             headers: vec!["x: 1".into()],
             ..RequestArgs::default()
         };
-        let request = options.over(curl).describe().unwrap();
+        let request = read(&["a.example/x".to_owned()], options).unwrap().describe().unwrap();
         assert_eq!((request.first(":path"), request.first("x")), ("/y", "1"));
         assert_eq!(request.first(":authority"), "a.example");
     }

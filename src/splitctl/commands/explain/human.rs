@@ -1,9 +1,12 @@
 //! A report for people.
 
 use std::io::{self, Write};
+use std::iter::repeat;
 
 use super::report::{DrawReport, EditReport, EffectsReport, EntryReport, Report, StepReport};
 use crate::style;
+use crate::table::{Table, numbers, words};
+use crate::text::harmless;
 
 /// Where the words of a step begin.
 const LABEL: usize = 12;
@@ -12,8 +15,8 @@ const LABEL: usize = 12;
 pub(super) fn show(report: &Report, only: Option<&str>, out: &mut dyn Write) -> io::Result<()> {
     let request = &report.request;
     let no_host = if request.host.is_empty() { " (no host)" } else { "" };
-    let target = format!("{}{}", clean(&request.host), clean(&request.path));
-    writeln!(out, "{} {target}{no_host}", clean(&request.method))?;
+    let target = format!("{}{}", harmless(&request.host), harmless(&request.path));
+    writeln!(out, "{} {target}{no_host}", harmless(&request.method))?;
     let at = if report.depends_on_time { format!(", at {}", report.at) } else { String::new() };
     writeln!(out, "{}", style::faint(format!("{}, policy {}{at}", report.file, report.policy)))?;
     for split in &report.splits {
@@ -66,6 +69,10 @@ fn show_step(step: &StepReport, out: &mut dyn Write) -> io::Result<()> {
         StepReport::Forced => {
             line(out, "force", "the request names the variant and knows the secret")
         }
+        StepReport::ForcedUnknown { variant } => {
+            let variant = harmless(variant);
+            line(out, "force", &format!("the request wants `{variant}`, which is not there"))
+        }
         StepReport::Override { index, entries, holds, variant } => {
             show_entries(&format!("override {index}"), entries, out)?;
             match (holds, variant) {
@@ -80,7 +87,7 @@ fn show_step(step: &StepReport, out: &mut dyn Write) -> io::Result<()> {
         StepReport::Key { key, source, generated, bucket } => {
             let text = match generated {
                 true => format!("`{key}`, made just now for a new visitor; bucket {bucket}"),
-                false => format!("`{}` from {source}; bucket {bucket}", clean(key)),
+                false => format!("`{}` from {source}; bucket {bucket}", harmless(key)),
             };
             line(out, "key", &text)
         }
@@ -122,36 +129,35 @@ fn show_entries(label: &str, entries: &[EntryReport], out: &mut dyn Write) -> io
 
 /// The ticket race as a table.
 fn show_draws(draws: &[DrawReport], out: &mut dyn Write) -> io::Result<()> {
-    let name = draws.iter().map(|draw| draw.variant.len()).max().unwrap_or(0).max("variant".len());
-    let head =
-        format!("{:name$}  {:>8}  {:>9}  {:>11}  ", "variant", "share", "cost", "cost/weight");
-    line(out, "weights", &style::faint(head.trim_end()).to_string())?;
+    let mut table = Table::new([
+        words("variant"),
+        numbers("share"),
+        numbers("cost"),
+        numbers("cost/weight"),
+        words(""),
+    ]);
     for draw in draws {
-        let share = format!("{} %", rounded(draw.share));
         let number =
             |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.6}"));
-        let row = format!(
-            "{:name$}  {share:>8}  {:>9}  {:>11}",
-            draw.variant,
-            number(draw.cost),
-            number(draw.cost_per_weight),
-        );
         let note = match (draw.wins, draw.drains, draw.weight) {
-            (true, ..) => format!("  {}", style::fine("wins")),
-            (_, _, 0.0) => "  off".to_owned(),
-            (_, true, _) => "  drains: admits nobody new".to_owned(),
+            (true, ..) => style::fine("wins").to_string(),
+            (_, _, 0.0) => "off".to_owned(),
+            (_, true, _) => "drains: admits nobody new".to_owned(),
             _ => String::new(),
         };
-        line(out, "", &format!("{row}{note}"))?;
+        let share = format!("{} %", rounded(draw.share));
+        let costs = [number(draw.cost), number(draw.cost_per_weight)];
+        table.row([draw.variant.clone(), share].into_iter().chain(costs).chain([note]));
     }
-    Ok(())
+    let labels = ["weights"].into_iter().chain(repeat(""));
+    labels.zip(table.lines()).try_for_each(|(label, text)| line(out, label, &text))
 }
 
 fn show_effects(effects: &EffectsReport, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", style::strong("effects"))?;
     match (&effects.reply, &effects.cluster) {
         (Some(reply), _) => {
-            line(out, "reply", &format!("{} {}", reply.status, clean(&reply.body)))?;
+            line(out, "reply", &format!("{} {}", reply.status, harmless(&reply.body)))?;
         }
         (None, Some(cluster)) => line(out, "cluster", cluster)?,
         (None, None) => line(out, "cluster", "none: the route's fallback")?,
@@ -172,7 +178,7 @@ fn show_effects(effects: &EffectsReport, out: &mut dyn Write) -> io::Result<()> 
 
 fn show_edits(label: &str, edits: &[EditReport], out: &mut dyn Write) -> io::Result<()> {
     for (index, edit) in edits.iter().enumerate() {
-        let value = edit.value.as_deref().map(|value| format!(": {}", clean(value)));
+        let value = edit.value.as_deref().map(|value| format!(": {}", harmless(value)));
         let text = format!("{:<6} {}{}", edit.edit, edit.name, value.unwrap_or_default());
         line(out, if index == 0 { label } else { "" }, &text)?;
     }
@@ -183,9 +189,4 @@ fn show_edits(label: &str, edits: &[EditReport], out: &mut dyn Write) -> io::Res
 fn rounded(percent: f64) -> String {
     let text = format!("{percent:.4}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// A text of a request, which cannot move the terminal's cursor.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

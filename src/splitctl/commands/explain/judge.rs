@@ -1,10 +1,14 @@
 //! The engine's judgement and effects -> report.
 
-use engine::decision::{Context, Decision, Decisions, Reason, Step};
-use engine::effects::HeaderEdit;
-use engine::matching::{AUTHORITY, METHOD, Match, PATH};
-use engine::plan::{Plan, SplitPlan};
-use engine::policy::{KeySource, Policy, Split, Value, Weight};
+use engine::decision::{Context, Decisions, Explanation, Lines, Step, Tried, Weighed, explain};
+use engine::effects::{HeaderEdit, on_request, on_response};
+use engine::host::{AUTHORITY, METHOD, PATH};
+use engine::ids::{SplitId, VariantId};
+use engine::metrics::Metrics;
+use engine::plan::{Plan, Position};
+use engine::policy::{KeySource, Split, Value, Weight};
+use policy_text::canonical::to_value;
+use policy_text::source::to_flow;
 
 use super::report::{
     DrawReport, EditReport, EffectsReport, EntryReport, HeaderReport, ReplyReport, Report,
@@ -13,37 +17,21 @@ use super::report::{
 use super::request::Described;
 use crate::moment;
 use crate::policy_file::{PolicyFile, Valid};
-use crate::source::to_flow;
 
 /// One in place of the random numbers that each request has: explanations are the same every time.
 const CHANCE: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9];
 
 /// Judges a request and reports all of it.
 pub(super) fn report(file: &PolicyFile, valid: &Valid, request: &Described, now: u64) -> Report {
-    let policy = &valid.policy;
-    let plan = Plan::compile(policy);
+    let plan = Plan::new(valid.policy.clone());
     let context = Context { now, random: CHANCE };
-    let explanation = plan.explain(request, &context);
-    let mut decisions = Decisions::default();
-    plan.decide(request, &context, &mut decisions);
+    let facts = plan.facts(request);
+    let explanation = explain(&plan, &facts, &context);
     // As the policy writes it, defaults left out.
-    let written = policy.to_value();
-    let mut judged = plan.splits.iter().zip(&explanation.splits);
-    let splits = policy.splits.iter().enumerate().map(|(index, split)| {
+    let written = to_value(&plan.policy);
+    let splits = plan.policy.splits.pairs().enumerate().map(|(index, (id, split))| {
         let written = item(written.field("splits"), index);
-        match judged.next_if_enabled(split) {
-            Some((plan_split, steps)) => {
-                let judged =
-                    Judged { policy, plan: &plan, split, plan_split, written, request, now };
-                judged.report(steps)
-            }
-            None => SplitReport {
-                split: split.name.clone(),
-                variant: None,
-                reason: None,
-                steps: vec![StepReport::Disabled],
-            },
-        }
+        Judged { plan: &plan, id, split, written, now }.report(&explanation)
     });
     let splits = splits.collect();
     let named = |name: &str| request.first(name).to_owned();
@@ -64,96 +52,43 @@ pub(super) fn report(file: &PolicyFile, valid: &Valid, request: &Described, now:
             client_ip: request.client_ip().map(str::to_owned),
         },
         splits,
-        effects: effects(&plan, request, &decisions, &context),
+        effects: effects(&plan, facts.lines(), &explanation.decisions, &context),
     }
 }
-
-/// Plans know enabled splits only.
-trait NextIfEnabled: Iterator {
-    fn next_if_enabled(&mut self, split: &Split) -> Option<Self::Item> {
-        split.enabled.then(|| self.next()).flatten()
-    }
-}
-
-impl<I: Iterator> NextIfEnabled for I {}
 
 struct Judged<'j> {
-    policy: &'j Policy,
     plan: &'j Plan,
+    id: SplitId,
     split: &'j Split,
-    plan_split: &'j SplitPlan,
     written: Option<&'j Value>,
-    request: &'j Described,
     now: u64,
 }
 
 impl Judged<'_> {
-    fn report(&self, steps: &[Step]) -> SplitReport {
-        let mut reports = Vec::new();
-        let mut tried_overrides = false;
-        let decided = steps.iter().find_map(|step| match step {
-            Step::Decided(decision) => Some(*decision),
-            _ => None,
-        });
-        let winner = decided.filter(|d| matches!(d.reason, Reason::Split | Reason::Random));
-        for step in steps {
-            // The engine tells of the override that holds; those before it did not.
-            if !tried_overrides && self.comes_after_overrides(step, decided) {
-                tried_overrides = true;
-                let until = match step {
-                    Step::Overridden { index } => *index,
-                    _ => usize::MAX,
-                };
-                let failed = self.plan_split.overrides.iter().take(until).enumerate();
-                reports.extend(failed.map(|(index, _)| self.tried(index, false)));
-            }
-            reports.extend(self.step(step, winner));
-        }
+    fn report(&self, explanation: &Explanation) -> SplitReport {
+        let decided = explanation.decisions.of(self.id);
         SplitReport {
             split: self.split.name.clone(),
             variant: decided.map(|decision| self.variant(decision.variant)),
             reason: decided.map(|decision| decision.reason.as_str()),
-            steps: reports,
+            steps: explanation.of(self.id).iter().filter_map(|step| self.step(step)).collect(),
         }
     }
 
-    fn comes_after_overrides(&self, step: &Step, decided: Option<Decision>) -> bool {
-        let sliced = self.split.slice.is_some();
-        match step {
-            Step::Overridden { .. }
-            | Step::Holdout { .. }
-            | Step::Sticky { .. }
-            | Step::Race(_) => true,
-            // A slice needs the key before; a killed policy looks at no override.
-            Step::Key { .. } | Step::NoKey => !sliced,
-            Step::Decided(_) => decided.is_some_and(|d| d.reason != Reason::Killed),
-            Step::Forced => false,
-            _ => false,
-        }
-    }
-
-    fn step(&self, step: &Step, winner: Option<Decision>) -> Option<StepReport> {
+    fn step(&self, step: &Step) -> Option<StepReport> {
         Some(match step {
-            Step::Matched { entry } => StepReport::Match {
-                entries: self.entries(
-                    self.split.matches.as_deref(),
-                    self.field("match"),
-                    Some(*entry),
-                ),
-                holds: true,
-            },
-            Step::Unmatched { .. } => StepReport::Match {
-                entries: self.entries(self.split.matches.as_deref(), self.field("match"), None),
-                holds: false,
+            Step::Disabled => StepReport::Disabled,
+            Step::Match(tried) => StepReport::Match {
+                entries: entries(tried, self.field("match")),
+                holds: tried.holds,
             },
             Step::LayerTaken => StepReport::LayerTaken { layer: self.layer() },
             Step::RequirementUnmet { requirement } => {
                 let required = self.split.requires.get(*requirement)?;
-                let split = self.policy.splits.get(required.split)?;
-                let variant = split.variants.get(required.variant)?;
+                let split = &self.plan.policy.splits[required.split];
                 StepReport::RequirementUnmet {
                     split: split.name.clone(),
-                    variant: variant.name.clone(),
+                    variant: split.variants[required.variant].name.clone(),
                 }
             }
             Step::Slice { bucket, holds } => {
@@ -166,20 +101,32 @@ impl Judged<'_> {
                     holds: *holds,
                 }
             }
-            Step::Forced => StepReport::Forced,
-            Step::Overridden { index } => self.tried(*index, true),
+            Step::Killed => StepReport::Killed,
+            Step::Forced { .. } => StepReport::Forced,
+            Step::ForcedUnknown { name } => {
+                StepReport::ForcedUnknown { variant: String::from_utf8_lossy(name).into_owned() }
+            }
+            Step::Override { index, tried, variant } => {
+                let written = item(self.field("overrides"), *index).and_then(|o| o.field("match"));
+                StepReport::Override {
+                    index: *index,
+                    entries: entries(tried, written),
+                    holds: tried.holds,
+                    variant: variant.map(|variant| self.variant(variant)),
+                }
+            }
             Step::NoKey => {
                 StepReport::NoKey { sources: self.split.key.iter().map(source).collect() }
             }
             Step::Key { source: index, key, generated, bucket } => StepReport::Key {
                 key: String::from_utf8_lossy(key).into_owned(),
-                source: self.split.key.get(*index).map(source).unwrap_or_default(),
+                source: source(self.split.key.get(*index)?),
                 generated: *generated,
                 bucket: *bucket,
             },
             Step::Holdout { bucket, held } => StepReport::Holdout {
                 bucket: *bucket,
-                percent: self.policy.holdout.as_ref().map_or(0.0, |h| percent(h.buckets)),
+                percent: percent(self.plan.policy.holdout.as_ref()?.buckets),
                 held: *held,
             },
             Step::Sticky { variant, counts } => StepReport::Sticky {
@@ -187,68 +134,33 @@ impl Judged<'_> {
                 variant: variant.map(|variant| self.variant(variant)),
                 counts: *counts,
             },
-            Step::Race(draws) => {
-                let weights = self.plan_split.weights_at(self.now);
-                let draw = |index: usize| {
-                    let drawn = draws.iter().find(|draw| draw.variant == index);
-                    let weight = Weight::from_units(weights.of(index)).units() as f64
-                        / Weight::UNITS_PER_ONE as f64;
-                    let cost = drawn.map(|draw| draw.cost as f64 / 4_294_967_296.0);
-                    DrawReport {
-                        variant: self.variant(index),
-                        weight,
-                        share: weights.share(index) as f64 / 10_000.0,
-                        ticket: drawn.map(|draw| format!("{:016x}", draw.ticket)),
-                        cost,
-                        cost_per_weight: cost.map(|cost| cost / weight),
-                        wins: winner.is_some_and(|w| w.variant == index),
-                        drains: self.split.variants.get(index).is_some_and(|v| v.drain),
-                    }
-                };
-                StepReport::Weights {
-                    ramp: self.ramp(),
-                    draws: (0..self.split.variants.len()).map(draw).collect(),
-                }
-            }
-            Step::Decided(decision) if decision.reason == Reason::Killed => StepReport::Killed,
-            Step::Decided(_) => return None,
+            Step::Weights { position, weighed } => StepReport::Weights {
+                ramp: position.and_then(|position| self.ramp(position)),
+                draws: weighed.iter().map(|weighed| self.draw(weighed)).collect(),
+            },
+            // A request that is described is described as a whole, and what was decided heads the report.
+            Step::Unknown | Step::Decided(_) => return None,
         })
     }
 
-    /// An override that was looked at.
-    fn tried(&self, index: usize, holds: bool) -> StepReport {
-        let forced = self.split.overrides.get(index);
-        let written = item(self.field("overrides"), index).and_then(|o| o.field("match"));
-        let list = forced.map(|forced| forced.matches.as_slice());
-        let unmet = |entry: &Match| entry.unmet(&self.plan.scope, self.request).is_none();
-        let entry = list.and_then(|list| list.iter().position(unmet));
-        StepReport::Override {
-            index,
-            entries: self.entries(list, written, entry.filter(|_| holds)),
-            holds,
-            variant: forced.and_then(|forced| forced.variant).map(|variant| self.variant(variant)),
+    fn draw(&self, weighed: &Weighed) -> DrawReport {
+        let weight = weighed.weight as f64 / Weight::UNITS_PER_ONE as f64;
+        let cost = weighed.draw.map(|(_, cost)| cost as f64 / 4_294_967_296.0);
+        DrawReport {
+            variant: self.variant(weighed.variant),
+            weight,
+            share: weighed.share as f64 / 10_000.0,
+            ticket: weighed.draw.map(|(ticket, _)| format!("{ticket:016x}")),
+            cost,
+            cost_per_weight: cost.map(|cost| cost / weight),
+            wins: weighed.wins,
+            drains: self.split.variants[weighed.variant].drain,
         }
     }
 
-    /// The entries of a match list up to the one that holds.
-    fn entries(
-        &self,
-        list: Option<&[Match]>,
-        written: Option<&Value>,
-        holds: Option<usize>,
-    ) -> Vec<EntryReport> {
-        let until = holds.map_or(usize::MAX, |entry| entry.saturating_add(1));
-        let entry = |(index, entry): (usize, &Match)| EntryReport {
-            condition: item(written, index).map(to_flow).unwrap_or_default(),
-            unmet: entry.unmet(&self.plan.scope, self.request).map(|unmet| unmet.to_string()),
-        };
-        list.unwrap_or_default().iter().enumerate().take(until).map(entry).collect()
-    }
-
     /// Where the moment is on a ramp.
-    fn ramp(&self) -> Option<String> {
+    fn ramp(&self, position: Position) -> Option<String> {
         let ramp = self.split.ramp.as_ref()?;
-        let position = self.plan_split.ramp.as_ref()?.position(self.now);
         let (point, steps) = (position.point(), ramp.steps.len());
         let start = moment::write(ramp.start);
         let paused = ramp
@@ -268,14 +180,24 @@ impl Judged<'_> {
         self.written.and_then(|written| written.field(name))
     }
 
-    fn variant(&self, index: usize) -> String {
-        self.split.variants.get(index).map(|variant| variant.name.clone()).unwrap_or_default()
+    fn variant(&self, id: VariantId) -> String {
+        self.split.variants[id].name.clone()
     }
 
     fn layer(&self) -> String {
-        let layer = self.split.layer.and_then(|layer| self.policy.layers.get(layer));
-        layer.map(|layer| layer.name.clone()).unwrap_or_default()
+        self.split.layer.map(|id| self.plan.policy.layers[id].name.clone()).unwrap_or_default()
     }
+}
+
+/// The entries that were tried, each as it is written.
+fn entries(tried: &Tried, written: Option<&Value>) -> Vec<EntryReport> {
+    let unmet = tried.unmet.iter().cloned().map(Some);
+    let outcomes = unmet.chain(tried.holds.then_some(None));
+    let entry = |(index, unmet)| EntryReport {
+        condition: item(written, index).map(to_flow).unwrap_or_default(),
+        unmet,
+    };
+    outcomes.enumerate().map(entry).collect()
 }
 
 fn item(list: Option<&Value>, index: usize) -> Option<&Value> {
@@ -303,13 +225,13 @@ fn source(source: &KeySource) -> String {
 
 fn effects(
     plan: &Plan,
-    request: &Described,
+    lines: &Lines<'_>,
     decisions: &Decisions,
     context: &Context,
 ) -> EffectsReport {
-    let effects = plan.request_effects(request, decisions);
-    let definitions = plan.metrics.definitions();
-    let counters = effects.counters.iter().filter_map(|index| definitions.get(*index));
+    let effects = on_request(plan, lines, decisions);
+    let metrics = Metrics::new(plan);
+    let counters = metrics.decided(decisions).map(|id| &metrics.definitions()[id]);
     let value_of = |header: &str| {
         effects.headers.iter().find_map(|edit| match edit {
             HeaderEdit::Set { name, value } if *name == header => {
@@ -319,10 +241,10 @@ fn effects(
         })
     };
     EffectsReport {
-        cluster: value_of(&plan.cluster_header),
-        mirror: value_of(&plan.mirror_header),
+        cluster: value_of(&plan.policy.cluster_header),
+        mirror: value_of(&plan.policy.mirror_header),
         request_headers: effects.headers.iter().map(edit).collect(),
-        response_headers: plan.response_edits(decisions, context).iter().map(edit).collect(),
+        response_headers: on_response(plan, decisions, context).iter().map(edit).collect(),
         counters: counters.map(|definition| prometheus(&definition.name)).collect(),
         state: effects.state.map(|state| state.into_owned()),
         reply: effects

@@ -73,6 +73,10 @@ pub(super) enum StepReport {
     },
     /// By somebody who knows the secret.
     Forced,
+    /// By somebody who knows the secret, but the split has no such variant.
+    ForcedUnknown {
+        variant: String,
+    },
     /// One override that was tried.
     Override {
         index: usize,
@@ -123,7 +127,7 @@ pub(super) struct EntryReport {
 pub(super) struct DrawReport {
     pub(super) variant: String,
     pub(super) weight: f64,
-    /// Percent of all weights.
+    /// Percent of new users.
     pub(super) share: f64,
     /// 16 hexadecimal digits; `None` = the variant takes no part: its weight is 0, or it drains.
     pub(super) ticket: Option<String>,

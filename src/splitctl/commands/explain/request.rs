@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use anyhow::{Result, bail};
-use engine::matching::{AUTHORITY, METHOD, PATH, Request};
+use engine::host::{AUTHORITY, Claim, Host, METHOD, PATH};
 
 /// What options say about the request; they come before what a curl command says.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -50,17 +50,19 @@ pub(crate) struct Described {
     claims: Vec<(String, String, String)>,
 }
 
-impl Request for Described {
-    fn header_lines<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> {
-        self.headers.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_bytes())
+impl Host for Described {
+    fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))
     }
 
     fn source_address(&self) -> Option<Cow<'_, [u8]>> {
         self.source.as_deref().map(|address| Cow::Borrowed(address.as_bytes()))
     }
 
-    fn jwt_claim(&self, provider: &str, claim: &str) -> Option<Cow<'_, [u8]>> {
-        let of = |(p, c, _): &&(String, String, String)| p == provider && c == claim;
+    fn claim(&self, claim: &Claim) -> Option<Cow<'_, [u8]>> {
+        let of = |(provider, name, _): &&(String, String, String)| {
+            *provider == claim.provider && *name == claim.name
+        };
         self.claims.iter().find(of).map(|(.., value)| Cow::Borrowed(value.as_bytes()))
     }
 }
@@ -118,7 +120,7 @@ impl RequestArgs {
 }
 
 /// `Name: value` -> lower-case name, value without spaces around it.
-pub(super) fn split_header(header: &str) -> Result<(String, String)> {
+fn split_header(header: &str) -> Result<(String, String)> {
     match header.split_once(':') {
         Some((name, value)) if !name.trim().is_empty() && !name.contains(' ') => {
             Ok((name.to_ascii_lowercase(), value.trim().to_owned()))
@@ -178,7 +180,7 @@ mod tests {
         ];
         let found: Vec<_> = request.headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         assert_eq!(found, expected);
-        assert_eq!(request.jwt_claim("idp", "sub").as_deref(), Some(b"ada=1".as_slice()));
+        assert_eq!(request.claims, [("idp".into(), "sub".into(), "ada=1".into())]);
         assert_eq!(request.source_address().as_deref(), Some(b"192.0.2.1".as_slice()));
     }
 

@@ -1,19 +1,19 @@
 //! `splitctl render ecds`: the file through which a running Envoy gets the filter and its policy.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+use lab::Stop;
+use lab::xds::{self, PolicyForm};
+use policy_text::source::{Source, to_json};
 
 use super::check;
-use crate::commands::run::watch::Watch;
 use crate::console::Console;
-use crate::lab::Stop;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
-use crate::source::{Source, to_json};
 use crate::style;
-use crate::xds::{self, PolicyForm};
+use crate::watch::Watch;
 
 /// A file for Envoy's extension config discovery (ECDS), as JSON.
 ///
@@ -74,7 +74,7 @@ fn deliver(args: &Args, file: &PolicyFile, console: &mut Console<'_>) -> anyhow:
     match &args.output {
         None => console.out.write_all(text.as_bytes())?,
         Some(path) => {
-            replace(path, &text)?;
+            lab::replace(path, &text)?;
             let (done, name) = (style::fine("rendered"), &file.source.name);
             writeln!(console.err, "{done} {name}: policy {}", valid.hash_text())?;
         }
@@ -88,14 +88,6 @@ fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
     let filter = xds::extension_config(&args.module, &policy, PolicyForm::String)?;
     let response = xds::discovery_response(&valid.hash_text(), &[filter]);
     Ok(serde_json::to_string_pretty(&response)? + "\n")
-}
-
-fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".new");
-    std::fs::write(&beside, text)
-        .and_then(|()| std::fs::rename(&beside, path))
-        .with_context(|| format!("cannot write `{}`", path.display()))
 }
 
 #[cfg(test)]

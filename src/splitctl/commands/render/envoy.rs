@@ -5,25 +5,19 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::bail;
+use engine::metrics::Metrics;
 use engine::policy::Policy;
+use lab::xds;
+use policy_text::source::to_json;
 use serde_json::Value;
 
-use super::prometheus::is_decimal;
-use super::template::{fill, listed, scalar};
 use crate::policy_file::Valid;
-use crate::source::to_json;
-use crate::xds;
+use crate::template::{fill, is_decimal, listed, numbers, scalar};
 
 const TEMPLATE: &str = include_str!("envoy.yaml");
 
-/// The header that names the cluster of a request's copy, where the policy does not say.
-const MIRROR_HEADER: &str = "x-split-mirror";
-
 /// The cluster of the OpenTelemetry collector.
 const COLLECTOR: &str = "opentelemetry_collector";
-
-/// The labels of the filter's metrics.
-pub(super) const LABELS: [&str; 4] = ["split", "variant", "reason", "class"];
 
 /// A whole Envoy configuration, as commented YAML.
 ///
@@ -110,12 +104,8 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
     };
     let document: Value = serde_json::from_str(&to_json(&valid.document)?)?;
     let policy = &valid.policy;
-    let header = |name: &str, default: &str| {
-        document.get(name).and_then(Value::as_str).unwrap_or(default).to_owned()
-    };
-    let mirror_header = header("mirror_header", MIRROR_HEADER);
     let owned =
-        [Some(&policy.cluster_header), policy.variant_header.as_ref(), Some(&mirror_header)];
+        [Some(&policy.cluster_header), policy.variant_header.as_ref(), Some(&policy.mirror_header)];
     let removed: Vec<_> =
         owned.iter().flatten().map(|name| format!("- remove: {}", scalar(name))).collect();
     let values = [
@@ -128,12 +118,14 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("ecds", scalar(path)),
         ("ecds_folder", scalar(&folder.display().to_string())),
         ("cluster_header", scalar(&policy.cluster_header)),
-        ("mirror_header", scalar(&mirror_header)),
+        ("mirror_header", scalar(&policy.mirror_header)),
         ("removed", removed.join("\n              ")),
         ("rare", rare_variant(policy)),
         ("tracing", tracing(args)),
         ("fallback", scalar(&args.fallback)),
         ("labels", labels()),
+        ("durations", xds::durations()),
+        ("buckets", numbers(&xds::DURATION_BUCKETS)),
         ("clusters", clusters(args, &document)?),
     ];
     Ok(fill(TEMPLATE, &values))
@@ -168,8 +160,8 @@ fn tracing(args: &Args) -> String {
 fn rare_variant(policy: &Policy) -> String {
     let splits = policy.splits.iter().filter(|split| split.enabled);
     let mut others = splits.flat_map(|split| {
-        let variants = split.variants.iter().enumerate();
-        let others = variants.filter(|(index, v)| *index != split.baseline && v.cluster.is_some());
+        let variants = split.variants.pairs();
+        let others = variants.filter(|(id, v)| *id != split.baseline && v.cluster.is_some());
         others.map(|(_, variant)| format!("{}={}", split.name, variant.name))
     });
     let Some((header, variant)) = policy.variant_header.as_ref().zip(others.next()) else {
@@ -190,8 +182,8 @@ fn rare_variant(policy: &Policy) -> String {
 }
 
 fn labels() -> String {
-    let line = |label: &&str| format!(r"- {{tag_name: {label}, regex: '({label}=\.=(.*?);\.;)'}}");
-    LABELS.iter().map(line).collect::<Vec<_>>().join("\n  ")
+    let line = |label| format!("- {{tag_name: {label}, regex: '{}'}}", xds::label_regex(label));
+    Metrics::LABELS.map(line).join("\n  ")
 }
 
 /// Each cluster once: those of the policy in its order, the fallback, and whatever else got an address.

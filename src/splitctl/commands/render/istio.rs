@@ -10,12 +10,14 @@ use std::str::FromStr;
 
 use anyhow::bail;
 use clap::ValueEnum;
+use engine::metrics::Metrics;
 use engine::policy::Policy;
+use lab::xds;
 
-use super::series::WasmPlugin;
-use super::template::{fill, scalar};
 use crate::policy_file::Valid;
-use crate::xds;
+use crate::rules;
+use crate::template::{fill, numbers, scalar};
+use crate::wasm_plugin::{WasmPlugin, kubernetes_name};
 use routing::Routing;
 
 const TEMPLATE: &str = include_str!("istio/istio.yaml");
@@ -36,7 +38,7 @@ pub(super) struct Args {
     by: By,
 
     /// The name of everything that is rendered.
-    #[arg(long, value_name = "NAME", default_value = "traffic-split", value_parser = name)]
+    #[arg(long, value_name = "NAME", default_value = "traffic-split", value_parser = kubernetes_name)]
     name: String,
 
     /// The hosts of the routes; may be repeated. By default those that the policy names, else all.
@@ -44,7 +46,7 @@ pub(super) struct Args {
     hosts: Vec<String>,
 
     /// The namespace of the services.
-    #[arg(long, value_name = "NAMESPACE", default_value = "default", value_parser = name)]
+    #[arg(long, value_name = "NAMESPACE", default_value = "default", value_parser = kubernetes_name)]
     namespace: String,
 
     /// The port of services that the policy names without one. Needed where a service has several.
@@ -98,7 +100,7 @@ impl FromStr for Gateway {
         }
         let wrong = || format!("`{text}` is no gateway, such as `istio-ingress/gateway` or `mesh`");
         let (namespace, gateway) = text.split_once('/').ok_or_else(wrong)?;
-        let [namespace, name] = [namespace, gateway].map(name);
+        let [namespace, name] = [namespace, gateway].map(kubernetes_name);
         Ok(Self::Named {
             namespace: namespace.map_err(|_| wrong())?,
             name: name.map_err(|_| wrong())?,
@@ -134,21 +136,6 @@ impl FromStr for Label {
     }
 }
 
-/// A name as Kubernetes allows it for everything.
-pub(super) fn name(text: &str) -> Result<String, String> {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    let end = |b: Option<&u8>| b.is_some_and(|b| *b != b'-');
-    let bytes = text.as_bytes();
-    if bytes.len() <= 63
-        && bytes.iter().all(|b| inner(*b))
-        && end(bytes.first())
-        && end(bytes.last())
-    {
-        return Ok(text.to_owned());
-    }
-    Err("a name has up to 63 of a-z, 0-9 and -, and no - at its ends".to_owned())
-}
-
 pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
     let policy = &valid.policy;
     if args.by == By::VariantHeader && policy.splits.iter().any(|s| s.enabled && s.mirror.is_some())
@@ -167,7 +154,7 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
     documents.extend([routing.virtual_service(), routing.destination_rules()]);
     if args.rules {
         let plugin = WasmPlugin { namespace: filter_namespace.clone(), name: args.name.clone() };
-        documents.push(rules(plugin, valid)?);
+        documents.push(prometheus_rule(plugin, valid)?);
     }
     let values = [
         ("name", args.name.clone()),
@@ -178,6 +165,8 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("context", context(&args.gateway).to_owned()),
         ("image", scalar(&args.image)),
         ("filter", xds::FILTER.to_owned()),
+        ("labels", Metrics::LABELS.join(", ")),
+        ("buckets", numbers(&xds::DURATION_BUCKETS)),
         ("hash", valid.hash_text()),
         ("cluster_header", scalar(&policy.cluster_header)),
         ("mirror_header", scalar(&policy.mirror_header)),
@@ -221,10 +210,10 @@ fn tracing(policy: &Policy) -> String {
 }
 
 /// The rules of `render prometheus` for the Prometheus operator.
-fn rules(plugin: WasmPlugin, valid: &Valid) -> anyhow::Result<String> {
-    let rules = super::rules_for(plugin, valid)?;
-    let (head, groups) = rules.split_once("groups:\n").unwrap_or(("", &rules));
-    let mut text = format!(
+fn prometheus_rule(plugin: WasmPlugin, valid: &Valid) -> anyhow::Result<String> {
+    let text = rules::render(&rules::Options::of_plugin(plugin), valid)?;
+    let (head, groups) = text.split_once("groups:\n").unwrap_or(("", &text));
+    let mut rule = format!(
         "---\n{head}apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
@@ -236,9 +225,9 @@ spec:
     );
     for line in groups.lines() {
         let indent = if line.is_empty() { "" } else { "  " };
-        let _in_memory = writeln!(text, "{indent}{line}");
+        let _in_memory = writeln!(rule, "{indent}{line}");
     }
-    Ok(text)
+    Ok(rule)
 }
 
 #[cfg(test)]

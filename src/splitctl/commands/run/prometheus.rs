@@ -1,20 +1,18 @@
 //! A Prometheus that watches the lab's Envoy, with the rules of the policy.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use lab::{Guarded, Request, Stop, client, find_prometheus};
 use serde_json::json;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::commands::render;
-use crate::lab::envoy::{GUARD, find_prometheus};
-use crate::lab::{Request, Stop, client};
 use crate::policy_file::Valid;
+use crate::rules;
 
 /// The port when it is free.
 const PORT: u16 = 9090;
@@ -24,7 +22,7 @@ const START: Duration = Duration::from_secs(30);
 
 /// A running Prometheus. Dropping it ends it.
 pub(super) struct Prometheus {
-    child: Child,
+    running: Guarded,
     address: SocketAddr,
     runtime: Runtime,
     folder: TempDir,
@@ -46,27 +44,20 @@ impl Prometheus {
         });
         let path = |name: &str| folder.path().join(name);
         std::fs::write(path("prometheus.yml"), config.to_string())?;
-        std::fs::write(path("rules.yml"), render::rules(valid)?)?;
+        std::fs::write(path("rules.yml"), rules::render(&rules::Options::default(), valid)?)?;
         let log = std::fs::File::create(path("log"))?;
         let address = choose_address()?;
         let flag = |name: &str, value: &Path| format!("--{name}={}", value.display());
-        let child = Command::new("sh")
-            .args(["-c", GUARD, "splitctl-prometheus"])
-            .arg(folder.path())
-            .arg(binary)
+        let mut command = Command::new(binary);
+        command
             .arg(flag("config.file", &path("prometheus.yml")))
             .arg(flag("storage.tsdb.path", &path("data")))
             .arg(format!("--web.listen-address={address}"))
-            .arg("--web.enable-lifecycle")
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            // Ctrl-C in a terminal is for splitctl alone, which then ends it.
-            .process_group(0)
-            .spawn()
+            .arg("--web.enable-lifecycle");
+        let running = Guarded::start(&command, log, Some(folder.path()))
             .context("cannot start `sh`, which runs prometheus")?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut prometheus = Self { child, address, runtime, folder };
+        let mut prometheus = Self { running, address, runtime, folder };
         prometheus.wait(stop)?;
         Ok(prometheus)
     }
@@ -80,7 +71,7 @@ impl Prometheus {
             if answer.is_ok_and(|rows| rows.contains("\"value\"")) {
                 return Ok(());
             }
-            let ended = self.child.try_wait()?;
+            let ended = self.running.ended()?;
             if ended.is_some() || begin.elapsed() > START || stop.wait(Duration::from_millis(50)) {
                 let log = std::fs::read_to_string(self.folder.path().join("log"));
                 let log = log.unwrap_or_default();
@@ -90,7 +81,7 @@ impl Prometheus {
     }
 
     /// Where its alerts are to be seen. Debian's package has the older pages, and none where it is not installed but
-    /// unpacked, as by scripts/prometheus; then it is the interface for programs.
+    /// unpacked, as by scripts/get/prometheus; then it is the interface for programs.
     pub(super) fn alerts(&self) -> String {
         let there = |page: &&str| {
             let answer = self.runtime.block_on(client::send(self.address, &Request::get(page)));
@@ -102,22 +93,16 @@ impl Prometheus {
 
     /// Takes the rules of another policy: its baselines may be others.
     pub(super) fn follow(&self, valid: &Valid) -> Result<()> {
-        std::fs::write(self.folder.path().join("rules.yml"), render::rules(valid)?)?;
+        std::fs::write(
+            self.folder.path().join("rules.yml"),
+            rules::render(&rules::Options::default(), valid)?,
+        )?;
         let reload = Request::get("/-/reload").method("POST");
         let answer = self.runtime.block_on(client::send(self.address, &reload))?;
         if answer.status != 200 {
             bail!("prometheus refused the rules: {}", answer.text());
         }
         Ok(())
-    }
-}
-
-impl Drop for Prometheus {
-    fn drop(&mut self) {
-        // The guard sees the pipe close, ends what is left and removes the folder.
-        drop(self.child.stdin.take());
-        let _already_ended = self.child.kill();
-        let _status = self.child.wait();
     }
 }
 

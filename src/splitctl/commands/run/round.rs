@@ -3,13 +3,15 @@
 use std::ops::ControlFlow;
 
 use anyhow::Result;
-use engine::decision::Reason;
-use engine::metrics::Class;
-use engine::plan::{Plan, SplitPlan, WeightsNow};
-use engine::policy::{Policy, Split};
+use engine::ids::SplitId;
+use engine::metrics::Metrics;
+use engine::outcome::Class;
+use engine::plan::Plan;
+use engine::policy::Split;
+use engine::reason::Reason;
+use lab::{Lab, Stats};
 
 use super::sample::{self, user};
-use crate::lab::{Lab, Stats};
 
 /// Connections kept open to Envoy while requests are sent.
 const CONNECTIONS: usize = 16;
@@ -64,26 +66,23 @@ impl Report {
 /// all splits, and can end the round: then there is no report.
 pub(super) fn run(
     lab: &Lab,
-    policy: &Policy,
     plan: &Plan,
     users: usize,
     progress: impl Fn(usize) -> ControlFlow<()> + Clone + Send + Sync + 'static,
 ) -> Result<Option<Report>> {
     let mut splits = Vec::new();
     let mut done_before = 0_usize;
-    for split in &policy.splits {
-        let Some(index) = plan.splits.iter().position(|compiled| compiled.name == split.name)
-        else {
+    for (id, split) in plan.policy.splits.pairs() {
+        if !split.enabled {
             splits.push(without_requests(&split.name, "it is not enabled"));
             continue;
-        };
-        let Some(compiled) = plan.splits.get(index) else { continue };
-        let (reason, note) = if plan.kill {
+        }
+        let (reason, note) = if plan.policy.kill {
             (
                 Reason::Killed,
                 Some("the policy is killed: everybody is served the baseline".to_owned()),
             )
-        } else if compiled.race.is_empty() {
+        } else if plan.splits[id].race.is_empty() {
             (
                 Reason::Fallback,
                 Some("every weight is 0: everybody is served the baseline".to_owned()),
@@ -91,7 +90,7 @@ pub(super) fn run(
         } else {
             (Reason::Split, not_only_weights(split))
         };
-        let Some(sample) = sample::derive(plan, index, &[reason]) else {
+        let Some(sample) = sample::derive(plan, id, &[reason]) else {
             splits.push(without_requests(
                 &split.name,
                 "no request could be derived from its `match` that the weights decide, so none were sent",
@@ -103,7 +102,7 @@ pub(super) fn run(
         // Users whom a slice or a requirement leaves out are passed over: they are in no variant.
         let requests: Vec<_> = (1..=users.saturating_mul(USERS_PER_MEMBER))
             .map(|number| sample.of(&user(number)))
-            .filter(|request| sample::applies(plan, index, request))
+            .filter(|request| sample::applies(plan, id, request))
             .take(users)
             .collect();
         let users = requests.len();
@@ -121,12 +120,11 @@ pub(super) fn run(
         let labels = [("split", split.name.as_str())];
         let counted = |stats: &Stats| {
             let new = stats.since(&before);
-            new.sum("traffic_split_responses_total", &labels) >= answered
-                && new.histogram("traffic_split_request_duration_milliseconds", &labels).count()
-                    >= answered
+            new.sum(Metrics::RESPONSES, &labels) >= answered
+                && new.histogram(Metrics::DURATION, &labels).count() >= answered
         };
         let stats = lab.stats_when(counted)?.since(&before);
-        let mut report = measure(compiled, &stats, reason);
+        let mut report = measure(plan, id, &stats, reason);
         report.note = note;
         let counted: u64 =
             report.variants.iter().fold(0, |sum, row| sum.saturating_add(row.requests));
@@ -164,25 +162,25 @@ fn without_requests(name: &str, why: &str) -> SplitReport {
 }
 
 /// Reads a split's numbers from what Envoy counted while only its requests were sent.
-fn measure(split: &SplitPlan, stats: &Stats, reason: Reason) -> SplitReport {
+fn measure(plan: &Plan, id: SplitId, stats: &Stats, reason: Reason) -> SplitReport {
+    let split = &plan.policy.splits[id];
     let decided_for = |variant: &str| {
         let labels =
             [("split", split.name.as_str()), ("variant", variant), ("reason", reason.as_str())];
-        stats.sum("traffic_split_requests_total", &labels)
+        stats.sum(Metrics::REQUESTS, &labels)
     };
     let decided: u64 =
         split.variants.iter().fold(0, |sum, v| sum.saturating_add(decided_for(&v.name)));
-    let weights = split.weights_at(sample::now().now);
-    let sum = (0..split.variants.len())
-        .fold(0_u64, |sum, v| sum.saturating_add(admitting(split, &weights, v)));
-    let variants = split.variants.iter().enumerate().map(|(index, variant)| {
+    let weights = plan.splits[id].weights_at(sample::now().now);
+    let sum = split.variants.ids().fold(0_u64, |sum, v| sum.saturating_add(weights.admits(v)));
+    let variants = split.variants.pairs().map(|(variant_id, variant)| {
         let configured = match reason {
-            Reason::Split => admitting(split, &weights, index) as f64 / sum as f64,
-            _ if index == split.baseline => 1.0,
+            Reason::Split => weights.admits(variant_id) as f64 / sum as f64,
+            _ if variant_id == split.baseline => 1.0,
             _ => 0.0,
         };
         let labels = [("split", split.name.as_str()), ("variant", variant.name.as_str())];
-        let duration = stats.histogram("traffic_split_request_duration_milliseconds", &labels);
+        let duration = stats.histogram(Metrics::DURATION, &labels);
         let [s, v] = labels;
         let here = decided_for(&variant.name);
         Row {
@@ -191,10 +189,9 @@ fn measure(split: &SplitPlan, stats: &Stats, reason: Reason) -> SplitReport {
             configured,
             observed: (decided > 0).then(|| here as f64 / decided as f64),
             within: (decided > 0).then(|| within_4_sigma(configured, here, decided)),
-            requests: stats.sum("traffic_split_requests_total", &labels),
-            responses: Class::ALL.map(|(_, class)| {
-                stats.sum("traffic_split_responses_total", &[s, v, ("class", class)])
-            }),
+            requests: stats.sum(Metrics::REQUESTS, &labels),
+            responses: Class::ALL
+                .map(|class| stats.sum(Metrics::RESPONSES, &[s, v, ("class", class.as_str())])),
             p50: duration.quantile(0.5),
             p95: duration.quantile(0.95),
         }
@@ -205,11 +202,6 @@ fn measure(split: &SplitPlan, stats: &Stats, reason: Reason) -> SplitReport {
         failed: false,
         variants: variants.collect(),
     }
-}
-
-/// The weight by which a variant gets new users: a draining one gets none.
-fn admitting(split: &SplitPlan, weights: &WeightsNow, variant: usize) -> u64 {
-    if split.race.runs(variant) { weights.of(variant) } else { 0 }
 }
 
 /// Whether `count` of `all` users is what a share allows: within 4 standard deviations of the binomial
@@ -253,7 +245,7 @@ mod tests {
                "variants": [{{"name": "a", "cluster": "one", "weight": {}}}, {{"name": "b", "weight": {}}}]}}]}}"#,
             weights[0], weights[1]
         );
-        Plan::compile(&policy::from_json(text.as_bytes()).policy.unwrap())
+        Plan::new(policy::from_json(text.as_bytes()).policy.unwrap())
     }
 
     fn stats(numbers: &[(&str, u64)]) -> Stats {
@@ -274,7 +266,7 @@ mod tests {
             ("variant=.=b;.;reason=.=override;.;traffic_split_requests_total", 50),
             ("variant=.=b;.;class=.=5xx;.;traffic_split_responses_total", 3),
         ]);
-        let report = measure(&plan([3, 1]).splits[0], &stats, Reason::Split);
+        let report = measure(&plan([3, 1]), SplitId::FIRST, &stats, Reason::Split);
         let [a, b] = &report.variants[..] else { panic!("two variants") };
         assert_eq!(
             (a.configured, a.observed, a.within, a.requests),
@@ -287,7 +279,7 @@ mod tests {
 
     #[test]
     fn no_users_are_no_failure() {
-        let report = measure(&plan([3, 1]).splits[0], &stats(&[]), Reason::Split);
+        let report = measure(&plan([3, 1]), SplitId::FIRST, &stats(&[]), Reason::Split);
         assert!(report.variants.iter().all(|row| row.observed.is_none() && row.within.is_none()));
         assert!(Report { splits: vec![report] }.is_fine());
     }
@@ -296,7 +288,7 @@ mod tests {
     fn without_weights_everybody_belongs_on_the_baseline() {
         let stats =
             stats(&[("variant=.=a;.;reason=.=fallback;.;traffic_split_requests_total", 10)]);
-        let report = measure(&plan([0, 0]).splits[0], &stats, Reason::Fallback);
+        let report = measure(&plan([0, 0]), SplitId::FIRST, &stats, Reason::Fallback);
         let shares: Vec<_> =
             report.variants.iter().map(|row| (row.configured, row.within)).collect();
         assert_eq!(shares, [(1.0, Some(true)), (0.0, Some(true))]);

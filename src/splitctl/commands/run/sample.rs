@@ -2,13 +2,17 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine::decision::{Context, Decision, Decisions, Reason, Step};
-use engine::effects::HeaderEdit;
-use engine::matching::{AUTHORITY, Form, HostPattern, METHOD, Match, PATH, ValueTest};
+use engine::decision::{self, Context, Decision, Decisions, Nobody, Step};
+use engine::effects::{HeaderEdit, on_request};
+use engine::host::{AUTHORITY, Host, METHOD, PATH};
+use engine::ids::SplitId;
+use engine::matching::{Form, HostPattern, Match, ValueTest};
 use engine::plan::Plan;
 use engine::policy::KeySource;
+use engine::reason::Reason;
+use policy_text::sample;
 
-use crate::lab::{DEFAULT_CLUSTER, Request};
+use lab::{DEFAULT_CLUSTER, Request};
 
 /// The name of the nth user, from 1.
 pub(super) fn user(number: usize) -> String {
@@ -29,18 +33,18 @@ pub(super) struct Sample {
 
 /// The first request that meets one of the split's matches and is judged for one of these reasons, checked
 /// with the engine. `None` when no such request could be found.
-pub(super) fn derive(plan: &Plan, split: usize, reasons: &[Reason]) -> Option<Sample> {
-    let compiled = plan.splits.get(split)?;
+pub(super) fn derive(plan: &Plan, id: SplitId, reasons: &[Reason]) -> Option<Sample> {
+    let split = &plan.policy.splits[id];
     let everything = [Match::default()];
-    let matches = compiled.matches.as_deref().unwrap_or(&everything);
-    let sources = |conditions| compiled.key.iter().map(move |key| (conditions, key));
+    let matches = split.matches.as_deref().unwrap_or(&everything);
+    let sources = |conditions| split.key.iter().map(move |key| (conditions, key));
     let samples = matches
         .iter()
         .flat_map(sources)
         .filter_map(|(conditions, key)| Sample::new(conditions, key));
     samples.into_iter().find(|sample| {
         // Several users, so that a key that is the same for all would show; a slice may hold but few.
-        let judged = |user: &String| sample.is_judged(plan, split, reasons, user);
+        let judged = |user: &String| sample.is_judged(plan, id, reasons, user);
         (1..=USERS_TRIED).map(user).filter(judged).take(3).count() == 3
     })
 }
@@ -56,7 +60,7 @@ impl Sample {
             };
         }
         if let Some(path) = &conditions.path {
-            request.path = path.sample()?;
+            request.path = sample::path(path)?;
         }
         if let Some(method) = conditions.methods.first() {
             request.method.clone_from(method);
@@ -68,13 +72,13 @@ impl Sample {
         conditions.headers.iter().try_for_each(|header| sample.meet(&header.name, &header.test))?;
         for cookie in &conditions.cookies {
             if cookie.test != ValueTest::Present(false) {
-                let pair = [cookie.name.as_bytes(), b"=", &cookie.test.sample()?].concat();
+                let pair = [cookie.name.as_bytes(), b"=", &sample::value(&cookie.test)?].concat();
                 sample.request.headers.push(("cookie".to_owned(), pair));
             }
         }
         for parameter in &conditions.query {
             if parameter.test != ValueTest::Present(false) {
-                let value = parameter.test.sample()?;
+                let value = sample::value(&parameter.test)?;
                 sample.request.path = with_parameter(&sample.request.path, &parameter.name, &value);
             }
         }
@@ -91,7 +95,7 @@ impl Sample {
             (KeySource::Header(key), ValueTest::Present(true)) if key == name => {}
             (_, ValueTest::Present(false)) => {}
             (_, test) => {
-                let value = test.sample()?;
+                let value = sample::value(test)?;
                 if !self.request.headers.iter().any(|(n, v)| n == name && *v == value) {
                     self.request.headers.push((name.to_owned(), value));
                 }
@@ -146,9 +150,10 @@ impl Sample {
     }
 
     /// Whether the engine judges the user's request in this split for one of the reasons, and by that user.
-    fn is_judged(&self, plan: &Plan, split: usize, reasons: &[Reason], user: &str) -> bool {
-        let explanation = plan.explain(&Seen(&self.of(user)), &now());
-        let steps = explanation.splits.get(split).map(Vec::as_slice).unwrap_or_default();
+    fn is_judged(&self, plan: &Plan, id: SplitId, reasons: &[Reason], user: &str) -> bool {
+        let request = self.of(user);
+        let explanation = decision::explain(plan, &plan.facts(&Seen::new(&request)), &now());
+        let steps = explanation.of(id);
         steps.iter().any(|step| match step {
             Step::Decided(decision) => reasons.contains(&decision.reason),
             _ => false,
@@ -176,46 +181,48 @@ pub(super) fn now() -> Context {
     Context { now: u64::try_from(now.as_millis()).unwrap_or_default(), random: [0; 2] }
 }
 
-/// A request of the lab as the engine sees it.
-struct Seen<'r>(&'r Request);
+/// A request of the lab as the engine sees it: its headers with names in lower case.
+struct Seen<'r>(&'r Request, Vec<String>);
 
-impl engine::matching::Request for Seen<'_> {
-    fn header_lines<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> {
-        let pseudo = match name {
-            METHOD => Some(self.0.method.as_bytes()),
-            AUTHORITY => Some(self.0.host.as_bytes()),
-            PATH => Some(self.0.path.as_bytes()),
-            _ => None,
-        };
-        let headers = self.0.headers.iter().filter(move |(n, _)| n.eq_ignore_ascii_case(name));
-        pseudo.into_iter().chain(headers.map(|(_, value)| value.as_slice()))
+impl<'r> Seen<'r> {
+    fn new(request: &'r Request) -> Self {
+        Self(request, request.headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect())
+    }
+}
+
+impl Host for Seen<'_> {
+    fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let Self(Request { method, host, path, headers, .. }, names) = self;
+        let pseudo = [(METHOD, method), (AUTHORITY, host), (PATH, path)];
+        let pseudo = pseudo.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        let values = headers.iter().map(|(_, value)| value.as_slice());
+        pseudo.chain(names.iter().map(|name| name.as_bytes()).zip(values))
     }
 }
 
 /// What the engine decides for a request.
 pub(super) fn decide(plan: &Plan, request: &Request) -> Vec<Decision> {
-    decide_all(plan, request).list
+    decide_all(plan, request).list().to_vec()
 }
 
 fn decide_all(plan: &Plan, request: &Request) -> Decisions {
-    let mut decisions = Decisions::default();
-    plan.decide(&Seen(request), &now(), &mut decisions);
-    decisions
+    decision::decide(plan, &plan.facts(&Seen::new(request)), &now(), &mut Nobody)
 }
 
 /// Whether a split applies to a request.
-pub(super) fn applies(plan: &Plan, split: usize, request: &Request) -> bool {
-    decide(plan, request).iter().any(|decision| decision.split == split)
+pub(super) fn applies(plan: &Plan, split: SplitId, request: &Request) -> bool {
+    decide_all(plan, request).of(split).is_some()
 }
 
 /// The cluster to which the engine sends a request in the lab.
 pub(super) fn cluster_of(plan: &Plan, request: &Request) -> String {
-    let effects = plan.request_effects(&Seen(request), &decide_all(plan, request));
+    let (seen, decisions) = (Seen::new(request), decide_all(plan, request));
+    let effects = on_request(plan, plan.facts(&seen).lines(), &decisions);
     if let Some(respond) = effects.respond {
         return format!("status {}", respond.status);
     }
     let named = effects.headers.iter().find_map(|edit| match edit {
-        HeaderEdit::Set { name, value } if *name == plan.cluster_header => {
+        HeaderEdit::Set { name, value } if *name == plan.policy.cluster_header => {
             Some(String::from_utf8_lossy(value).into_owned())
         }
         _ => None,
@@ -238,14 +245,16 @@ mod tests {
         );
         let checked = policy::from_json(text.as_bytes());
         let policy = checked.policy.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
-        Plan::compile(&policy)
+        Plan::new(policy)
     }
 
+    const FIRST: SplitId = SplitId::FIRST;
     const NO_OVERRIDE: &str = r#"[{"match": [{"methods": ["TRACE"]}], "variant": "a"}]"#;
     const USER: &str = r#"[{"header": "u"}, {"cookie": "uid"}]"#;
 
     fn derived(matches: &str, key: &str) -> Option<Request> {
-        derive(&plan(matches, key, NO_OVERRIDE), 0, &[Reason::Split]).map(|sample| sample.of("eve"))
+        derive(&plan(matches, key, NO_OVERRIDE), FIRST, &[Reason::Split])
+            .map(|sample| sample.of("eve"))
     }
 
     #[test]
@@ -295,8 +304,8 @@ mod tests {
     fn a_split_that_overrides_decide_alone_has_no_sample() {
         let always = r#"[{"match": [{"path": {"prefix": "/"}}], "variant": "a"}]"#;
         let plan = plan(r#"[{"methods": ["GET"]}]"#, USER, always);
-        assert_eq!(derive(&plan, 0, &[Reason::Split]), None);
-        assert!(derive(&plan, 0, &[Reason::Override]).is_some());
+        assert_eq!(derive(&plan, FIRST, &[Reason::Split]), None);
+        assert!(derive(&plan, FIRST, &[Reason::Override]).is_some());
     }
 
     #[test]
@@ -309,8 +318,8 @@ mod tests {
     fn a_request_can_meet_an_override_too() {
         let overrides = r#"[{"match": [{"headers": [{"name": "x-tier", "exact": "premium"}]}], "variant": "b"}]"#;
         let plan = plan(r#"[{"path": {"prefix": "/"}}]"#, USER, overrides);
-        let sample = derive(&plan, 0, &[Reason::Split]).unwrap();
-        let conditions = &plan.splits[0].overrides[0].matches[0];
+        let sample = derive(&plan, FIRST, &[Reason::Split]).unwrap();
+        let conditions = &plan.policy.splits[FIRST].overrides[0].matches[0];
         let request = sample.of_meeting("eve", conditions).unwrap();
         assert_eq!(decide(&plan, &request)[0].reason, Reason::Override);
         assert_eq!(cluster_of(&plan, &request), "b");

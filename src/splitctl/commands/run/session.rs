@@ -9,20 +9,21 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use engine::plan::Plan;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use serde_json::json;
+use lab::{Lab, Stop, Update};
+use policy_text::source::to_json;
+use serde::Serialize;
 
 use super::prometheus::Prometheus;
 use super::round::{self, Report};
-use super::table;
+use super::table::{self, SplitJson};
 use super::tries::{self, Try};
-use super::watch::Watch;
-use crate::cli::Format;
-use crate::commands::validate::describe;
 use crate::console::{Console, stdout_is_closed};
-use crate::lab::{Lab, Stop, Update};
+use crate::format::Format;
 use crate::policy_file::{PolicyFile, Valid};
-use crate::source::to_json;
 use crate::style;
+use crate::text::write_json;
+use crate::verdict::describe;
+use crate::watch::Watch;
 
 /// A running lab and whom it tells about it. Everything it says for people ends with an empty line.
 pub(super) struct Session<'a, 'c> {
@@ -34,6 +35,17 @@ pub(super) struct Session<'a, 'c> {
     /// What there was to try when it was last shown.
     tries: Vec<Try>,
     prometheus: Option<Prometheus>,
+}
+
+/// What a round has shown, for programs.
+#[derive(Debug, Serialize)]
+struct Answer<'r> {
+    ok: bool,
+    policy: String,
+    users: usize,
+    listener: String,
+    splits: Vec<SplitJson<'r>>,
+    tries: &'r [Try],
 }
 
 impl<'a, 'c> Session<'a, 'c> {
@@ -147,8 +159,8 @@ impl<'a, 'c> Session<'a, 'c> {
     /// One round with its table and what to try. Tells whether all is as it should be; nothing where the round
     /// was ended early.
     pub(super) fn show(&mut self, valid: &Valid, watch: Option<&Watch>) -> Result<Option<bool>> {
-        let plan = Plan::compile(&valid.policy);
-        let Some(report) = self.round(valid, &plan, watch)? else { return Ok(None) };
+        let plan = Plan::new(valid.policy.clone());
+        let Some(report) = self.round(&plan, watch)? else { return Ok(None) };
         let tries = tries::find(&self.lab, &plan)?;
         let fine = report.is_fine() && tries.iter().all(Try::is_fine);
         match self.format {
@@ -162,25 +174,23 @@ impl<'a, 'c> Session<'a, 'c> {
                 }
             }
             Format::Json => {
-                let mut json = table::to_json(&report);
-                if let Some(fields) = json.as_object_mut() {
-                    let tries: Vec<_> = tries.iter().map(Try::to_json).collect();
-                    fields.insert("ok".to_owned(), json!(fine));
-                    fields.insert("policy".to_owned(), json!(valid.hash_text()));
-                    fields.insert("users".to_owned(), json!(self.users));
-                    fields.insert("listener".to_owned(), json!(self.lab.listener().to_string()));
-                    fields.insert("tries".to_owned(), json!(tries));
-                }
-                serde_json::to_writer_pretty(&mut *self.console.out, &json)?;
-                writeln!(self.console.out)?;
+                let answer = Answer {
+                    ok: fine,
+                    policy: valid.hash_text(),
+                    users: self.users,
+                    listener: self.lab.listener().to_string(),
+                    splits: table::to_json(&report),
+                    tries: &tries,
+                };
+                write_json(self.console.out, &answer)?;
             }
         }
         self.console.out.flush()?;
         Ok(Some(fine))
     }
 
-    fn round(&self, valid: &Valid, plan: &Plan, watch: Option<&Watch>) -> Result<Option<Report>> {
-        let bar = progress_bar(self.users.saturating_mul(plan.splits.len()));
+    fn round(&self, plan: &Plan, watch: Option<&Watch>) -> Result<Option<Report>> {
+        let bar = progress_bar(self.users.saturating_mul(plan.enabled().count()));
         let (drawn, stop) = (bar.clone(), self.stop.clone());
         let changed = watch.map_or_else(|| Arc::new(AtomicBool::new(false)), Watch::waiting);
         let progress = move |done: usize| {
@@ -191,7 +201,7 @@ impl<'a, 'c> Session<'a, 'c> {
             }
             ControlFlow::Continue(())
         };
-        let report = round::run(&self.lab, &valid.policy, plan, self.users, progress);
+        let report = round::run(&self.lab, plan, self.users, progress);
         bar.finish_and_clear();
         report
     }

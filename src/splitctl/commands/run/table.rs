@@ -1,59 +1,43 @@
 //! A report as a table for people, and as JSON.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use comfy_table::{CellAlignment, Table, presets};
-use engine::metrics::Class;
-use serde_json::{Value, json};
+use anstyle::Style;
+use engine::outcome::Class;
+use serde::Serialize;
 
 use super::round::{Report, Row, SplitReport};
 use crate::style;
-
-/// The columns, and whether they hold numbers.
-const COLUMNS: [(&str, bool); 12] = [
-    ("split", false),
-    ("variant", false),
-    ("configured", true),
-    ("observed", true),
-    ("difference", true),
-    ("within 4 sigma", false),
-    ("requests", true),
-    ("2xx", true),
-    ("4xx", true),
-    ("5xx", true),
-    ("p50", true),
-    ("p95", true),
-];
+use crate::table::{Table, numbers, words};
+use crate::text::{fixed_percent, thousands};
 
 /// Writes the table, and under it what there is to say about the splits.
 pub(super) fn show(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(COLUMNS.map(|(name, _)| name));
-    let mut wrong = Vec::new();
+    let mut table = Table::new([
+        words("split"),
+        words("variant"),
+        numbers("configured"),
+        numbers("observed"),
+        numbers("difference"),
+        words("within 4 sigma"),
+        numbers("requests"),
+        numbers("2xx"),
+        numbers("4xx"),
+        numbers("5xx"),
+        numbers("p50"),
+        numbers("p95"),
+    ]);
     for split in &report.splits {
         for (index, row) in split.variants.iter().enumerate() {
             // The name of the split stands once, so that one sees where the next begins.
             let name = if index == 0 { split.name.as_str() } else { "" };
-            table.add_row(cells(name, row));
-            wrong.push(row.within == Some(false));
+            let style = if row.within == Some(false) { style::ERROR } else { Style::new() };
+            table.styled_row(style, cells(name, row));
         }
     }
-    for (column, (_, is_number)) in table.column_iter_mut().zip(COLUMNS) {
-        column.set_padding((0, 2));
-        if is_number {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    if !wrong.is_empty() {
-        for (line, text) in table.lines().enumerate() {
-            let text = text.trim_end();
-            match line.checked_sub(1).and_then(|row| wrong.get(row)) {
-                None => writeln!(out, "{}", style::strong(text))?,
-                Some(true) => writeln!(out, "{}", style::error(text))?,
-                Some(false) => writeln!(out, "{text}")?,
-            }
-        }
+    if report.splits.iter().any(|split| !split.variants.is_empty()) {
+        table.show(0, out)?;
     }
     for SplitReport { name, note, failed, .. } in &report.splits {
         match note {
@@ -73,16 +57,15 @@ pub(super) fn show(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 fn cells(split: &str, row: &Row) -> [String; 12] {
     let class = |wanted| {
         let classes = Class::ALL.iter().zip(row.responses);
-        let count =
-            classes.filter(|((class, _), _)| *class == wanted).map(|(_, count)| count).sum();
+        let count = classes.filter(|(class, _)| **class == wanted).map(|(_, count)| count).sum();
         thousands(count)
     };
     let difference = row.observed.map(|observed| observed - row.configured);
     [
         split.to_owned(),
         row.variant.clone(),
-        percent(row.configured),
-        row.observed.map_or_else(none, percent),
+        fixed_percent(row.configured),
+        row.observed.map_or_else(none, fixed_percent),
         difference.map_or_else(none, signed_percent),
         row.within.map_or_else(none, |within| if within { "yes" } else { "no" }.to_owned()),
         thousands(row.requests),
@@ -98,16 +81,6 @@ fn none() -> String {
     "-".to_owned()
 }
 
-/// With two decimals; with four, as fine as weights are, where two would claim nobody or everybody.
-fn percent(share: f64) -> String {
-    let text = format!("{:.2}%", share * 100.0);
-    let claims_all_or_none = text == "0.00%" || text == "100.00%";
-    if claims_all_or_none && share != 0.0 && share != 1.0 {
-        return format!("{:.4}%", share * 100.0);
-    }
-    text
-}
-
 fn signed_percent(difference: f64) -> String {
     let text = format!("{:+.2}%", difference * 100.0);
     // Less than half of the last digit is no difference, and has no sign.
@@ -119,54 +92,68 @@ fn milliseconds(value: f64) -> String {
     if value < 0.5 { "<1 ms".to_owned() } else { format!("{value:.0} ms") }
 }
 
-/// `12,345`.
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        let left = digits.len().saturating_sub(index);
-        if index > 0 && left.is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+/// A split for programs.
+#[derive(Debug, Serialize)]
+pub(super) struct SplitJson<'r> {
+    split: &'r str,
+    note: Option<&'r str>,
+    failed: bool,
+    variants: Vec<VariantJson<'r>>,
+}
+
+#[derive(Debug, Serialize)]
+struct VariantJson<'r> {
+    variant: &'r str,
+    cluster: Option<&'r str>,
+    configured: f64,
+    observed: Option<f64>,
+    difference: Option<f64>,
+    within_4_sigma: Option<bool>,
+    requests: u64,
+    /// By class.
+    responses: BTreeMap<&'static str, u64>,
+    p50_milliseconds: Option<f64>,
+    p95_milliseconds: Option<f64>,
 }
 
 /// The report for programs.
-pub(super) fn to_json(report: &Report) -> Value {
-    let splits: Vec<Value> = report.splits.iter().map(split_to_json).collect();
-    json!({"ok": report.is_fine(), "splits": splits})
+pub(super) fn to_json(report: &Report) -> Vec<SplitJson<'_>> {
+    report.splits.iter().map(SplitJson::new).collect()
 }
 
-fn split_to_json(split: &SplitReport) -> Value {
-    let variants: Vec<Value> = split
-        .variants
-        .iter()
-        .map(|row| {
-            let classes = Class::ALL.iter().zip(row.responses);
-            let responses: serde_json::Map<String, Value> =
-                classes.map(|((_, name), count)| ((*name).to_owned(), json!(count))).collect();
-            json!({
-                "variant": row.variant,
-                "cluster": row.cluster,
-                "configured": row.configured,
-                "observed": row.observed,
-                "difference": row.observed.map(|observed| observed - row.configured),
-                "within_4_sigma": row.within,
-                "requests": row.requests,
-                "responses": responses,
-                "p50_milliseconds": row.p50,
-                "p95_milliseconds": row.p95,
-            })
-        })
-        .collect();
-    json!({"split": split.name, "note": split.note, "failed": split.failed, "variants": variants})
+impl<'r> SplitJson<'r> {
+    fn new(split: &'r SplitReport) -> Self {
+        Self {
+            split: &split.name,
+            note: split.note.as_deref(),
+            failed: split.failed,
+            variants: split.variants.iter().map(VariantJson::new).collect(),
+        }
+    }
+}
+
+impl<'r> VariantJson<'r> {
+    fn new(row: &'r Row) -> Self {
+        let classes = Class::ALL.iter().zip(row.responses);
+        Self {
+            variant: &row.variant,
+            cluster: row.cluster.as_deref(),
+            configured: row.configured,
+            observed: row.observed,
+            difference: row.observed.map(|observed| observed - row.configured),
+            within_4_sigma: row.within,
+            requests: row.requests,
+            responses: classes.map(|(class, count)| (class.as_str(), count)).collect(),
+            p50_milliseconds: row.p50,
+            p95_milliseconds: row.p95,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::write_json;
 
     fn row(variant: &str, configured: f64, requests: u64, within: bool) -> Row {
         Row {
@@ -226,18 +213,63 @@ checkout  stable       95.00%    94.87%      -0.13%  yes                9,487  9
             failed: false,
             variants: vec![row("a", 0.5, 9_000, false), row("b", 0.5, 1_000, false)],
         };
-        let json = to_json(&Report { splits: vec![split] });
-        assert_eq!(json["ok"], false);
-        assert_eq!(json["splits"][0]["variants"][1]["responses"]["2xx"], 1_000);
+        let report = Report { splits: vec![split] };
+        assert!(!report.is_fine());
+        let mut json = Vec::new();
+        write_json(&mut json, &to_json(&report)).unwrap();
+        insta::assert_snapshot!(String::from_utf8(json).unwrap(), @r#"
+        [
+          {
+            "failed": false,
+            "note": null,
+            "split": "s",
+            "variants": [
+              {
+                "cluster": "a-cluster",
+                "configured": 0.5,
+                "difference": 0.4,
+                "observed": 0.9,
+                "p50_milliseconds": 0.0,
+                "p95_milliseconds": 3.2,
+                "requests": 9000,
+                "responses": {
+                  "1xx": 0,
+                  "2xx": 9000,
+                  "3xx": 0,
+                  "4xx": 0,
+                  "5xx": 0,
+                  "none": 0
+                },
+                "variant": "a",
+                "within_4_sigma": false
+              },
+              {
+                "cluster": "b-cluster",
+                "configured": 0.5,
+                "difference": -0.4,
+                "observed": 0.1,
+                "p50_milliseconds": 0.0,
+                "p95_milliseconds": 3.2,
+                "requests": 1000,
+                "responses": {
+                  "1xx": 0,
+                  "2xx": 1000,
+                  "3xx": 0,
+                  "4xx": 0,
+                  "5xx": 0,
+                  "none": 0
+                },
+                "variant": "b",
+                "within_4_sigma": false
+              }
+            ]
+          }
+        ]
+        "#);
     }
 
     #[test]
     fn numbers_are_written_for_people() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!(
-            [0.5, 0.0001, 0.000_001, 0.999_999, 1.0, 0.0].map(percent),
-            ["50.00%", "0.01%", "0.0001%", "99.9999%", "100.00%", "0.00%"]
-        );
         assert_eq!(
             [0.0, -0.000_01, 0.001, -0.02].map(signed_percent),
             ["0.00%", "0.00%", "+0.10%", "-2.00%"]

@@ -3,18 +3,20 @@
 use std::net::SocketAddr;
 
 use anyhow::Result;
-use engine::decision::{Decision, Reason};
+use engine::decision::Decision;
+use engine::ids::SplitId;
 use engine::plan::Plan;
-use serde_json::{Value, json};
+use engine::reason::Reason;
+use lab::{Lab, Request};
+use serde::Serialize;
 
 use super::sample::{self, Sample, cluster_of, decide, user};
-use crate::lab::{Lab, Request};
 
 /// Among so many users everything that is not very rare occurs.
 const USERS: usize = 100_000;
 
 /// A request and what comes of it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Try {
     /// What it shows.
     pub(super) what: String,
@@ -30,10 +32,6 @@ impl Try {
     /// Whether Envoy did what the engine said.
     pub(super) fn is_fine(&self) -> bool {
         self.expected == self.answered
-    }
-
-    pub(super) fn to_json(&self) -> Value {
-        json!({"what": self.what, "curl": self.curl, "expected": self.expected, "answered": self.answered})
     }
 }
 
@@ -56,9 +54,9 @@ pub(super) fn find(lab: &Lab, plan: &Plan) -> Result<Vec<Try>> {
 /// those of them that the first split with a sample can show.
 fn requests(plan: &Plan) -> Vec<(String, Request)> {
     let mut requests = Vec::new();
-    let samples = (0..plan.splits.len()).filter_map(|split| {
-        let sample = sample::derive(plan, split, &[Reason::Split])?;
-        Some((split, sample))
+    let samples = plan.enabled().filter_map(|(id, ..)| {
+        let sample = sample::derive(plan, id, &[Reason::Split])?;
+        Some((id, sample))
     });
     let samples: Vec<_> = samples.collect();
     for (split, sample) in &samples {
@@ -68,9 +66,9 @@ fn requests(plan: &Plan) -> Vec<(String, Request)> {
         requests.extend(overridden(plan, *split, sample));
         requests.extend(forged(plan, *split, sample));
     }
-    if plan.kill
+    if plan.policy.kill
         && let Some(sample) =
-            (0..plan.splits.len()).find_map(|split| sample::derive(plan, split, &[Reason::Killed]))
+            plan.enabled().find_map(|(id, ..)| sample::derive(plan, id, &[Reason::Killed]))
     {
         requests.push(("kill serves everybody the baseline".to_owned(), sample.of(&user(1))));
     }
@@ -81,17 +79,17 @@ fn requests(plan: &Plan) -> Vec<(String, Request)> {
     requests
 }
 
-fn of_split(plan: &Plan, split: usize, request: &Request) -> Option<Decision> {
+fn of_split(plan: &Plan, split: SplitId, request: &Request) -> Option<Decision> {
     decide(plan, request).into_iter().find(|decision| decision.split == split)
 }
 
 fn name(plan: &Plan, decision: &Decision) -> String {
-    plan.served(decision).map(|(_, variant)| variant.name.clone()).unwrap_or_default()
+    plan.policy.splits[decision.split].variants[decision.variant].name.clone()
 }
 
 /// The first user whom the weights give a variant other than the baseline.
-fn on_another_variant(plan: &Plan, split: usize, sample: &Sample) -> Option<(String, Request)> {
-    let baseline = plan.splits.get(split)?.baseline;
+fn on_another_variant(plan: &Plan, split: SplitId, sample: &Sample) -> Option<(String, Request)> {
+    let baseline = plan.policy.splits[split].baseline;
     (1..=USERS).find_map(|number| {
         let user = user(number);
         let request = sample.of(&user);
@@ -102,8 +100,8 @@ fn on_another_variant(plan: &Plan, split: usize, sample: &Sample) -> Option<(Str
 }
 
 /// The first override that a request can meet, for a user whom the weights give another variant.
-fn overridden(plan: &Plan, split: usize, sample: &Sample) -> Option<(String, Request)> {
-    let overrides = &plan.splits.get(split)?.overrides;
+fn overridden(plan: &Plan, split: SplitId, sample: &Sample) -> Option<(String, Request)> {
+    let overrides = &plan.policy.splits[split].overrides;
     overrides.iter().find_map(|forced| {
         let (user, other) = (1..=USERS).map(user).find_map(|user| {
             let decision = of_split(plan, split, &sample.of(&user))?;
@@ -123,15 +121,15 @@ fn overridden(plan: &Plan, split: usize, sample: &Sample) -> Option<(String, Req
 }
 
 /// A user who sends the control header with the cluster of another variant.
-fn forged(plan: &Plan, split: usize, sample: &Sample) -> Option<(String, Request)> {
+fn forged(plan: &Plan, split: SplitId, sample: &Sample) -> Option<(String, Request)> {
     let user = user(1);
     let request = sample.of(&user);
     let mine = cluster_of(plan, &request);
     let clusters =
-        plan.splits.get(split)?.variants.iter().filter_map(|variant| variant.cluster.as_deref());
+        plan.policy.splits[split].variants.iter().filter_map(|variant| variant.cluster.as_deref());
     let other = clusters.into_iter().find(|cluster| *cluster != mine)?;
     let decision = of_split(plan, split, &request)?;
-    let (header, variant) = (&plan.cluster_header, name(plan, &decision));
+    let (header, variant) = (&plan.policy.cluster_header, name(plan, &decision));
     let what = format!("a client cannot choose: {user} stays on {variant}, whatever {header} says");
     Some((what, request.header(header, other)))
 }
@@ -169,9 +167,9 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use engine::policy;
+    use policy_text::source::Source;
 
     use super::*;
-    use crate::source::Source;
 
     /// The default policy of `splitctl run`.
     fn default_plan() -> Plan {
@@ -179,7 +177,7 @@ mod tests {
         let document = Source::new("policy.yaml", text).policy().unwrap().value;
         let checked = policy::check(&document);
         assert_eq!(checked.diagnostics, []);
-        Plan::compile(&checked.policy.unwrap())
+        Plan::new(checked.policy.unwrap())
     }
 
     #[test]
@@ -202,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_policy_without_splits_has_only_the_default_route() {
-        let plan = Plan::compile(&policy::Policy::default());
+        let plan = Plan::new(policy::Policy::default());
         assert_eq!(requests(&plan).len(), 1);
     }
 

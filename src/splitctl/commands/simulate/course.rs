@@ -3,13 +3,15 @@
 use std::io::{self, Write};
 
 use anyhow::{Result, bail};
+use engine::ids::SplitId;
 use engine::plan::{Plan, SplitPlan};
-use engine::policy::Ramp;
-use serde_json::{Value, json};
+use engine::policy::Split;
 
-use crate::cli::Format;
+use super::json;
+use crate::format::Format;
 use crate::moment::{Moment, Period};
 use crate::style;
+use crate::table::{Table, numbers, words};
 use crate::text::{percent, write_json};
 
 /// More rows than this are a mistake in `--every`.
@@ -41,31 +43,29 @@ const ROUND: [u64; 16] = [
 
 /// What to show: splits over a stretch of time.
 pub(super) struct Course<'p> {
-    pub(super) splits: Vec<&'p SplitPlan>,
+    pub(super) splits: Vec<(&'p Split, &'p SplitPlan)>,
     /// Splits whose weights do not move.
-    still: Vec<&'p SplitPlan>,
+    still: Vec<&'p Split>,
     pub(super) from: u64,
     pub(super) to: u64,
     every: u64,
 }
 
 impl<'p> Course<'p> {
-    /// `ramps`: those of the plan's splits, in their order.
     pub(super) fn new(
         plan: &'p Plan,
-        ramps: &[Option<&Ramp>],
-        wanted: &[usize],
+        wanted: &[SplitId],
         from: Option<Moment>,
         to: Option<Moment>,
         every: Option<Period>,
     ) -> Result<Self> {
         let (mut splits, mut still) = (Vec::new(), Vec::new());
         let (mut start, mut end) = (None::<u64>, None::<u64>);
-        for index in wanted {
-            let Some(split) = plan.splits.get(*index) else { continue };
-            match ramps.get(*index).copied().flatten() {
+        for id in wanted {
+            let split = &plan.policy.splits[*id];
+            match &split.ramp {
                 Some(ramp) => {
-                    splits.push(split);
+                    splits.push((split, &plan.splits[*id]));
                     let last = ramp.start.saturating_add(ramp.length());
                     start = Some(start.map_or(ramp.start, |start| start.min(ramp.start)));
                     end = Some(end.map_or(last, |end| end.max(last)));
@@ -101,9 +101,9 @@ impl<'p> Course<'p> {
         }
         let (from, to) = (Moment(self.from), Moment(self.to));
         writeln!(out, "{}: weights from {from} to {to}", style::strong(policy))?;
-        for split in &self.splits {
+        for (split, prepared) in &self.splits {
             writeln!(out, "\n{}", style::strong(&split.name))?;
-            self.show_split(split, out)?;
+            self.show_split(split, prepared, out)?;
         }
         if !self.still.is_empty() {
             writeln!(out)?;
@@ -114,47 +114,39 @@ impl<'p> Course<'p> {
         Ok(())
     }
 
-    fn show_split(&self, split: &SplitPlan, out: &mut dyn Write) -> io::Result<()> {
-        let time_width = self.moments().map(|at| Moment(at).to_string().len()).max().unwrap_or(0);
-        // The widest share is `33.3333%`.
-        let widths: Vec<usize> = split.variants.iter().map(|v| v.name.len().max(8)).collect();
-        let mut head = format!("  {:time_width$}", "time");
-        for (variant, width) in split.variants.iter().zip(&widths) {
-            head.push_str(&format!("  {:>width$}", variant.name));
-        }
-        writeln!(out, "{}", style::faint(head))?;
+    fn show_split(
+        &self,
+        split: &Split,
+        prepared: &SplitPlan,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let variants = split.variants.iter().map(|variant| numbers(&variant.name));
+        let mut table = Table::new([words("time")].into_iter().chain(variants));
         for at in self.moments() {
-            write!(out, "  {:time_width$}", Moment(at).to_string())?;
-            for (share, width) in shares(split, at).into_iter().zip(&widths) {
-                write!(out, "  {:>width$}", percent(share))?;
-            }
-            writeln!(out)?;
+            let shares = shares(prepared, at).into_iter().map(percent);
+            table.row([Moment(at).to_string()].into_iter().chain(shares));
         }
-        Ok(())
+        table.show(2, out)
     }
 
-    fn to_json(&self) -> Value {
-        let splits = self.splits.iter().map(|split| {
+    fn to_json(&self) -> json::Course<'_> {
+        let splits = self.splits.iter().map(|(split, prepared)| {
             let points = self.moments().map(|at| {
-                let named = split.variants.iter().zip(shares(split, at));
-                let shares: Vec<Value> =
-                    named.map(|(v, share)| json!({"name": v.name, "share": share})).collect();
-                json!({"time": Moment(at).to_string(), "variants": shares})
+                let named = split.variants.iter().zip(shares(prepared, at));
+                let variants = named.map(|(v, share)| json::Share { name: &v.name, share });
+                json::Point { time: Moment(at), variants: variants.collect() }
             });
-            json!({"name": split.name, "points": points.collect::<Vec<_>>()})
+            json::SplitCourse { name: &split.name, points: points.collect() }
         });
-        json!({
-            "from": Moment(self.from).to_string(),
-            "to": Moment(self.to).to_string(),
-            "splits": splits.collect::<Vec<_>>(),
-        })
+        let (from, to) = (Moment(self.from), Moment(self.to));
+        json::Course { from, to, splits: splits.collect() }
     }
 }
 
-/// Each variant's share of the weights at a time, to a millionth.
+/// Each variant's share of new users at a time, to a millionth.
 pub(super) fn shares(split: &SplitPlan, at: u64) -> Vec<f64> {
     let now = split.weights_at(at);
-    (0..split.variants.len()).map(|variant| now.share(variant) as f64 / 1e6).collect()
+    split.tags.ids().map(|variant| now.share(variant) as f64 / 1e6).collect()
 }
 
 fn round_step(span: u64) -> u64 {

@@ -3,15 +3,17 @@
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Result;
-use engine::decision::{Context, Decision, Explanation, Reason, Step};
+use engine::decision::{Context, Nobody, decide};
+use engine::ids::{Id as _, List, SplitId, VariantId};
 use engine::plan::Plan;
-use serde_json::{Value, json};
 
+use super::json;
 use super::log_line::Logged;
-use crate::cli::Format;
+use crate::format::Format;
 use crate::keys::Lines;
 use crate::moment::Moment;
 use crate::style;
+use crate::table::{Table, numbers, words};
 use crate::text::{percent, plural, thousands};
 
 /// Whether a request meets a split.
@@ -20,32 +22,31 @@ enum Met {
     No,
     /// It does; the variant depends on what was not logged.
     Unknown,
-    Variant(usize),
+    Variant(VariantId),
 }
 
 /// What became of all lines.
 struct Totals<'p> {
     plan: &'p Plan,
-    wanted: &'p [usize],
+    wanted: &'p [SplitId],
     lines: u64,
     unreadable: u64,
     /// Requests that meet none of the wanted splits.
     unsplit: u64,
     /// For each split of the plan: how many met it, by variant; the last is unknown.
-    met: Vec<Vec<u64>>,
+    met: List<SplitId, Vec<u64>>,
 }
 
 /// Reads the log and writes, line by line, what it holds; and the sums at the end.
 pub(super) fn run(
     plan: &Plan,
-    wanted: &[usize],
+    wanted: &[SplitId],
     mut log: Lines,
     at: Option<Moment>,
     format: Format,
     out: &mut dyn Write,
 ) -> Result<()> {
-    let counts = |split: &engine::plan::SplitPlan| vec![0; split.variants.len().saturating_add(1)];
-    let met = plan.splits.iter().map(counts).collect();
+    let met = plan.policy.splits.map(|split| vec![0; split.variants.len().saturating_add(1)]);
     let mut totals = Totals { plan, wanted, lines: 0, unreadable: 0, unsplit: 0, met };
     let start = Moment::now();
     let mut out = BufWriter::new(out);
@@ -60,11 +61,12 @@ pub(super) fn run(
         let now = at.or(logged.as_ref().and_then(|logged| logged.at)).unwrap_or(start);
         let met = logged.as_ref().map(|logged| meet(plan, logged, now));
         let first = totals.lines == 0;
-        totals.count(met.as_deref());
+        totals.count(met.as_ref());
         match format {
             Format::Human => totals.show_line(log.number(), logged.as_ref(), met, &mut out)?,
             Format::Json => {
                 let line = totals.line_to_json(log.number(), logged.as_ref(), met);
+                let line = serde_json::to_value(line)?;
                 write!(out, "{}\n    {line}", if first { "" } else { "," })?;
             }
         }
@@ -72,7 +74,7 @@ pub(super) fn run(
     match format {
         Format::Human => totals.show(log.name(), &mut out)?,
         Format::Json => {
-            let rest = format!("{:#}", totals.to_json());
+            let rest = format!("{:#}", serde_json::to_value(totals.to_json())?);
             let rest = rest.strip_prefix('{').unwrap_or(&rest);
             writeln!(out, "\n  ],{rest}")?;
         }
@@ -81,60 +83,31 @@ pub(super) fn run(
 }
 
 /// What each split of the plan does with a request.
-fn meet(plan: &Plan, request: &Logged, now: Moment) -> Vec<Met> {
+fn meet(plan: &Plan, request: &Logged, now: Moment) -> List<SplitId, Met> {
     let context = Context { now: now.0, random: [0; 2] };
-    let Explanation { splits } = plan.explain(request, &context);
-    let mut met: Vec<Met> = Vec::with_capacity(splits.len());
-    for (steps, split) in splits.iter().zip(&plan.splits) {
-        let unknown = |required: &engine::plan::RequirementPlan| {
-            let earlier = required.split.and_then(|split| met.get(split));
-            earlier == Some(&Met::Unknown)
-        };
-        let depends = split.requires.iter().any(unknown);
-        met.push(met_of(steps, depends));
-    }
-    met
-}
-
-fn met_of(steps: &[Step], depends_on_unknown: bool) -> Met {
-    let mut key_missing = false;
-    for step in steps {
-        match step {
-            Step::Unmatched { .. } | Step::LayerTaken => return Met::No,
-            Step::RequirementUnmet { .. } if depends_on_unknown => return Met::Unknown,
-            Step::Slice { bucket: None, .. } => return Met::Unknown,
-            Step::Slice { holds: false, .. } | Step::RequirementUnmet { .. } => return Met::No,
-            Step::NoKey => key_missing = true,
-            Step::Decided(Decision {
-                reason: Reason::Killed | Reason::Override, variant, ..
-            }) => {
-                return Met::Variant(*variant);
-            }
-            Step::Decided(Decision { reason: Reason::Random, .. })
-            | Step::Decided(Decision { new_key: true, .. }) => return Met::Unknown,
-            Step::Decided(decision) if !key_missing => return Met::Variant(decision.variant),
-            _ => {}
-        }
-    }
-    if key_missing { Met::Unknown } else { Met::No }
+    let decisions = decide(plan, &plan.facts(request), &context, &mut Nobody);
+    let met = |id| match decisions.of(id) {
+        Some(decision) => Met::Variant(decision.variant),
+        None if decisions.unknown().contains(&id) => Met::Unknown,
+        None => Met::No,
+    };
+    plan.splits.ids().map(met).collect()
 }
 
 impl Totals<'_> {
-    fn count(&mut self, met: Option<&[Met]>) {
+    fn count(&mut self, met: Option<&List<SplitId, Met>>) {
         self.lines = self.lines.saturating_add(1);
         let Some(met) = met else {
             self.unreadable = self.unreadable.saturating_add(1);
             return;
         };
         let mut any = false;
-        for index in self.wanted {
-            let (Some(met), Some(counts)) = (met.get(*index), self.met.get_mut(*index)) else {
-                continue;
-            };
-            let place = match met {
+        for id in self.wanted {
+            let Some(counts) = self.met.get_mut(*id) else { continue };
+            let place = match met[*id] {
                 Met::No => continue,
                 Met::Unknown => counts.last_mut(),
-                Met::Variant(variant) => counts.get_mut(*variant),
+                Met::Variant(variant) => counts.get_mut(variant.place()),
             };
             any = true;
             if let Some(place) = place {
@@ -145,16 +118,15 @@ impl Totals<'_> {
     }
 
     /// The wanted splits that a request meets, each with its variant.
-    fn met_splits(&self, met: &[Met]) -> Vec<(&str, Option<&str>)> {
-        let split = |index: &usize| {
-            let split = self.plan.splits.get(*index)?;
-            match *met.get(*index)? {
-                Met::No => None,
-                Met::Unknown => Some((split.name.as_str(), None)),
-                Met::Variant(variant) => {
-                    Some((split.name.as_str(), Some(split.variants.get(variant)?.name.as_str())))
-                }
-            }
+    fn met_splits(&self, met: &List<SplitId, Met>) -> Vec<(&str, Option<&str>)> {
+        let split = |id: &SplitId| {
+            let split = &self.plan.policy.splits[*id];
+            let variant = match met[*id] {
+                Met::No => return None,
+                Met::Unknown => None,
+                Met::Variant(variant) => Some(split.variants[variant].name.as_str()),
+            };
+            Some((split.name.as_str(), variant))
         };
         self.wanted.iter().filter_map(split).collect()
     }
@@ -163,7 +135,7 @@ impl Totals<'_> {
         &self,
         number: u64,
         logged: Option<&Logged>,
-        met: Option<Vec<Met>>,
+        met: Option<List<SplitId, Met>>,
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let (Some(logged), Some(met)) = (logged, met) else {
@@ -181,13 +153,17 @@ impl Totals<'_> {
         writeln!(out, "{number:>6}  {request}  {}", style::strong(splits.join(", ")))
     }
 
-    fn line_to_json(&self, number: u64, logged: Option<&Logged>, met: Option<Vec<Met>>) -> Value {
+    fn line_to_json(
+        &self,
+        number: u64,
+        logged: Option<&Logged>,
+        met: Option<List<SplitId, Met>>,
+    ) -> json::Line<'_> {
         let splits = met.map(|met| {
-            let splits = self.met_splits(&met);
-            let split = |(name, variant)| json!({"name": name, "variant": variant});
-            splits.into_iter().map(split).collect::<Vec<_>>()
+            let splits = self.met_splits(&met).into_iter();
+            splits.map(|(name, variant)| json::MetSplit { name, variant }).collect()
         });
-        json!({"line": number, "request": logged.map(Logged::describe), "splits": splits})
+        json::Line { line: number, request: logged.map(Logged::describe), splits }
     }
 
     fn show(&self, name: &str, out: &mut dyn Write) -> io::Result<()> {
@@ -195,31 +171,19 @@ impl Totals<'_> {
         writeln!(out, "\n{}: {lines}", style::strong(name))?;
         let readable = self.lines.saturating_sub(self.unreadable);
         let share = |count: u64| percent(count as f64 / readable.max(1) as f64);
-        let chosen = self
-            .wanted
-            .iter()
-            .filter_map(|index| Some((self.plan.splits.get(*index)?, self.met.get(*index)?)));
-        let mut rows: Vec<(String, u64, String)> = chosen
-            .map(|(split, counts)| {
-                let names = split.variants.iter().map(|v| v.name.as_str()).chain(["unknown"]);
-                let parts = names.zip(counts).filter(|(_, count)| **count > 0);
-                let parts: Vec<String> =
-                    parts.map(|(name, count)| format!("{name} {}", thousands(*count))).collect();
-                (split.name.clone(), counts.iter().sum(), parts.join(", "))
-            })
-            .collect();
-        rows.push(("no split".to_owned(), self.unsplit, String::new()));
-        let name_width = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
-        let count_width =
-            rows.iter().map(|(_, n, _)| thousands(*n).len()).max().unwrap_or_default();
-        for (name, count, parts) in rows {
-            let row = format!(
-                "  {name:name_width$}  {:>count_width$}  {:>8}  {parts}",
-                thousands(count),
-                share(count)
-            );
-            writeln!(out, "{}", row.trim_end())?;
+        let chosen = self.wanted.iter().map(|id| (&self.plan.policy.splits[*id], &self.met[*id]));
+        let mut table = Table::new([words(""), numbers(""), numbers(""), words("")]);
+        for (split, counts) in chosen {
+            let names = split.variants.iter().map(|v| v.name.as_str()).chain(["unknown"]);
+            let parts = names.zip(counts).filter(|(_, count)| **count > 0);
+            let parts: Vec<String> =
+                parts.map(|(name, count)| format!("{name} {}", thousands(*count))).collect();
+            let count = counts.iter().sum();
+            table.row([split.name.clone(), thousands(count), share(count), parts.join(", ")]);
         }
+        let (none, count) = ("no split".to_owned(), self.unsplit);
+        table.row([none, thousands(count), share(count), String::new()]);
+        table.show(2, out)?;
         if self.unreadable > 0 {
             let note = style::warning("note");
             writeln!(out, "{note}: {} cannot be read", plural(self.unreadable, "line"))?;
@@ -234,27 +198,24 @@ impl Totals<'_> {
         Ok(())
     }
 
-    fn to_json(&self) -> Value {
-        let chosen = self
-            .wanted
-            .iter()
-            .filter_map(|index| Some((self.plan.splits.get(*index)?, self.met.get(*index)?)));
+    fn to_json(&self) -> json::Totals<'_> {
+        let chosen = self.wanted.iter().map(|id| (&self.plan.policy.splits[*id], &self.met[*id]));
         let splits = chosen.map(|(split, counts)| {
             let named = split.variants.iter().zip(counts);
-            let variants: Vec<Value> =
-                named.map(|(v, count)| json!({"name": v.name, "requests": count})).collect();
-            json!({
-                "name": split.name,
-                "requests": counts.iter().sum::<u64>(),
-                "variants": variants,
-                "unknown": counts.last(),
-            })
+            let variants =
+                named.map(|(v, &requests)| json::VariantTotal { name: &v.name, requests });
+            json::SplitTotals {
+                name: &split.name,
+                requests: counts.iter().sum(),
+                variants: variants.collect(),
+                unknown: counts.last().copied(),
+            }
         });
-        json!({
-            "requests": self.lines.saturating_sub(self.unreadable),
-            "unreadable": self.unreadable,
-            "no_split": self.unsplit,
-            "splits": splits.collect::<Vec<_>>(),
-        })
+        json::Totals {
+            requests: self.lines.saturating_sub(self.unreadable),
+            unreadable: self.unreadable,
+            no_split: self.unsplit,
+            splits: splits.collect(),
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
-use engine::matching::{AUTHORITY, METHOD, PATH, Request};
+use engine::host::{AUTHORITY, Host, METHOD, PATH};
 use serde_json::Value;
 
 use crate::moment::Moment;
+use crate::text::harmless;
 
 /// A logged request.
 #[derive(Debug, Default, PartialEq)]
@@ -17,14 +18,17 @@ pub(super) struct Logged {
     source: Option<String>,
 }
 
-impl Request for Logged {
-    fn header_lines<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r [u8]> {
-        let lines = self.headers.iter().filter(move |(known, _)| known == name);
-        lines.map(|(_, value)| value.as_bytes())
+impl Host for Logged {
+    fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))
     }
 
     fn source_address(&self) -> Option<Cow<'_, [u8]>> {
         self.source.as_deref().map(|address| Cow::Borrowed(address.as_bytes()))
+    }
+
+    fn is_a_record(&self) -> bool {
+        true
     }
 }
 
@@ -53,9 +57,7 @@ impl Logged {
     pub(super) fn describe(&self) -> String {
         let part = |name| self.header(name).unwrap_or_default();
         let method = self.header(METHOD).unwrap_or("-");
-        let text = format!("{method} {}{}", part(AUTHORITY), part(PATH));
-        // What a client sent must not move the cursor of a terminal.
-        text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+        harmless(&format!("{method} {}{}", part(AUTHORITY), part(PATH)))
     }
 
     fn header(&self, name: &str) -> Option<&str> {

@@ -3,18 +3,20 @@
 use std::io::{self, Write};
 
 use anyhow::Result;
-use engine::decision::Reason;
+use engine::ids::{List, SplitId, VariantId};
 use engine::plan::Plan;
-use serde_json::{Value, json};
+use engine::reason::Reason;
 
-use crate::cli::Format;
+use super::json;
+use crate::format::Format;
 use crate::keys::Keys;
 use crate::moment::Moment;
 use crate::outcome::Outcome;
-use crate::population::{Population, admitting, for_each};
+use crate::population::{Users, for_each};
 use crate::statistics::{ChiSquare, chi_square_test, interval};
 use crate::style;
-use crate::text::{percent, plural, thousands, write_json};
+use crate::table::{Table, numbers, words};
+use crate::text::{fixed_percent, percent, plural, thousands, write_json};
 
 /// Less likely than this is not by chance.
 const UNLIKELY: f64 = 1e-4;
@@ -32,8 +34,8 @@ pub(super) struct Shares {
 /// What they were served in one split.
 struct SplitShares {
     name: String,
-    variants: Vec<VariantShare>,
-    baseline: usize,
+    variants: List<VariantId, VariantShare>,
+    baseline: VariantId,
     /// Users for whom the split is not: out of its slice, or without a variant it requires.
     outside: u64,
     /// Users of the split by reason, in the order of [`Reason::ALL`].
@@ -48,38 +50,34 @@ struct VariantShare {
 }
 
 /// Asks all users.
-pub(super) fn count(plan: &Plan, wanted: &[usize], keys: Keys, at: Moment) -> Result<Shares> {
-    let population = Population::new(plan, at.0, |split| wanted.contains(&split));
-    let chosen = wanted.iter().filter_map(|index| Some((*index, plan.splits.get(*index)?)));
-    let mut splits: Vec<(usize, SplitShares)> = chosen
-        .map(|(index, split)| {
-            let named = split.variants.iter().zip(admitting(split, at.0));
-            let variants = named
-                .map(|(variant, weight)| VariantShare {
-                    name: variant.name.clone(),
-                    weight,
-                    users: 0,
-                })
-                .collect();
-            let (name, baseline) = (split.name.clone(), split.baseline);
-            (
-                index,
-                SplitShares { name, variants, baseline, outside: 0, reasons: Default::default() },
-            )
-        })
-        .collect();
-    let mut served = Vec::with_capacity(plan.splits.len());
+pub(super) fn count(plan: &Plan, wanted: &[SplitId], keys: Keys, at: Moment) -> Result<Shares> {
+    let asked = Users::new(plan, at.0, wanted.iter().copied());
+    let split = |id: &SplitId| {
+        let (split, weights) = (&plan.policy.splits[*id], plan.splits[*id].weights_at(at.0));
+        let variant = |(id, variant): (VariantId, &engine::policy::Variant)| VariantShare {
+            name: variant.name.clone(),
+            weight: weights.admits(id),
+            users: 0,
+        };
+        SplitShares {
+            name: split.name.clone(),
+            variants: split.variants.pairs().map(variant).collect(),
+            baseline: split.baseline,
+            outside: 0,
+            reasons: Default::default(),
+        }
+    };
+    let mut splits: Vec<SplitShares> = wanted.iter().map(split).collect();
     let users = for_each(keys, |key| {
-        population.ask(key, &mut served);
-        for (index, split) in &mut splits {
-            match served.get(*index).copied().flatten() {
+        for (split, served) in splits.iter_mut().zip(asked.ask(key)) {
+            match served {
                 Some((variant, reason)) => split.count(variant, reason),
                 None => split.outside = split.outside.saturating_add(1),
             }
         }
     })?;
     let at = plan.reads_time().then_some(at);
-    Ok(Shares { users, at, splits: splits.into_iter().map(|(_, split)| split).collect() })
+    Ok(Shares { users, at, splits })
 }
 
 impl Shares {
@@ -99,17 +97,14 @@ impl Shares {
         self.splits.iter().try_for_each(|split| split.show(out))
     }
 
-    fn to_json(&self) -> Value {
-        json!({
-            "users": self.users,
-            "at": self.at.map(|at| at.to_string()),
-            "splits": self.splits.iter().map(SplitShares::to_json).collect::<Vec<_>>(),
-        })
+    fn to_json(&self) -> json::Shares<'_> {
+        let splits = self.splits.iter().map(SplitShares::to_json).collect();
+        json::Shares { users: self.users, at: self.at, splits }
     }
 }
 
 impl SplitShares {
-    fn count(&mut self, variant: usize, reason: Reason) {
+    fn count(&mut self, variant: VariantId, reason: Reason) {
         for (known, count) in Reason::ALL.iter().zip(&mut self.reasons) {
             *count = count.saturating_add(u64::from(*known == reason));
         }
@@ -166,42 +161,32 @@ impl SplitShares {
     }
 
     fn show_variants(&self, weighed: u64, out: &mut dyn Write) -> io::Result<()> {
-        let rows: Vec<[String; 5]> = self
-            .variants
-            .iter()
-            .map(|variant| {
-                let share = variant.users as f64 / weighed as f64;
-                let (low, high) = interval(variant.users, weighed);
-                [
-                    variant.name.clone(),
-                    percent(self.configured(variant)),
-                    format!("{:.2}%", share * 100.0),
-                    format!("{:.2}% to {:.2}%", low * 100.0, high * 100.0),
-                    thousands(variant.users),
-                ]
-            })
-            .collect();
-        let heads = ["variant", "configured", "observed", "95% interval", "users"];
-        let width = |column: usize| {
-            let cells = rows.iter().filter_map(|row| row.get(column)).map(String::len);
-            cells.chain(heads.get(column).map(|head| head.len())).max().unwrap_or_default()
-        };
-        let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(width);
-        let line = |[name, configured, observed, interval, users]: [&str; 5]| {
-            format!("  {name:a$}  {configured:>b$}  {observed:>c$}  {interval:>d$}  {users:>e$}")
-        };
-        writeln!(out, "{}", style::faint(line(heads)))?;
-        for (row, variant) in rows.iter().zip(&self.variants) {
-            let bar = bar(variant.users as f64 / weighed as f64);
-            let row = format!("{}  {bar}", line(row.each_ref().map(String::as_str)));
-            writeln!(out, "{}", row.trim_end())?;
+        let mut table = Table::new([
+            words("variant"),
+            numbers("configured"),
+            numbers("observed"),
+            numbers("95% interval"),
+            numbers("users"),
+            words(""),
+        ]);
+        for variant in &self.variants {
+            let share = variant.users as f64 / weighed as f64;
+            let (low, high) = interval(variant.users, weighed);
+            table.row([
+                variant.name.clone(),
+                percent(self.configured(variant)),
+                fixed_percent(share),
+                format!("{} to {}", fixed_percent(low), fixed_percent(high)),
+                thousands(variant.users),
+                bar(share),
+            ]);
         }
-        Ok(())
+        table.show(2, out)
     }
 
     /// Those whom the weights did not serve.
     fn show_others(&self, out: &mut dyn Write) -> io::Result<()> {
-        let baseline = self.variants.get(self.baseline).map_or("", |variant| &variant.name);
+        let baseline = &self.variants[self.baseline].name;
         let others = [
             (self.outside, "not in the split".to_owned()),
             (self.because(Reason::Holdout), format!("held out: `{baseline}`")),
@@ -214,32 +199,32 @@ impl SplitShares {
         Ok(())
     }
 
-    fn to_json(&self) -> Value {
+    fn to_json(&self) -> json::SplitShares<'_> {
         let weighed = self.weighed();
-        let variant = |variant: &VariantShare| {
+        let variants = self.variants.iter().map(|variant| {
             let (low, high) = interval(variant.users, weighed);
             let observed = (weighed > 0).then(|| variant.users as f64 / weighed as f64);
-            json!({
-                "name": variant.name,
-                "configured": self.configured(variant),
-                "observed": observed,
-                "interval": observed.map(|_| [low, high]),
-                "users": variant.users,
-            })
-        };
+            json::VariantShare {
+                name: &variant.name,
+                configured: self.configured(variant),
+                observed,
+                interval: observed.map(|_| [low, high]),
+                users: variant.users,
+            }
+        });
         let test = self.test();
-        json!({
-            "name": self.name,
-            "variants": self.variants.iter().map(variant).collect::<Vec<_>>(),
-            "chi_square": test.map(|test| test.statistic),
-            "degrees_of_freedom": test.map(|test| test.degrees),
-            "p": test.map(|test| test.p),
-            "as_configured": test.map(|test| test.p >= UNLIKELY),
-            "not_in_split": self.outside,
-            "holdout": self.because(Reason::Holdout),
-            "killed": self.because(Reason::Killed),
-            "fallback": self.because(Reason::Fallback),
-        })
+        json::SplitShares {
+            name: &self.name,
+            variants: variants.collect(),
+            chi_square: test.map(|test| test.statistic),
+            degrees_of_freedom: test.map(|test| test.degrees),
+            p: test.map(|test| test.p),
+            as_configured: test.map(|test| test.p >= UNLIKELY),
+            not_in_split: self.outside,
+            holdout: self.because(Reason::Holdout),
+            killed: self.because(Reason::Killed),
+            fallback: self.because(Reason::Fallback),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use engine::plan::SplitPlan;
+use engine::policy::Split;
 
 use super::course::{Course, shares};
 use crate::moment::Moment;
@@ -35,10 +36,10 @@ fn write_svg(course: &Course, height: u32, svg: &mut String) -> fmt::Result {
         r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" font-family="sans-serif" font-size="12">"#
     )?;
     writeln!(svg, r#"<rect width="100%" height="100%" fill="white"/>"#)?;
-    for (index, split) in (0_u32..).zip(&course.splits) {
+    for (index, (split, prepared)) in (0_u32..).zip(&course.splits) {
         writeln!(svg, r#"<g transform="translate(0 {})">"#, index.saturating_mul(CHART))?;
         write_axes(course, &split.name, svg)?;
-        write_lines(course, split, svg)?;
+        write_lines(course, split, prepared, svg)?;
         writeln!(svg, "</g>")?;
     }
     writeln!(svg, "</svg>")
@@ -72,10 +73,15 @@ fn write_axes(course: &Course, name: &str, svg: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn write_lines(course: &Course, split: &SplitPlan, svg: &mut String) -> fmt::Result {
+fn write_lines(
+    course: &Course,
+    split: &Split,
+    prepared: &SplitPlan,
+    svg: &mut String,
+) -> fmt::Result {
     // One point for each unit of width: steps are upright at that, and lines are lines.
     let points: Vec<(u32, Vec<f64>)> =
-        (0..=PLOT_WIDTH).map(|x| (x, shares(split, moment(course, x, PLOT_WIDTH)))).collect();
+        (0..=PLOT_WIDTH).map(|x| (x, shares(prepared, moment(course, x, PLOT_WIDTH)))).collect();
     for (index, variant) in split.variants.iter().enumerate() {
         let color = COLORS.iter().cycle().nth(index).copied().unwrap_or("black");
         let share = |(_, shares): &(u32, Vec<f64>)| shares.get(index).copied().unwrap_or_default();

@@ -228,14 +228,14 @@ fn weights_over_time_are_a_table() {
     policy.yaml: weights from 2026-11-20T12:00:00Z to 2026-11-20T15:00:00Z
 
     checkout
-      time                    stable    canary
-      2026-11-20T12:00:00Z      100%        0%
-      2026-11-20T12:30:00Z       95%        5%
-      2026-11-20T13:00:00Z       90%       10%
-      2026-11-20T13:30:00Z     67.5%     32.5%
-      2026-11-20T14:00:00Z       45%       55%
-      2026-11-20T14:30:00Z     22.5%     77.5%
-      2026-11-20T15:00:00Z        0%      100%
+      time                  stable  canary
+      2026-11-20T12:00:00Z    100%      0%
+      2026-11-20T12:30:00Z     95%      5%
+      2026-11-20T13:00:00Z     90%     10%
+      2026-11-20T13:30:00Z   67.5%   32.5%
+      2026-11-20T14:00:00Z     45%     55%
+      2026-11-20T14:30:00Z   22.5%   77.5%
+      2026-11-20T15:00:00Z      0%    100%
 
     banner has no ramp
     ");
@@ -322,9 +322,9 @@ fn logged_requests_meet_splits_as_far_as_the_log_tells() {
          5  cannot be read
 
     access.log: 5 lines
-      checkout  2       50%  stable 1, unknown 1
-      banner    3       75%  none 2, unknown 1
-      no split  1       25%
+      checkout  2  50%  stable 1, unknown 1
+      banner    3  75%  none 2, unknown 1
+      no split  1  25%
     note: 1 line cannot be read
     note: `?`, unknown: the user's key is not in the log, or chance decides
     ");
@@ -427,7 +427,7 @@ fn what_cannot_be_simulated_is_told() {
     -> NoAnswer
 
     $ splitctl simulate policy.yaml --split chekout
-    error: no enabled split is named `chekout`; there is `checkout`, `banner`
+    error: the policy has no split `chekout`; it has: checkout, banner
     -> NoAnswer
 
     $ splitctl simulate policy.yaml --every 1h

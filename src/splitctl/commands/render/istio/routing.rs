@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use anyhow::{anyhow, bail};
 use engine::policy::{Policy, Split};
 
-use super::super::template::{listed, scalar};
 use super::destination::Destination;
 use super::{Args, By};
+use crate::template::{listed, scalar};
 
 /// The routes of a policy; none where it names no cluster.
 #[derive(Debug)]
@@ -49,11 +49,11 @@ impl Routing {
         let mut baselines = BTreeSet::new();
         let mut destinations = BTreeSet::new();
         for split in &splits {
-            for (index, variant) in split.variants.iter().enumerate() {
+            for (id, variant) in split.variants.pairs() {
                 let Some(cluster) = &variant.cluster else { continue };
                 let to = read(cluster)?;
                 destinations.insert(to.clone());
-                if index == split.baseline {
+                if id == split.baseline {
                     baselines.insert(to.clone());
                 }
                 let name = format!("{}={}", split.name, variant.name);

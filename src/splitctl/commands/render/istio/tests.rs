@@ -1,9 +1,9 @@
 use engine::policy;
+use policy_text::source::Source;
 
 use super::super::tests::render;
 use super::*;
 use crate::outcome::Outcome;
-use crate::source::Source;
 
 const SUBSETS: &str = "
 version: 1

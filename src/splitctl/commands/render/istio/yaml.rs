@@ -3,7 +3,7 @@
 
 use engine::policy::Value;
 
-use super::super::template::scalar;
+use crate::template::scalar;
 
 /// Up to here a value stays on one line.
 const WIDTH: usize = 110;
@@ -87,8 +87,9 @@ fn flow(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use policy_text::source::Source;
+
     use super::*;
-    use crate::source::Source;
 
     #[test]
     fn what_is_written_is_read_again_as_the_same() {

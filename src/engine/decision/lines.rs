@@ -1,0 +1,110 @@
+//! The headers of a request that a plan asks for, found in one walk.
+
+use std::borrow::Cow;
+
+use crate::host::Host;
+use crate::ids::{HeaderSlot, Id as _};
+use crate::plan::Questions;
+use crate::small::Small;
+
+/// The lines of the headers that a plan asks for.
+#[derive(Debug)]
+pub struct Lines<'r> {
+    /// For each slot the number of its first line, and of its last; 0 = none.
+    ends: Small<(u16, u16), 16>,
+    lines: Small<Line<'r>, 16>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Line<'r> {
+    value: &'r [u8],
+    /// The number of the next line of the same header; 0 = none.
+    next: u16,
+}
+
+impl<'r> Lines<'r> {
+    /// Walks over the headers of a request.
+    pub fn find<H: Host + ?Sized>(questions: &Questions, host: &'r H) -> Self {
+        let ends = Small::of_default(questions.headers.len());
+        let mut found = Self { ends, lines: Small::default() };
+        for (name, value) in host.headers() {
+            if let Some(slot) = questions.headers.slot(name) {
+                found.add(slot, value);
+            }
+        }
+        found
+    }
+
+    fn add(&mut self, slot: HeaderSlot, value: &'r [u8]) {
+        // More lines than a number has are more than any proxy lets pass.
+        let Ok(number) = u16::try_from(self.lines.as_slice().len().saturating_add(1)) else {
+            return;
+        };
+        let Some((first, last)) = self.ends.as_mut_slice().get_mut(slot.place()) else { return };
+        if let Some(before) = usize::from(*last).checked_sub(1)
+            && let Some(before) = self.lines.as_mut_slice().get_mut(before)
+        {
+            before.next = number;
+        } else {
+            *first = number;
+        }
+        *last = number;
+        self.lines.push(Line { value, next: 0 });
+    }
+
+    /// The values of a header in the order received, one for each line it was sent on.
+    pub fn all(&self, slot: HeaderSlot) -> impl Iterator<Item = &'r [u8]> + Clone {
+        let mut next = self.ends.as_slice().get(slot.place()).map_or(0, |(first, _)| *first);
+        std::iter::from_fn(move || {
+            let line = self.lines.as_slice().get(usize::from(next).checked_sub(1)?)?;
+            next = line.next;
+            Some(line.value)
+        })
+    }
+
+    /// The first line of a header; empty where there is none.
+    pub fn first(&self, slot: HeaderSlot) -> &'r [u8] {
+        self.all(slot).next().unwrap_or_default()
+    }
+
+    /// Whether the request has the header.
+    pub fn has(&self, slot: HeaderSlot) -> bool {
+        self.all(slot).next().is_some()
+    }
+
+    /// A header's value; several lines count as one value joined by `,`, as in Envoy's own
+    /// matchers. Allocates only for several lines.
+    pub fn joined(&self, slot: HeaderSlot) -> Option<Cow<'r, [u8]>> {
+        let mut lines = self.all(slot);
+        let mut value = Cow::Borrowed(lines.next()?);
+        for line in lines {
+            let all = value.to_mut();
+            all.push(b',');
+            all.extend_from_slice(line);
+        }
+        Some(value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+    use crate::policy;
+
+    #[test]
+    fn every_line_of_a_header_is_found_in_order() {
+        let text = r#"{"version": 1, "splits": [{"name": "s", "key": [{"header": "u"}, {"header": "v"}],
+            "baseline": "b", "variants": [{"name": "b", "weight": 100}]}]}"#;
+        let plan = Plan::new(policy::from_json(text.as_bytes()).policy.unwrap());
+        let slot = |name: &str| plan.questions.headers.slot(name.as_bytes()).unwrap();
+        let mut request: Vec<_> = (0..40).map(|n| (format!("x-{n}"), "other")).collect();
+        request.extend([("u".into(), "1"), (":path".into(), "/"), ("u".into(), "2")]);
+        let lines = Lines::find(&plan.questions, request.as_slice());
+        assert_eq!(lines.all(slot("u")).collect::<Vec<_>>(), [b"1", b"2"]);
+        assert_eq!(lines.joined(slot("u")).as_deref(), Some(b"1,2".as_slice()));
+        assert!(matches!(lines.joined(slot(":path")), Some(Cow::Borrowed(b"/"))));
+        assert_eq!((lines.joined(slot("v")), lines.first(slot("v"))), (None, &[][..]));
+        assert!(lines.has(slot("u")) && !lines.has(slot("v")));
+    }
+}

@@ -1,0 +1,224 @@
+//! The facts of a request: its headers walked over once, its cookies split once, and what costs a
+//! call of the host asked at its first use.
+
+use std::borrow::Cow;
+use std::cell::{OnceCell, RefCell};
+use std::net::IpAddr;
+
+use super::Context;
+use super::facts::{Facts, Found, Key, Whose};
+use super::force::Forced;
+use super::key::{Bytes, generated_id};
+use super::lines::Lines;
+use super::memo::Memo;
+use crate::hash::Hash;
+use crate::host::Host;
+use crate::ids::{CookieSlot, KeyId, QuerySlot, SaltId, SplitId};
+use crate::matching::{Encoded, Unmet, client_ip, cookies, query, without_port, without_query};
+use crate::plan::{Asked, KeySlot, Plan, Questions};
+use crate::small::Small;
+
+/// The facts of a request.
+#[derive(Debug)]
+pub struct RequestFacts<'f, H: ?Sized> {
+    questions: &'f Questions,
+    host: &'f H,
+    lines: Lines<'f>,
+    /// Those that the plan asks for, in the order sent.
+    cookies: OnceCell<Small<(CookieSlot, &'f [u8]), 8>>,
+    /// Those that the plan asks for, in the order sent.
+    query: OnceCell<Small<(QuerySlot, Encoded<'f>), 4>>,
+    client_ip: OnceCell<Option<IpAddr>>,
+    claims: Memo<Option<Cow<'f, [u8]>>, 1>,
+    keys: Memo<Found<Key<'f>>, 3>,
+    /// Hashes under salts that more than one split asks for.
+    hashes: RefCell<Small<(KeyId, SaltId, Hash), 4>>,
+}
+
+impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
+    /// Walks over the headers of a request.
+    pub fn new(questions: &'f Questions, host: &'f H) -> Self {
+        Self {
+            questions,
+            host,
+            lines: Lines::find(questions, host),
+            cookies: OnceCell::new(),
+            query: OnceCell::new(),
+            client_ip: OnceCell::new(),
+            claims: Memo::new(questions.claims.len()),
+            keys: Memo::new(questions.keys.len()),
+            hashes: RefCell::default(),
+        }
+    }
+
+    /// The headers that the plan asks for.
+    pub const fn lines(&self) -> &Lines<'f> {
+        &self.lines
+    }
+
+    /// The host that the request is for, without port.
+    fn authority(&self) -> &'f [u8] {
+        without_port(self.lines.first(Questions::AUTHORITY))
+    }
+
+    /// The path that the request is for, without query.
+    fn path(&self) -> &'f [u8] {
+        without_query(self.lines.first(Questions::PATH))
+    }
+
+    fn cookies(&self) -> &[(CookieSlot, &'f [u8])] {
+        let found = self.cookies.get_or_init(|| {
+            let mut found = Small::default();
+            let names = &self.questions.cookies;
+            for (name, value) in cookies(self.lines.all(Questions::COOKIE)) {
+                if let Some(slot) = names.slot(name) {
+                    found.push((slot, value));
+                }
+            }
+            found
+        });
+        found.as_slice()
+    }
+
+    fn query(&self, slot: QuerySlot) -> impl Iterator<Item = Cow<'f, [u8]>> {
+        let all = self.query.get_or_init(|| {
+            let mut found = Small::default();
+            let names = &self.questions.query;
+            // Most policies ask for none, and names may be encoded.
+            if !names.is_empty() {
+                for (name, value) in query(self.lines.first(Questions::PATH)) {
+                    if let Some(slot) = names.slot(&name.decoded()) {
+                        found.push((slot, value));
+                    }
+                }
+            }
+            found
+        });
+        let named = all.as_slice().iter().filter(move |(name, _)| *name == slot);
+        named.map(|(_, value)| value.decoded())
+    }
+
+    fn client_ip(&self) -> Option<IpAddr> {
+        *self.client_ip.get_or_init(|| {
+            let forwarded = self.lines.all(Questions::FORWARDED_FOR);
+            client_ip(|| self.host.source_address(), forwarded, self.questions.trusted_hops)
+        })
+    }
+
+    fn find_key(&self, list: KeyId, context: &Context) -> Found<Key<'f>> {
+        let sources = self.questions.keys[list].asked.iter().enumerate();
+        for (source, slot) in sources {
+            let sent = |bytes: Cow<'f, [u8]>| (!bytes.is_empty()).then_some(Bytes::Sent(bytes));
+            let filled = |value: &&[u8]| !value.is_empty();
+            let bytes = match slot {
+                KeySlot::Header(slot) => {
+                    self.lines.all(*slot).find(filled).map(Cow::Borrowed).and_then(sent)
+                }
+                KeySlot::Cookie(slot) => {
+                    let values = self.cookies().iter().filter(|(name, _)| name == slot);
+                    values.map(|(_, value)| *value).find(filled).map(Cow::Borrowed).and_then(sent)
+                }
+                KeySlot::Query(slot) => self.query(*slot).find_map(sent),
+                KeySlot::Claim(slot) => {
+                    let claim = &self.questions.claims[*slot];
+                    let found = self.claims.get(*slot, || self.host.claim(claim));
+                    found.clone().and_then(sent)
+                }
+                KeySlot::ClientIp => self.client_ip().map(Bytes::of_address),
+                // Whoever was given an id had it in the response; a record does not tell which.
+                KeySlot::Generate(_) if self.host.is_a_record() => return Found::Unknown,
+                KeySlot::Generate(word) => Some(Bytes::Generated(generated_id(*word, context))),
+            };
+            if let Some(bytes) = bytes {
+                let generated = matches!(slot, KeySlot::Generate(_));
+                return Found::This(Key { source, generated, bytes });
+            }
+        }
+        if self.host.is_a_record() { Found::Unknown } else { Found::None }
+    }
+}
+
+impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
+    fn candidates(&self, plan: &Plan, all: bool, judge: impl FnMut(SplitId)) {
+        if all {
+            plan.splits.ids().for_each(judge);
+        } else {
+            plan.index.candidates(self.authority(), self.path(), judge);
+        }
+    }
+
+    fn forced<'f>(&'f self, plan: &'f Plan) -> Forced<'f> {
+        Forced::read(plan, self, &self.lines)
+    }
+
+    /// What is cheap to ask is asked first.
+    fn unmet<'p>(&self, _whose: Whose, asked: Asked<'p>) -> Option<Unmet<'p>> {
+        let conditions = asked.conditions;
+        if !conditions.hosts.is_empty() {
+            let host = self.authority();
+            if !conditions.hosts.iter().any(|pattern| pattern.matches(host)) {
+                return Some(Unmet::Hosts(&conditions.hosts));
+            }
+        }
+        if let Some(pattern) = &conditions.path
+            && !pattern.matches(self.path())
+        {
+            return Some(Unmet::Path(pattern));
+        }
+        if !conditions.methods.is_empty() {
+            let method = self.lines.first(Questions::METHOD);
+            if !conditions.methods.iter().any(|m| m.as_bytes() == method) {
+                return Some(Unmet::Methods(&conditions.methods));
+            }
+        }
+        for (test, slot) in asked.headers() {
+            if !test.test.holds(self.lines.joined(slot).as_deref()) {
+                return Some(Unmet::Header(test));
+            }
+        }
+        for (test, slot) in asked.cookies() {
+            if !test.test.holds(self.cookie(slot).next()) {
+                return Some(Unmet::Cookie(test));
+            }
+        }
+        for (test, slot) in asked.query() {
+            if !test.test.holds(self.query(slot).next().as_deref()) {
+                return Some(Unmet::Query(test));
+            }
+        }
+        if !conditions.source_ip.is_empty() {
+            let client = self.client_ip();
+            if !client.is_some_and(|ip| conditions.source_ip.iter().any(|net| net.contains(ip))) {
+                return Some(Unmet::SourceIp(&conditions.source_ip));
+            }
+        }
+        None
+    }
+
+    fn key(&self, list: KeyId, context: &Context) -> Found<&Key<'_>> {
+        self.keys.get(list, || self.find_key(list, context)).as_ref()
+    }
+
+    fn hash(&self, list: KeyId, key: &Key<'_>, salt: SaltId) -> Hash {
+        let asked = &self.questions.salts[salt];
+        if !asked.is_shared {
+            return Hash::new(&asked.prefix, key.bytes());
+        }
+        let mut known = self.hashes.borrow_mut();
+        let found = known.as_slice().iter().find(|(l, s, _)| (*l, *s) == (list, salt));
+        if let Some((.., hash)) = found {
+            return *hash;
+        }
+        let hash = Hash::new(&asked.prefix, key.bytes());
+        known.push((list, salt, hash));
+        hash
+    }
+
+    fn cookie(&self, slot: CookieSlot) -> impl Iterator<Item = &[u8]> {
+        self.cookies().iter().filter(move |(name, _)| *name == slot).map(|(_, value)| *value)
+    }
+
+    fn knows_chance(&self) -> bool {
+        !self.host.is_a_record()
+    }
+}

@@ -1,0 +1,280 @@
+//! What a plan asks of a request: every header, cookie, query parameter and claim once, however many
+//! splits ask for it, so that one walk over the headers answers them all.
+
+use std::collections::BTreeMap;
+
+use crate::hash;
+use crate::host::{AUTHORITY, Claim, METHOD, PATH};
+use crate::ids::{ClaimSlot, CookieSlot, HeaderSlot, Id, KeyId, List, QuerySlot, SaltId};
+use crate::policy::{CookieOptions, KeySource};
+
+/// Every question that a plan can ask.
+#[derive(Debug, Clone)]
+pub struct Questions {
+    /// Request headers, by the lower-case name.
+    pub headers: Names<HeaderSlot>,
+    /// Cookies, by name.
+    pub cookies: Names<CookieSlot>,
+    /// Query parameters, by the decoded name.
+    pub query: Names<QuerySlot>,
+    /// Claims of checked tokens.
+    pub claims: List<ClaimSlot, Claim>,
+    /// Lists of key sources.
+    pub keys: List<KeyId, KeyList>,
+    /// What keys are hashed with.
+    pub salts: List<SaltId, Salt>,
+    /// How the client's address is found; see [`crate::matching::client_ip`].
+    pub trusted_hops: u8,
+}
+
+/// The headers that every plan asks for, in the order of their slots.
+const COMMON: [&str; 6] = [METHOD, AUTHORITY, PATH, "cookie", "x-forwarded-for", "baggage"];
+
+impl Questions {
+    /// `:method`.
+    pub const METHOD: HeaderSlot = HeaderSlot::common(0);
+    /// `:authority`.
+    pub const AUTHORITY: HeaderSlot = HeaderSlot::common(1);
+    /// `:path`.
+    pub const PATH: HeaderSlot = HeaderSlot::common(2);
+    /// `cookie`.
+    pub const COOKIE: HeaderSlot = HeaderSlot::common(3);
+    /// `x-forwarded-for`.
+    pub const FORWARDED_FOR: HeaderSlot = HeaderSlot::common(4);
+    /// `baggage`.
+    pub const BAGGAGE: HeaderSlot = HeaderSlot::common(5);
+}
+
+/// Where a user's key is looked for, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyList {
+    /// The sources, as the policy has them.
+    pub sources: Vec<KeySource>,
+    /// For each source, where its answer is.
+    pub asked: Vec<KeySlot>,
+}
+
+/// Where the answer to a key source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeySlot {
+    /// A header.
+    Header(HeaderSlot),
+    /// A cookie.
+    Cookie(CookieSlot),
+    /// A query parameter.
+    Query(QuerySlot),
+    /// A claim.
+    Claim(ClaimSlot),
+    /// The client's address.
+    ClientIp,
+    /// A new id, by chance and this word of the cookie's name: splits that generate into one cookie
+    /// get one id.
+    Generate(u64),
+}
+
+/// What keys are hashed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Salt {
+    /// Salt and separator.
+    pub prefix: Box<[u8]>,
+    /// More than one place of the plan hashes with it, so a hash is worth keeping.
+    pub is_shared: bool,
+}
+
+/// Names, each with a slot.
+#[derive(Debug, Clone)]
+pub struct Names<I> {
+    names: List<I, Box<str>>,
+    /// By name.
+    sorted: Vec<I>,
+    /// A bit for each length modulo 64 that a name has: most names of a request are no question.
+    lengths: u64,
+}
+
+impl<I: Id> Names<I> {
+    /// The slot of a name.
+    pub fn slot(&self, name: &[u8]) -> Option<I> {
+        if self.lengths & length_bit(name) == 0 {
+            return None;
+        }
+        let place = self.sorted.binary_search_by(|slot| self.names[*slot].as_bytes().cmp(name));
+        self.sorted.get(place.ok()?).copied()
+    }
+
+    /// The name of a slot.
+    pub fn name(&self, slot: I) -> &str {
+        &self.names[slot]
+    }
+
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    fn intern(&mut self, name: &str) -> I {
+        let place = self.sorted.binary_search_by(|slot| (*self.names[*slot]).cmp(name));
+        match place.map(|place| self.sorted.get(place).copied()) {
+            Ok(Some(slot)) => slot,
+            Ok(None) => self.names.push(name.into()),
+            Err(place) => {
+                let slot = self.names.push(name.into());
+                self.sorted.insert(place, slot);
+                self.lengths |= length_bit(name.as_bytes());
+                slot
+            }
+        }
+    }
+}
+
+impl<I: Id> Default for Names<I> {
+    fn default() -> Self {
+        Self { names: List::default(), sorted: Vec::new(), lengths: 0 }
+    }
+}
+
+const fn length_bit(name: &[u8]) -> u64 {
+    1_u64.rotate_left(name.len() as u32)
+}
+
+/// Collects the questions of a plan while it is compiled.
+pub(super) struct Asking {
+    questions: Questions,
+    /// Slots of salts, so that thousands of splits are compiled in no time.
+    salts: BTreeMap<Box<[u8]>, SaltId>,
+}
+
+impl Asking {
+    pub(super) fn new(trusted_hops: u8) -> Self {
+        let mut headers = Names::default();
+        for name in COMMON {
+            headers.intern(name);
+        }
+        let questions = Questions {
+            headers,
+            cookies: Names::default(),
+            query: Names::default(),
+            claims: List::default(),
+            keys: List::default(),
+            salts: List::default(),
+            trusted_hops,
+        };
+        Self { questions, salts: BTreeMap::new() }
+    }
+
+    pub(super) fn header(&mut self, name: &str) -> HeaderSlot {
+        self.questions.headers.intern(name)
+    }
+
+    pub(super) fn cookie(&mut self, name: &str) -> CookieSlot {
+        self.questions.cookies.intern(name)
+    }
+
+    pub(super) fn query(&mut self, name: &str) -> QuerySlot {
+        self.questions.query.intern(name)
+    }
+
+    fn claim(&mut self, provider: &str, name: &str) -> ClaimSlot {
+        let claims = &mut self.questions.claims;
+        claims.find(|claim| claim.provider == provider && claim.name == name).unwrap_or_else(|| {
+            let slot = ClaimSlot::at(claims.len());
+            claims.push(Claim { slot, provider: provider.to_owned(), name: name.to_owned() })
+        })
+    }
+
+    pub(super) fn key(&mut self, sources: &[KeySource]) -> KeyId {
+        if let Some(known) = self.questions.keys.find(|list| list.sources == sources) {
+            return known;
+        }
+        let asked = sources.iter().map(|source| self.source(source)).collect();
+        self.questions.keys.push(KeyList { sources: sources.to_vec(), asked })
+    }
+
+    fn source(&mut self, source: &KeySource) -> KeySlot {
+        match source {
+            KeySource::Header(name) => KeySlot::Header(self.header(name)),
+            KeySource::Cookie(name) => KeySlot::Cookie(self.cookie(name)),
+            KeySource::Query(name) => KeySlot::Query(self.query(name)),
+            KeySource::Jwt { provider, claim } => KeySlot::Claim(self.claim(provider, claim)),
+            KeySource::ClientIp => KeySlot::ClientIp,
+            KeySource::Generate(CookieOptions { name, .. }) => {
+                KeySlot::Generate(hash::first_word(name.as_bytes()))
+            }
+        }
+    }
+
+    pub(super) fn salt(&mut self, text: &str) -> SaltId {
+        let prefix = hash::prefix(text);
+        if let Some(known) = self.salts.get(&prefix) {
+            if let Some(salt) = self.questions.salts.get_mut(*known) {
+                salt.is_shared = true;
+            }
+            return *known;
+        }
+        let salt = self.questions.salts.push(Salt { prefix: prefix.clone(), is_shared: false });
+        self.salts.insert(prefix, salt);
+        salt
+    }
+
+    /// The salt of the holdout: every split asks for it.
+    pub(super) fn common_salt(&mut self, text: &str) -> SaltId {
+        self.salt(text);
+        self.salt(text)
+    }
+
+    pub(super) fn done(self) -> Questions {
+        self.questions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn common_headers_have_the_slots_that_are_written_down() {
+        let questions = Asking::new(0).done();
+        for (slot, name) in [
+            (Questions::METHOD, METHOD),
+            (Questions::AUTHORITY, AUTHORITY),
+            (Questions::PATH, PATH),
+            (Questions::COOKIE, "cookie"),
+            (Questions::FORWARDED_FOR, "x-forwarded-for"),
+            (Questions::BAGGAGE, "baggage"),
+        ] {
+            assert_eq!(questions.headers.slot(name.as_bytes()), Some(slot), "{name}");
+            assert_eq!(questions.headers.name(slot), name);
+        }
+    }
+
+    #[test]
+    fn a_question_is_asked_once_however_often_it_comes() {
+        let mut asking = Asking::new(0);
+        let key = [KeySource::Header("x-user".into()), KeySource::Cookie("uid".into())];
+        let (first, other) = (asking.key(&key), asking.key(&key[..1]));
+        assert_ne!(first, other);
+        assert_eq!(asking.key(&key), first);
+        let (own, layer) = (asking.salt("checkout"), asking.salt("ui"));
+        assert_eq!(asking.salt("ui"), layer);
+        let questions = asking.done();
+        assert_eq!((questions.keys.len(), questions.cookies.len()), (2, 1));
+        assert_eq!(questions.headers.len(), COMMON.len() + 1);
+        assert!(questions.salts[layer].is_shared && !questions.salts[own].is_shared);
+    }
+
+    #[test]
+    fn names_are_found_and_nothing_else() {
+        let mut names: Names<HeaderSlot> = Names::default();
+        let slots: Vec<_> = (0..200).map(|n| names.intern(&format!("x-{n}"))).collect();
+        for (n, slot) in slots.iter().enumerate() {
+            assert_eq!(names.slot(format!("x-{n}").as_bytes()), Some(*slot));
+        }
+        for other in ["x-", "x-200", "", "y-1", "x-0000"] {
+            assert_eq!(names.slot(other.as_bytes()), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Rules over the headers that the filter owns: each has one use, and nothing else reads or edits it.
+
+use crate::policy::sink::{Path, Sink};
+use crate::policy::{Code, Force, KeySource, Policy, SecretSource, Split};
+
+/// Checks the headers that the filter sets.
+pub(super) fn check(policy: &Policy, sink: &mut Sink) {
+    let root = Path::Root;
+    let mut taken: Vec<(&str, &str)> = vec![("cluster_header", &policy.cluster_header)];
+    let others = [
+        ("variant_header", policy.variant_header.as_deref()),
+        ("mirror_header", Some(policy.mirror_header.as_str())),
+        ("force", policy.force.as_ref().map(|force| force.header.as_str())),
+        ("force", policy.force.as_ref().and_then(secret_header)),
+        ("baggage", policy.baggage.then_some("baggage")),
+    ];
+    for (field, name) in others {
+        let Some(name) = name else { continue };
+        if let Some((first, _)) = taken.iter().find(|(_, other)| *other == name) {
+            let message = format!("`{name}` is the `{first}` already");
+            sink.error(Code::ControlHeader, &Path::Field(&root, field), message)
+                .help("use a header of its own for each");
+        }
+        taken.push((field, name));
+    }
+    if policy.vary && policy.variant_header.is_none() {
+        let message = "`vary` names the variant header, and that is off";
+        sink.error(Code::MissingVariantHeader, &Path::Field(&root, "vary"), message)
+            .help("leave `variant_header` out to have the default one");
+    }
+}
+
+/// The header that carries the secret.
+const fn secret_header(force: &Force) -> Option<&str> {
+    match &force.secret_in {
+        SecretSource::Header(name) => Some(name.as_str()),
+        SecretSource::Cookie(_) => None,
+    }
+}
+
+/// The headers that never pass from a client.
+fn is_owned(policy: &Policy, name: &str) -> bool {
+    let force = policy.force.as_ref();
+    let secret = force.and_then(secret_header);
+    let owned = [
+        Some(policy.cluster_header.as_str()),
+        policy.variant_header.as_deref(),
+        Some(policy.mirror_header.as_str()),
+        force.map(|force| force.header.as_str()),
+        secret,
+    ];
+    owned.into_iter().flatten().any(|own| own == name)
+}
+
+/// Checks that a split neither reads nor edits a header that the filter owns.
+pub(super) fn check_split(policy: &Policy, split: &Split, path: &Path, sink: &mut Sink) {
+    let mut reported: Vec<&str> = Vec::new();
+    for name in headers_read(split).filter(|name| is_owned(policy, name)) {
+        if !reported.contains(&name) {
+            reported.push(name);
+            sink.error(
+                Code::ControlHeader,
+                path,
+                format!("`{name}` never passes from a client, so it is neither key nor condition"),
+            )
+            .help("read another header, or rename the policy's own");
+        }
+    }
+    let list = Path::Field(path, "variants");
+    for (index, variant) in split.variants.iter().enumerate() {
+        let edits = &variant.request_headers;
+        let pairs = edits.set.iter().chain(&edits.add).map(|(name, _)| name);
+        for name in pairs.chain(&edits.remove).filter(|name| is_owned(policy, name)) {
+            let path = Path::Index(&list, index);
+            sink.error(
+                Code::ControlHeader,
+                &Path::Field(&path, "request_headers"),
+                format!("`{name}` is set by the filter itself"),
+            )
+            .help("edit another header, or rename the policy's own");
+        }
+    }
+}
+
+/// Every header that a split reads, with repetitions.
+fn headers_read(split: &Split) -> impl Iterator<Item = &str> {
+    let matches = split.matches.iter().flatten();
+    matches
+        .chain(split.overrides.iter().flat_map(|o| &o.matches))
+        .flat_map(|m| &m.headers)
+        .map(|test| test.name.as_str())
+        .chain(split.key.iter().filter_map(|source| match source {
+            KeySource::Header(name) => Some(name.as_str()),
+            _ => None,
+        }))
+}

@@ -1,0 +1,343 @@
+//! The policy: what the operator wrote, checked. Field names are those of the document.
+
+mod cookie;
+mod ramp;
+mod secret;
+
+pub use cookie::{CookieOptions, SameSite};
+pub use ramp::{Ramp, RampStep};
+pub use secret::Secret;
+
+use super::Weight;
+use crate::ids::{LayerId, List, SplitId, VariantId};
+use crate::matching::Match;
+
+/// A checked split policy, version 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Request header that names the upstream cluster; lower case.
+    pub cluster_header: String,
+    /// Request header that lists the variants, as `checkout=canary, search=b`; `None` = off.
+    pub variant_header: Option<String>,
+    /// Response header that lists the variants; `None` = off.
+    pub response_variant_header: Option<String>,
+    /// Request header that names the cluster a copy of the request goes to.
+    pub mirror_header: String,
+    /// Append the variants to the request's W3C `baggage`, as `split.checkout=canary`.
+    pub baggage: bool,
+    /// Append `vary: <variant_header>` to every response of a split, so that caches keep variants apart.
+    pub vary: bool,
+    /// Where the client's address is found: 0 = the proxy's own view of it (`source.address`); N = the
+    /// Nth from the right in `x-forwarded-for` as the filter sees it, which is Envoy's
+    /// `xff_num_trusted_hops` plus 1.
+    pub trusted_hops: u8,
+    /// Who may force variants from outside; `None` = nobody.
+    pub force: Option<Force>,
+    /// Sets of splits that exclude each other.
+    pub layers: List<LayerId, Layer>,
+    /// Users never exposed to any split; `None` = nobody.
+    pub holdout: Option<Holdout>,
+    /// Every split serves its baseline, whatever else it says.
+    pub kill: bool,
+    /// Decision points, in the order written.
+    pub splits: List<SplitId, Split>,
+}
+
+impl Policy {
+    /// The default of `cluster_header`.
+    pub const CLUSTER_HEADER: &str = "x-split-cluster";
+    /// The default of `variant_header`.
+    pub const VARIANT_HEADER: &str = "x-split-variant";
+    /// The default of `mirror_header`.
+    pub const MIRROR_HEADER: &str = "x-split-mirror";
+}
+
+impl Default for Policy {
+    /// A policy without splits: the meaning of an empty configuration.
+    fn default() -> Self {
+        Self {
+            cluster_header: Self::CLUSTER_HEADER.into(),
+            variant_header: Some(Self::VARIANT_HEADER.into()),
+            response_variant_header: None,
+            mirror_header: Self::MIRROR_HEADER.into(),
+            baggage: false,
+            vary: false,
+            trusted_hops: 0,
+            force: None,
+            layers: List::default(),
+            holdout: None,
+            kill: false,
+            splits: List::default(),
+        }
+    }
+}
+
+/// Who may force variants: a request that proves to know the secret may name them in a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Force {
+    /// Request header that names the variants wanted, as `checkout=canary, search=b`.
+    pub header: String,
+    /// Where the secret is.
+    pub secret_in: SecretSource,
+    /// The secret itself.
+    pub secret: Secret,
+}
+
+/// Where a request carries a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// In this request header.
+    Header(String),
+    /// In this cookie.
+    Cookie(String),
+}
+
+/// A set of splits of which at most one applies to a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// Unique in the policy.
+    pub name: String,
+    /// Hashed with the key for slices; the name where none is written.
+    pub salt: String,
+}
+
+/// Users who are served the baseline of every split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holdout {
+    /// Buckets below this are held out: hundredths of a percent, 0..=10000.
+    pub buckets: u16,
+    /// Hashed with the key; `holdout` where none is written.
+    pub salt: String,
+}
+
+/// One decision point.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// Unique in the policy.
+    pub name: String,
+    /// `false`: as if the split were not written.
+    pub enabled: bool,
+    /// Who takes part; `None` = every request.
+    pub matches: Option<Vec<Match>>,
+    /// Where the user's key comes from, in order; the policy's `key` where the split has none.
+    pub key: Vec<KeySource>,
+    /// What happens to a request without a key.
+    pub on_missing_key: OnMissingKey,
+    /// Whether the key or chance decides.
+    pub assignment: Assignment,
+    /// Hashed with the key; the name where none is written.
+    pub salt: String,
+    /// The variant served when in doubt.
+    pub baseline: VariantId,
+    /// The outcomes, in the order written.
+    pub variants: List<VariantId, Variant>,
+    /// What the weights must sum to.
+    pub weight_total: WeightTotal,
+    /// Forced variants; the first whose match holds wins.
+    pub overrides: Vec<Override>,
+    /// The layer that it is in; `None` = none.
+    pub layer: Option<LayerId>,
+    /// Which users of the layer; `None` = all.
+    pub slice: Option<Slice>,
+    /// Keeps a user's first variant by cookie; `None` = off.
+    pub sticky: Option<Sticky>,
+    /// Weights over time; `None` = always those of the variants.
+    pub ramp: Option<Ramp>,
+    /// Copies of requests; `None` = none.
+    pub mirror: Option<Mirror>,
+    /// Only users who have all of these.
+    pub requires: Vec<Requirement>,
+}
+
+/// One outcome of a split.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Variant {
+    /// Unique in the split.
+    pub name: String,
+    /// The upstream cluster; `None` = the variant only tags.
+    pub cluster: Option<String>,
+    /// Its share.
+    pub weight: Weight,
+    /// The largest weight it may be given.
+    pub max_weight: Option<Weight>,
+    /// Keeps those who hold it by sticky cookie, admits nobody new.
+    pub drain: bool,
+    /// Edits of the request's headers.
+    pub request_headers: HeaderEdits,
+    /// Edits of the response's headers.
+    pub response_headers: HeaderEdits,
+    /// Answered by the proxy itself.
+    pub respond: Option<Respond>,
+    /// Changes of host and path before the request goes on.
+    pub rewrite: Rewrite,
+}
+
+/// Edits of headers, applied in this order: remove, set, add (names in lower case).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HeaderEdits {
+    /// Headers that are replaced.
+    pub set: Vec<(String, String)>,
+    /// Headers that get one more line.
+    pub add: Vec<(String, String)>,
+    /// Headers that are taken away.
+    pub remove: Vec<String>,
+}
+
+/// A response by the proxy itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Respond {
+    /// 200 to 599.
+    pub status: u16,
+    /// Its text; may be empty.
+    pub body: String,
+}
+
+/// Changes of a request's target.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rewrite {
+    /// The new host.
+    pub host: Option<String>,
+    /// A path prefix (on segment borders) and what takes its place.
+    pub path_prefix: Option<(String, String)>,
+}
+
+/// A forced variant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    /// For which requests.
+    pub matches: Vec<Match>,
+    /// `None` = the split does not apply (`skip: true`).
+    pub variant: Option<VariantId>,
+}
+
+/// Where a user's key comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeySource {
+    /// This request header (lower case): its first line that is not empty.
+    Header(String),
+    /// This cookie: its first value that is not empty.
+    Cookie(String),
+    /// This query parameter: its first value that is not empty, percent-decoded.
+    Query(String),
+    /// A claim of a token that `jwt_authn` has checked.
+    Jwt {
+        /// The `payload_in_metadata` of the provider.
+        provider: String,
+        /// The claim's name.
+        claim: String,
+    },
+    /// The client's address without port.
+    ClientIp,
+    /// A new random id, kept in a cookie (which an earlier source reads).
+    Generate(CookieOptions),
+}
+
+/// What happens to a request without a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnMissingKey {
+    /// It is served the baseline.
+    #[default]
+    Baseline,
+    /// It is served a variant drawn at random by weight, anew for each request.
+    Random,
+    /// The split does not apply to it.
+    Skip,
+}
+
+impl OnMissingKey {
+    /// Each value with its text in a policy.
+    pub const ALL: &[(&str, Self)] =
+        &[("baseline", Self::Baseline), ("random", Self::Random), ("skip", Self::Skip)];
+}
+
+/// Whether the key or chance decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Assignment {
+    /// One user, one variant.
+    #[default]
+    Hash,
+    /// A variant drawn by weight, anew for each request.
+    Random,
+}
+
+impl Assignment {
+    /// Each value with its text in a policy.
+    pub const ALL: &[(&str, Self)] = &[("hash", Self::Hash), ("random", Self::Random)];
+}
+
+/// A split's share of its layer: buckets `from <= bucket < to`, in hundredths of a percent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slice {
+    /// First bucket, 0..=9999.
+    pub from: u16,
+    /// First bucket after the slice, 1..=10000.
+    pub to: u16,
+}
+
+/// Keeps a user's first variant by an authenticated cookie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sticky {
+    /// The cookie.
+    pub cookie: CookieOptions,
+    /// Assignments of another epoch no longer count.
+    pub epoch: u32,
+    /// The key of the cookie's MAC.
+    pub secret: Secret,
+}
+
+impl Sticky {
+    /// The name of a split's cookie where the policy gives none.
+    pub fn default_cookie(split: &str) -> String {
+        format!("split-{split}")
+    }
+}
+
+/// Copies of requests to another cluster; their answers are ignored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mirror {
+    /// Where copies go.
+    pub cluster: String,
+    /// How much: hundredths of a percent, 0..=10000.
+    pub buckets: u16,
+    /// Whether the share is of users or of requests.
+    pub by: MirrorBy,
+}
+
+/// What a mirror's share is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MirrorBy {
+    /// The same users always; 5 % are inside 10 %.
+    #[default]
+    User,
+    /// Requests, by chance.
+    Request,
+}
+
+impl MirrorBy {
+    /// Each value with its text in a policy.
+    pub const ALL: &[(&str, Self)] = &[("user", Self::User), ("request", Self::Request)];
+}
+
+/// A variant of an earlier split that a user must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Requirement {
+    /// The split, an earlier one.
+    pub split: SplitId,
+    /// The variant of that split.
+    pub variant: VariantId,
+}
+
+/// What the weights of a split must sum to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WeightTotal {
+    /// Exactly this.
+    Exactly(Weight),
+    /// Anything; a variant's share is its weight over the sum.
+    Any,
+}
+
+impl Default for WeightTotal {
+    fn default() -> Self {
+        Self::Exactly(Weight::HUNDRED)
+    }
+}

@@ -1,0 +1,5 @@
+//! What the fields of a policy mean, and an invalid document for each diagnostic about them.
+
+mod matches;
+mod splits;
+mod time;

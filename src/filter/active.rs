@@ -1,0 +1,82 @@
+//! What a configuration means, prepared once and shared with the streams that began under it.
+
+use std::hash::{BuildHasher, RandomState};
+
+use engine::decision::Context;
+use engine::host::Claim;
+use engine::ids::{ClaimSlot, List};
+use engine::metrics::Metrics;
+use engine::plan::Plan;
+use engine::policy::Policy;
+
+use crate::host;
+use crate::metrics::{MetricIds, count_errors};
+
+/// A policy in force.
+pub(crate) struct Active {
+    pub(crate) plan: Plan,
+    pub(crate) metrics: Metrics,
+    pub(crate) ids: MetricIds,
+    /// Where the host has each claim that the plan asks for.
+    claim_paths: List<ClaimSlot, String>,
+    /// Whether deciding reads the time.
+    reads_time: bool,
+    /// A keyed hash with a random key: of a number that never comes twice, it is a random number.
+    /// `None` where the policy asks for no chance.
+    random: Option<RandomState>,
+}
+
+impl Active {
+    /// Prepares a policy, and defines its metrics at the host.
+    pub(crate) fn new(policy: Policy) -> Self {
+        /// Where `jwt_authn` leaves what it checked; the parts of a path are joined by NUL.
+        const CHECKED: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn";
+        let plan = Plan::new(policy);
+        let metrics = Metrics::new(&plan);
+        let path = |claim: &Claim| format!("{CHECKED}\0{}\0{}", claim.provider, claim.name);
+        Self {
+            ids: MetricIds::define(metrics.definitions()),
+            metrics,
+            claim_paths: plan.questions.claims.map(path),
+            reads_time: plan.reads_time(),
+            random: plan.reads_chance().then(RandomState::new),
+            plan,
+        }
+    }
+
+    /// Whether what it does changes with time.
+    pub(crate) const fn reads_time(&self) -> bool {
+        self.reads_time
+    }
+
+    /// What a decision for this stream may depend on besides its request. Ids of streams count up,
+    /// and none comes twice in a VM.
+    pub(crate) fn context(&self, stream: u32) -> Context {
+        let random = self.random.as_ref();
+        let random = random.map_or([0; 2], |r| [0_u8, 1].map(|which| r.hash_one((stream, which))));
+        Context { now: self.now(), random }
+    }
+
+    /// Shows the weights in force now.
+    pub(crate) fn show_weights(&self) {
+        for (id, share) in self.metrics.shares(&self.plan, self.now()) {
+            self.ids.record(id, share);
+        }
+    }
+
+    /// Where the host has a claim.
+    pub(crate) fn claim_path(&self, claim: &Claim) -> &str {
+        &self.claim_paths[claim.slot]
+    }
+
+    /// The time, where it is read; 0 where it is not, or the host does not tell.
+    fn now(&self) -> u64 {
+        if !self.reads_time {
+            return 0;
+        }
+        host::now().unwrap_or_else(|status| {
+            count_errors(Err(status));
+            0
+        })
+    }
+}

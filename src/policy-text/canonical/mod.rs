@@ -1,0 +1,245 @@
+//! Writing a policy as a document: reading it again gives an equal policy. Fields that have their
+//! default are left out, and lists keep their order.
+
+pub mod duration;
+mod matches;
+mod over_time;
+pub mod time;
+
+use engine::ids::VariantId;
+use engine::policy::{
+    Assignment, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror, MirrorBy, OnMissingKey,
+    Override, Policy, Respond, Rewrite, SecretSource, Slice, Split, Value, Variant, Weight,
+    WeightTotal,
+};
+
+use matches::write_matches;
+use over_time::{write_generated_cookie, write_ramp, write_sticky, write_weight};
+
+/// The policy as a document.
+pub fn to_value(policy: &Policy) -> Value {
+    let default = Policy::default();
+    let mut object = Object::default();
+    object.put("version", Value::Integer(1));
+    object.put_if("cluster_header", policy.cluster_header != default.cluster_header, || {
+        text(&policy.cluster_header)
+    });
+    object.put_if("variant_header", policy.variant_header != default.variant_header, || {
+        policy.variant_header.as_deref().map_or(Value::Null, text)
+    });
+    object.put_some("response_variant_header", policy.response_variant_header.as_deref().map(text));
+    object.put_if("mirror_header", policy.mirror_header != default.mirror_header, || {
+        text(&policy.mirror_header)
+    });
+    object.put_if("baggage", policy.baggage, || Value::Bool(true));
+    object.put_if("vary", policy.vary, || Value::Bool(true));
+    object.put_if("client_ip", policy.trusted_hops > 0, || {
+        Object::of([("trusted_hops", Value::Integer(policy.trusted_hops.into()))])
+    });
+    object.put_some("force", policy.force.as_ref().map(write_force));
+    object.put_if("layers", !policy.layers.is_empty(), || {
+        list(policy.layers.as_slice(), write_layer)
+    });
+    object.put_some("holdout", policy.holdout.as_ref().map(write_holdout));
+    object.put_if("kill", policy.kill, || Value::Bool(true));
+    object.put("splits", list(policy.splits.as_slice(), |split| write_split(policy, split)));
+    object.into()
+}
+
+fn write_force(force: &Force) -> Value {
+    let (place, name) = match &force.secret_in {
+        SecretSource::Header(name) => ("header", name),
+        SecretSource::Cookie(name) => ("cookie", name),
+    };
+    let secret = Object::of([(place, text(name)), ("value", text(force.secret.reveal()))]);
+    Object::of([("header", text(&force.header)), ("secret", secret)])
+}
+
+fn write_layer(layer: &Layer) -> Value {
+    let mut object = Object::default();
+    object.put("name", text(&layer.name));
+    object.put_if("salt", layer.salt != layer.name, || text(&layer.salt));
+    object.into()
+}
+
+fn write_holdout(holdout: &Holdout) -> Value {
+    let mut object = Object::default();
+    object.put("percent", percent(holdout.buckets));
+    object.put_if("salt", holdout.salt != "holdout", || text(&holdout.salt));
+    object.into()
+}
+
+fn write_split(policy: &Policy, split: &Split) -> Value {
+    let variant = |id: VariantId| text(&split.variants[id].name);
+    let mut object = Object::default();
+    object.put("name", text(&split.name));
+    object.put_if("enabled", !split.enabled, || Value::Bool(false));
+    object.put_some("match", split.matches.as_deref().map(write_matches));
+    object.put_if("key", !split.key.is_empty(), || list(&split.key, write_key));
+    object.put_if("on_missing_key", split.on_missing_key != OnMissingKey::default(), || {
+        word(split.on_missing_key, OnMissingKey::ALL)
+    });
+    object.put_if("assignment", split.assignment != Assignment::default(), || {
+        word(split.assignment, Assignment::ALL)
+    });
+    object.put_if("salt", split.salt != split.name, || text(&split.salt));
+    object.put("baseline", variant(split.baseline));
+    object.put("variants", list(split.variants.as_slice(), write_variant));
+    object.put_if("weight_total", split.weight_total != WeightTotal::default(), || {
+        match split.weight_total {
+            WeightTotal::Any => text("any"),
+            WeightTotal::Exactly(total) => write_weight(total),
+        }
+    });
+    object.put_if("overrides", !split.overrides.is_empty(), || {
+        list(&split.overrides, |forced: &Override| {
+            let outcome = match forced.variant {
+                Some(id) => ("variant", variant(id)),
+                None => ("skip", Value::Bool(true)),
+            };
+            Object::of([("match", write_matches(&forced.matches)), outcome])
+        })
+    });
+    object.put_some("layer", split.layer.map(|layer| text(&policy.layers[layer].name)));
+    object.put_some(
+        "slice",
+        split
+            .slice
+            .map(|Slice { from, to }| Object::of([("from", percent(from)), ("to", percent(to))])),
+    );
+    object.put_some("sticky", split.sticky.as_ref().map(|s| write_sticky(s, &split.name)));
+    object.put_some("ramp", split.ramp.as_ref().map(|ramp| write_ramp(ramp, &split.variants)));
+    object.put_some("mirror", split.mirror.as_ref().map(write_mirror));
+    object.put_if("requires", !split.requires.is_empty(), || {
+        list(&split.requires, |required| {
+            let other = &policy.splits[required.split];
+            let variant = &other.variants[required.variant];
+            Object::of([("split", text(&other.name)), ("variant", text(&variant.name))])
+        })
+    });
+    object.into()
+}
+
+fn write_key(source: &KeySource) -> Value {
+    match source {
+        KeySource::Header(name) => Object::of([("header", text(name))]),
+        KeySource::Cookie(name) => Object::of([("cookie", text(name))]),
+        KeySource::Query(name) => Object::of([("query", text(name))]),
+        KeySource::Jwt { provider, claim } => {
+            let jwt = Object::of([("provider", text(provider)), ("claim", text(claim))]);
+            Object::of([("jwt", jwt)])
+        }
+        KeySource::ClientIp => Object::of([("client_ip", Value::Bool(true))]),
+        KeySource::Generate(cookie) => Object::of([("generate", write_generated_cookie(cookie))]),
+    }
+}
+
+fn write_variant(variant: &Variant) -> Value {
+    let mut object = Object::default();
+    object.put("name", text(&variant.name));
+    object.put_some("cluster", variant.cluster.as_deref().map(text));
+    object.put("weight", write_weight(variant.weight));
+    object.put_some("max_weight", variant.max_weight.map(write_weight));
+    object.put_if("drain", variant.drain, || Value::Bool(true));
+    let edits = [
+        ("request_headers", &variant.request_headers),
+        ("response_headers", &variant.response_headers),
+    ];
+    for (name, edits) in edits {
+        object.put_if(name, *edits != HeaderEdits::default(), || write_edits(edits));
+    }
+    object.put_some(
+        "respond",
+        variant.respond.as_ref().map(|Respond { status, body }| {
+            let mut object = Object::default();
+            object.put("status", Value::Integer((*status).into()));
+            object.put_if("body", !body.is_empty(), || text(body));
+            object.into()
+        }),
+    );
+    object.put_if("rewrite", variant.rewrite != Rewrite::default(), || {
+        let mut object = Object::default();
+        object.put_some("host", variant.rewrite.host.as_deref().map(text));
+        object.put_some(
+            "path_prefix",
+            variant
+                .rewrite
+                .path_prefix
+                .as_ref()
+                .map(|(from, to)| Object::of([("from", text(from)), ("to", text(to))])),
+        );
+        object.into()
+    });
+    object.into()
+}
+
+fn write_edits(edits: &HeaderEdits) -> Value {
+    let pair = |(name, value): &(String, String)| {
+        Object::of([("name", text(name)), ("value", text(value))])
+    };
+    let mut object = Object::default();
+    object.put_if("set", !edits.set.is_empty(), || list(&edits.set, pair));
+    object.put_if("add", !edits.add.is_empty(), || list(&edits.add, pair));
+    object.put_if("remove", !edits.remove.is_empty(), || list(&edits.remove, |name| text(name)));
+    object.into()
+}
+
+fn write_mirror(mirror: &Mirror) -> Value {
+    let mut object = Object::default();
+    object.put("cluster", text(&mirror.cluster));
+    object.put("percent", percent(mirror.buckets));
+    object.put_if("by", mirror.by != MirrorBy::default(), || word(mirror.by, MirrorBy::ALL));
+    object.into()
+}
+
+/// Fields in the order they are put.
+#[derive(Default)]
+struct Object(Vec<(String, Value)>);
+
+impl Object {
+    fn of<const N: usize>(fields: [(&str, Value); N]) -> Value {
+        Value::Object(fields.map(|(name, value)| (name.to_owned(), value)).into())
+    }
+
+    fn put(&mut self, name: &str, value: Value) {
+        self.0.push((name.to_owned(), value));
+    }
+
+    fn put_if(&mut self, name: &str, wanted: bool, value: impl FnOnce() -> Value) {
+        if wanted {
+            self.put(name, value());
+        }
+    }
+
+    fn put_some(&mut self, name: &str, value: Option<Value>) {
+        if let Some(value) = value {
+            self.put(name, value);
+        }
+    }
+}
+
+impl From<Object> for Value {
+    fn from(object: Object) -> Self {
+        Self::Object(object.0)
+    }
+}
+
+fn text(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+fn list<T>(items: &[T], write: impl Fn(&T) -> Value) -> Value {
+    Value::List(items.iter().map(write).collect())
+}
+
+fn word<T: PartialEq>(value: T, all: &[(&str, T)]) -> Value {
+    all.iter().find(|(_, known)| *known == value).map_or(Value::Null, |(name, _)| text(name))
+}
+
+fn percent(buckets: u16) -> Value {
+    write_weight(Weight::from_units(u64::from(buckets).saturating_mul(100)))
+}
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test that overflows has failed")]
+mod tests;

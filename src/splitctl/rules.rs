@@ -1,0 +1,220 @@
+//! Prometheus: recording rules and alerts, with what only the policy knows.
+
+mod series;
+
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use anyhow::bail;
+use engine::policy::Split;
+
+use crate::policy_file::Valid;
+use crate::template::{fill, is_decimal, scalar};
+use crate::wasm_plugin::WasmPlugin;
+
+const TEMPLATE: &str = include_str!("rules/prometheus.yaml");
+
+/// The objective in percent, where none is asked for.
+const SLO: &str = "99.9";
+
+/// Where the runbook is in this repository.
+const RUNBOOK: &str = "envoy/README.md";
+
+/// What the rules depend on besides the policy.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// The objective: percent of requests that must be answered, and with no 5xx.
+    #[arg(long, value_name = "PERCENT", default_value = SLO, value_parser = objective)]
+    slo: String,
+
+    /// What a variant costs per hour, in any currency; may be repeated.
+    #[arg(long = "price", value_name = "SPLIT/VARIANT=PRICE")]
+    prices: Vec<Price>,
+
+    /// Where the runbook is; the alert's anchor is added.
+    #[arg(long, value_name = "URL", default_value = RUNBOOK)]
+    runbook: String,
+
+    /// The WasmPlugin, where the filter runs in Istio: what Envoy counts is named after it.
+    #[arg(long, value_name = "NAMESPACE/NAME")]
+    wasm_plugin: Option<WasmPlugin>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let [slo, runbook] = [SLO, RUNBOOK].map(str::to_owned);
+        Self { slo, prices: Vec::new(), runbook, wasm_plugin: None }
+    }
+}
+
+impl Options {
+    /// For the filter in Istio.
+    pub(crate) fn of_plugin(plugin: WasmPlugin) -> Self {
+        Self { wasm_plugin: Some(plugin), ..Self::default() }
+    }
+}
+
+/// What a variant costs per hour.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Price {
+    split: String,
+    variant: String,
+    /// As written: it goes into the rules unchanged.
+    price: String,
+}
+
+impl FromStr for Price {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("`{text}` is not a price, such as `checkout/canary=2.40`");
+        let (of, price) = text.split_once('=').ok_or_else(wrong)?;
+        let (split, variant) = of.split_once('/').ok_or_else(wrong)?;
+        if !is_decimal(price) {
+            return Err(wrong());
+        }
+        let [split, variant, price] = [split, variant, price].map(str::to_owned);
+        Ok(Self { split, variant, price })
+    }
+}
+
+fn objective(text: &str) -> Result<String, String> {
+    let in_range = text.parse::<f64>().is_ok_and(|percent| percent > 0.0 && percent < 100.0);
+    if is_decimal(text) && in_range {
+        return Ok(text.to_owned());
+    }
+    Err("the objective is a percentage below 100, such as 99.9".to_owned())
+}
+
+pub(crate) fn render(options: &Options, valid: &Valid) -> anyhow::Result<String> {
+    let splits: Vec<&Split> = valid.policy.splits.iter().filter(|split| split.enabled).collect();
+    let values = [
+        ("known", known(&splits, &options.prices)?),
+        ("slo", options.slo.clone()),
+        ("runbook", options.runbook.clone()),
+        ("refused_configs", any_increase(&series::refused_configs(options.wasm_plugin.as_ref()))),
+        ("vm_reloads", any_increase(&series::vm_reloads(options.wasm_plugin.as_ref()))),
+    ];
+    Ok(fill(TEMPLATE, &values))
+}
+
+/// Whether any of these counters rose: one by one, since a proxy may have more than one of them, and a range over
+/// several names is then an error.
+fn any_increase(counters: &[String]) -> String {
+    let each: Vec<_> = counters.iter().map(|name| format!("increase({name}[10m]) > 0")).collect();
+    each.join("\n      or ")
+}
+
+/// The constant series: baselines and prices.
+fn known(splits: &[&Split], prices: &[Price]) -> anyhow::Result<String> {
+    let mut text = String::new();
+    let mut constant = |record: &str, value: &str, split: &str, variant: &str| {
+        let (split, variant) = (scalar(split), scalar(variant));
+        let _in_memory = write!(
+            text,
+            "
+  - record: {record}
+    expr: vector({value})
+    labels: {{split: {split}, variant: {variant}}}"
+        );
+    };
+    for split in splits {
+        if let Some(baseline) = split.variants.get(split.baseline) {
+            constant("traffic_split:baseline", "1", &split.name, &baseline.name);
+        }
+    }
+    for Price { split, variant, price } in prices {
+        let exists = splits
+            .iter()
+            .any(|s| s.name == *split && s.variants.iter().any(|v| v.name == *variant));
+        if !exists {
+            bail!("`--price {split}/{variant}`: the policy has no such variant");
+        }
+        constant("traffic_split:price_per_hour", price, split, variant);
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::policy_file::PolicyFile;
+    use policy_text::source::Source;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn rendered(words: &[&str]) -> anyhow::Result<String> {
+        let options = Line::parse_from(["rules"].iter().chain(words)).options;
+        let valid = PolicyFile::check(Source::new("policy.yaml", POLICY)).valid.unwrap();
+        render(&options, &valid)
+    }
+
+    const POLICY: &str = "
+version: 1
+key: [{header: u}]
+splits:
+- {name: checkout, baseline: stable, variants: [{name: canary, weight: 5}, {name: stable, weight: 95}]}
+- {name: off, enabled: false, baseline: a, variants: [{name: a, weight: 100}]}
+- {name: '1', baseline: b, variants: [{name: a, weight: 50}, {name: b, weight: 50}]}
+";
+
+    #[test]
+    fn the_baselines_of_enabled_splits_and_the_prices_are_series() {
+        let out = rendered(&["--price", "1/a=2.40"]).unwrap();
+        let constants = "
+  - record: traffic_split:baseline
+    expr: vector(1)
+    labels: {split: checkout, variant: stable}
+  - record: traffic_split:baseline
+    expr: vector(1)
+    labels: {split: \"1\", variant: b}
+  - record: traffic_split:price_per_hour
+    expr: vector(2.40)
+    labels: {split: \"1\", variant: a}
+";
+        assert!(out.contains(constants), "{out}");
+        assert!(!out.contains("{{known") && !out.contains("{{slo"), "{out}");
+    }
+
+    #[test]
+    fn objective_and_runbook_are_as_asked_for() {
+        let options = ["--slo", "99.95", "--runbook", "https://wiki.example.com/split"];
+        let out = rendered(&options).unwrap();
+        assert!(out.contains("expr: vector(99.95 / 100)"), "{out}");
+        let links = out.matches("runbook_url: https://wiki.example.com/split#").count();
+        assert_eq!(links, out.matches("- alert:").count());
+    }
+
+    #[test]
+    fn what_envoy_counts_is_named_after_the_filter_or_the_plugin() {
+        let counter = "      or increase(envoy_extension_config_discovery_http_filter_traffic_split_config_fail[10m]) > 0\n";
+        let out = rendered(&[]).unwrap();
+        assert!(out.contains(counter) && !out.contains("istio"), "{out}");
+        let out = rendered(&["--wasm-plugin", "shop/split"]).unwrap();
+        assert!(!out.contains("http_filter_traffic_split"), "{out}");
+        let reloads = "
+      increase(envoy_wasm_shop_split_vm_reload_success[10m]) > 0
+      or increase(envoy_wasm_shop_split_vm_reload_failure[10m]) > 0
+      or increase(envoy_wasm_shop_split_istio_translated_wasmplugin_vm_reload_success[10m]) > 0
+";
+        assert!(out.contains(reloads), "{out}");
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for wrong in ["100", "0", "-1", "1e1", "NaN", "99.", ""] {
+            assert!(objective(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["a=1", "a/b", "a/b=x", "a/b=1e9"] {
+            assert!(wrong.parse::<Price>().is_err(), "{wrong}");
+        }
+        let error = rendered(&["--price", "off/a=1"]).unwrap_err().to_string();
+        assert!(error.contains("no such variant"), "{error}");
+    }
+}

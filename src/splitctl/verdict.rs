@@ -1,0 +1,71 @@
+//! What commands say about a policy file, all in the same words.
+
+use std::io;
+
+use anyhow::anyhow;
+use engine::ids::SplitId;
+use engine::policy::{Policy, Split};
+
+use crate::console::Console;
+use crate::outcome::Outcome;
+use crate::policy_file::{PolicyFile, Valid};
+use crate::style;
+use crate::text::plural;
+
+/// How many names of splits are told.
+const NAMES: usize = 10;
+
+/// What a valid policy is, in a few words: `2 splits, policy 0123456789abc`.
+pub(crate) fn describe(valid: &Valid) -> String {
+    let splits = plural(valid.policy.splits.len() as u64, "split");
+    format!("{splits}, policy {}", valid.hash_text())
+}
+
+/// Tells why nothing is done with a file that is not valid; `what` is such as `not rendered`.
+pub(crate) fn refuse(
+    file: &PolicyFile,
+    what: &str,
+    console: &mut Console<'_>,
+) -> io::Result<Outcome> {
+    file.show_findings(console.err)?;
+    let (refused, name) = (style::error(what), &file.source.name);
+    writeln!(console.err, "{refused} {name}: {}", file.summary())?;
+    Ok(Outcome::No)
+}
+
+/// The split of that name.
+pub(crate) fn find_split<'p>(
+    policy: &'p Policy,
+    name: &str,
+) -> anyhow::Result<(SplitId, &'p Split)> {
+    let found = policy.splits.pairs().find(|(_, split)| split.name == name);
+    found.ok_or_else(|| {
+        let known = policy.splits.iter().map(|split| split.name.as_str());
+        let more = (policy.splits.len() > NAMES).then_some("...");
+        let known: Vec<_> = known.take(NAMES).chain(more).collect();
+        anyhow!("the policy has no split `{name}`; it has: {}", known.join(", "))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use policy_text::source::Source;
+
+    #[test]
+    fn an_unknown_split_is_told_with_the_first_of_those_there_are() {
+        let split = |number| {
+            format!(
+                "{{name: s{number}, key: [{{header: u}}], baseline: a, variants: [{{name: a, weight: 100}}]}}"
+            )
+        };
+        let splits: Vec<_> = (0..12).map(split).collect();
+        let text = format!("version: 1\nsplits: [{}]\n", splits.join(", "));
+        let policy = PolicyFile::check(Source::new("a.yaml", &text)).valid.unwrap().policy;
+        assert_eq!(find_split(&policy, "s7").unwrap().1.name, "s7");
+        assert_eq!(
+            find_split(&policy, "t").unwrap_err().to_string(),
+            "the policy has no split `t`; it has: s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, ..."
+        );
+    }
+}
