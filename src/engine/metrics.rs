@@ -75,9 +75,11 @@ impl Metrics {
     pub const HOST_ERRORS: &str = "traffic_split_host_errors_total";
     /// The labels of all of them.
     pub const LABELS: [&str; 4] = [SPLIT, VARIANT, REASON, CLASS];
-    /// Those three: every proxy has them, whatever the policy.
-    pub const OF_EVERY_PROXY: [&str; 3] =
-        [Self::POLICY_HASH, Self::CONFIG_ERRORS, Self::HOST_ERRORS];
+    /// Gauge: 1 while a policy is refused that no good one has followed; the last good one serves.
+    pub const POLICY_REFUSED: &str = "traffic_split_policy_refused";
+    /// Those four: every proxy has them, whatever the policy.
+    pub const OF_EVERY_PROXY: [&str; 4] =
+        [Self::POLICY_HASH, Self::POLICY_REFUSED, Self::CONFIG_ERRORS, Self::HOST_ERRORS];
 
     /// The metrics of a plan.
     pub fn new(plan: &Plan) -> Self {

@@ -17,6 +17,8 @@ pub(crate) struct Active {
     pub(crate) plan: Plan,
     pub(crate) metrics: Metrics,
     pub(crate) ids: MetricIds,
+    /// The hash of the policy.
+    pub(crate) hash: u64,
     /// Where the host has each claim that the plan asks for.
     claim_paths: List<ClaimSlot, String>,
     /// Whether deciding reads the time.
@@ -28,7 +30,7 @@ pub(crate) struct Active {
 
 impl Active {
     /// Prepares a policy, and defines its metrics at the host.
-    pub(crate) fn new(policy: Policy) -> Self {
+    pub(crate) fn new(policy: Policy, hash: u64) -> Self {
         /// Where `jwt_authn` leaves what it checked; the parts of a path are joined by NUL.
         const CHECKED: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn";
         let plan = Plan::new(policy);
@@ -37,16 +39,12 @@ impl Active {
         Self {
             ids: MetricIds::define(metrics.definitions()),
             metrics,
+            hash,
             claim_paths: plan.questions.claims.map(path),
             reads_time: plan.reads_time(),
             random: plan.reads_chance().then(RandomState::new),
             plan,
         }
-    }
-
-    /// Whether what it does changes with time.
-    pub(crate) const fn reads_time(&self) -> bool {
-        self.reads_time
     }
 
     /// What a decision for this stream may depend on besides its request. Ids of streams count up,

@@ -79,6 +79,20 @@ unsafe extern "C" {
         headers_size: usize,
         grpc_status: i32,
     ) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+        cas: u32,
+    ) -> u32;
     fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
@@ -168,10 +182,35 @@ pub(crate) fn respond(status: u16, body: &str) -> Result<(), Status> {
 
 /// The time in milliseconds since 1970.
 pub(crate) fn now() -> Result<u64, Status> {
+    Ok(now_in_nanoseconds()? / 1_000_000)
+}
+
+/// The time in nanoseconds since 1970.
+pub(crate) fn now_in_nanoseconds() -> Result<u64, Status> {
     let mut nanoseconds = 0;
     // SAFETY: the pointer is to a live local.
     check(unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) })?;
-    Ok(nanoseconds / 1_000_000)
+    Ok(nanoseconds)
+}
+
+/// What all VMs of one `vm_id` share under a key; `None` where there is nothing.
+pub(crate) fn shared(key: &[u8]) -> Result<Option<Box<[u8]>>, Status> {
+    let mut cas = 0;
+    // SAFETY: pointer and size are those of a live slice, the others point to live locals.
+    let read = bytes_from(|data, size| unsafe {
+        proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas)
+    });
+    match read {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(Status(Status::NOT_FOUND)) => Ok(None),
+        Err(status) => Err(status),
+    }
+}
+
+/// Shares a value under a key, whatever was there.
+pub(crate) fn share(key: &[u8], value: &[u8]) -> Result<(), Status> {
+    // SAFETY: pointers and sizes are those of live slices.
+    check(unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), 0) })
 }
 
 /// Asks for a tick each time this many milliseconds have passed; 0 = none any more.

@@ -6,6 +6,7 @@
 mod active;
 mod header_map;
 mod host;
+mod last_good;
 mod metrics;
 mod request;
 mod root;

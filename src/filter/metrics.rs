@@ -121,10 +121,20 @@ pub(crate) fn show_policy_hash(hash: u64) {
     }
 }
 
+/// Shows whether a policy is refused.
+pub(crate) fn show_policy_refused(refused: bool) {
+    if let Some(id) = known_or_define(MetricKind::Gauge, Metrics::POLICY_REFUSED) {
+        count_errors(host::record(id, u64::from(refused)));
+    }
+}
+
 /// Defines the metrics that every configuration has.
 pub(crate) fn define_common() {
     for name in [Metrics::CONFIG_ERRORS, Metrics::HOST_ERRORS] {
         known_or_define(MetricKind::Counter, name);
+    }
+    for name in [Metrics::POLICY_HASH, Metrics::POLICY_REFUSED] {
+        known_or_define(MetricKind::Gauge, name);
     }
 }
 

@@ -1,5 +1,10 @@
 //! One configuration of the filter: its policy read, and in force or refused.
+//!
+//! A refused policy is accepted all the same at the host's interface, which would hold up every other
+//! change of the listener otherwise, or not start: the last good one serves on, or none.
 
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use engine::policy::{self, Checked, Severity};
@@ -8,17 +13,66 @@ use proxy_wasm::types::ContextType;
 
 use crate::active::Active;
 use crate::host;
-use crate::metrics::{count_errors, count_refused, define_common, show_policy_hash};
+use crate::last_good::{Place, Stamp};
+use crate::metrics::{
+    count_errors, count_refused, define_common, show_policy_hash, show_policy_refused,
+};
 use crate::stream::Stream;
 use crate::unused::{no_context, no_root_context};
 
-/// How often the weights shown follow a ramp.
+/// How often the gauges are shown again: weights follow a ramp, and what an old VM wrote when it
+/// ended does not stay.
 const TICK_MILLISECONDS: u32 = 1000;
+/// How soon a policy that no stream uses is taken for being in force.
+const FIRST_TICK_MILLISECONDS: u32 = 100;
+
+/// The environment variable of the VM that says what becomes of a refused policy.
+const ON_REFUSED: &str = "TRAFFIC_SPLIT_ON_REFUSED_POLICY";
+/// Its value for refusing at the host's interface: Envoy does not start, or rejects the update.
+const REJECT: &str = "reject";
 
 /// The root context: the host makes a new one for each configuration.
 #[derive(Default)]
 pub(crate) struct Root {
-    active: Option<Rc<Active>>,
+    configured: Option<Configured>,
+    /// The first tick has been.
+    ticks: bool,
+}
+
+/// A configuration that the host was told is accepted.
+struct Configured {
+    place: Place,
+    /// Its number among all configurations of this VM.
+    number: u64,
+    /// When it was configured, in nanoseconds since 1970.
+    at: u64,
+    serving: RefCell<Serving>,
+    /// Request headers that a refused policy names: they do not pass from a client either.
+    strip: Rc<[String]>,
+}
+
+/// What a configuration serves by.
+enum Serving {
+    /// Its own policy, with its text as long as it is not stored.
+    Own(Rc<Active>, Option<Box<[u8]>>),
+    /// It was refused: the last good policy and its stamp, or none.
+    LastGood(Option<(Stamp, Rc<Active>)>),
+}
+
+impl Serving {
+    fn active(&self) -> Option<&Rc<Active>> {
+        match self {
+            Self::Own(active, _) => Some(active),
+            Self::LastGood(last) => last.as_ref().map(|(_, active)| active),
+        }
+    }
+}
+
+thread_local! {
+    /// For each plugin of this VM, the number of its newest configuration: those before it are silent.
+    static NEWEST: RefCell<BTreeMap<Vec<u8>, u64>> = RefCell::default();
+    /// How many configurations this VM has had.
+    static COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
 impl Context for Root {
@@ -28,18 +82,16 @@ impl Context for Root {
 impl RootContext for Root {
     no_root_context! {}
 
-    /// Returns `false` for a policy that is refused: then the host does not start, or keeps the
-    /// configuration before.
+    /// Returns `false` only where the VM's environment asks for it, or where the last good policy is
+    /// one that this module cannot read: then another module serves by it, and goes on.
     fn on_configure(&mut self, _size: usize) -> bool {
         define_common();
-        let text = match host::configuration() {
-            Ok(text) => text,
-            Err(status) => {
-                log::error!("the plugin configuration cannot be read: {status:?}");
-                count_refused();
-                return false;
-            }
-        };
+        let place = Place::of_this_plugin();
+        let text = host::configuration().unwrap_or_else(|status| {
+            log::error!("the plugin configuration cannot be read: {status:?}");
+            // No text at all would be a policy without splits.
+            Box::from(*b"?")
+        });
         let Checked { policy, diagnostics, hash } = policy::from_configuration(&text);
         for diagnostic in &diagnostics {
             match diagnostic.severity {
@@ -47,35 +99,153 @@ impl RootContext for Root {
                 Severity::Warning => log::warn!("{diagnostic}"),
             }
         }
-        let Some(policy) = policy else {
-            log::error!(
-                "policy refused: see the errors above; an earlier policy, if there is one, stays in force"
-            );
-            count_refused();
-            return false;
+        let at = host::now_in_nanoseconds().unwrap_or_else(|status| {
+            count_errors(Err(status));
+            0
+        });
+        let mut strip = Vec::new();
+        let serving = match policy {
+            Some(policy) => {
+                let active = Rc::new(Active::new(policy, hash));
+                log::info!("policy {hash:013x}, splits: {}", active.plan.enabled().count());
+                Serving::Own(active, Some(text))
+            }
+            None => {
+                count_refused();
+                strip = policy::headers_named(&text);
+                match refuse(&place) {
+                    Some(last) => Serving::LastGood(last),
+                    None => return false,
+                }
+            }
         };
-        let active = Active::new(policy);
-        active.show_weights();
-        if active.reads_time() {
-            count_errors(host::tick_every(TICK_MILLISECONDS));
-        }
-        show_policy_hash(hash);
-        log::info!("policy {hash:013x} in force, splits: {}", active.plan.enabled().count());
-        self.active = Some(Rc::new(active));
+        let number = COUNT.get().wrapping_add(1);
+        COUNT.set(number);
+        NEWEST.with_borrow_mut(|newest| newest.insert(place.key().to_vec(), number));
+        let (serving, strip) = (RefCell::new(serving), strip.into());
+        let configured = Configured { place, number, at, serving, strip };
+        configured.begin();
+        self.configured = Some(configured);
+        count_errors(host::tick_every(FIRST_TICK_MILLISECONDS));
         true
     }
 
     fn on_tick(&mut self) {
-        if let Some(active) = &self.active {
-            active.show_weights();
+        if !std::mem::replace(&mut self.ticks, true) {
+            count_errors(host::tick_every(TICK_MILLISECONDS));
+        }
+        if let Some(configured) = self.configured.as_ref().filter(|c| c.is_newest()) {
+            configured.come_into_force();
+            configured.refresh();
+            configured.show();
         }
     }
 
     fn create_http_context(&self, context_id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Stream::new(self.active.clone(), context_id)))
+        let Some(configured) = &self.configured else {
+            return Some(Box::new(Stream::new(None, Rc::default(), context_id)));
+        };
+        if configured.is_newest() {
+            configured.come_into_force();
+        }
+        let active = configured.serving.borrow().active().cloned();
+        Some(Box::new(Stream::new(active, Rc::clone(&configured.strip), context_id)))
     }
 
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
+    }
+}
+
+/// What serves instead of a policy that is refused; `None` = the host must refuse it.
+fn refuse(place: &Place) -> Option<Option<(Stamp, Rc<Active>)>> {
+    if std::env::var(ON_REFUSED).is_ok_and(|wish| wish == REJECT) {
+        log::error!(
+            "policy refused: see the errors above; {ON_REFUSED}={REJECT}, so the host refuses it"
+        );
+        return None;
+    }
+    let Some(stamp) = place.stamp() else {
+        log::error!("policy refused: see the errors above; serves nothing: no split applies");
+        return Some(None);
+    };
+    let Ok(policy) = place.policy(stamp) else {
+        log::error!(
+            "policy refused: see the errors above; the last good one, {:013x}, is for another release: \
+             the host goes on with what it has",
+            stamp.hash
+        );
+        return None;
+    };
+    log::error!("policy refused: see the errors above; serves on: {:013x}", stamp.hash);
+    Some(policy.map(|active| (stamp, active)))
+}
+
+impl Configured {
+    /// Whether no later configuration of the plugin came to this VM.
+    fn is_newest(&self) -> bool {
+        NEWEST.with_borrow(|newest| newest.get(self.place.key()) == Some(&self.number))
+    }
+
+    /// A policy is good when it is in force, at its first stream or tick: its listener may still be
+    /// rejected for another reason. Where nothing is stored there is nothing to lose.
+    fn begin(&self) {
+        let is_own = matches!(*self.serving.borrow(), Serving::Own(..));
+        match is_own {
+            true if self.place.stamp().is_none() => self.come_into_force(),
+            true => {}
+            false => self.show(),
+        }
+    }
+
+    /// Stores the policy as the last good one, once.
+    fn come_into_force(&self) {
+        let mut serving = self.serving.borrow_mut();
+        let Serving::Own(active, text) = &mut *serving else { return };
+        let Some(unstored) = text.take() else { return };
+        let stored = self.place.store(Stamp { hash: active.hash, at: self.at }, &unstored);
+        count_errors(stored);
+        if stored.is_err() {
+            *text = Some(unstored);
+        }
+        log::info!("policy {:013x} in force", active.hash);
+        show_policy_refused(false);
+        drop(serving);
+        self.show();
+    }
+
+    /// Follows the last good policy, where this configuration was refused.
+    fn refresh(&self) {
+        let mut serving = self.serving.borrow_mut();
+        let Serving::LastGood(last) = &mut *serving else { return };
+        let Some(stamp) = self.place.stamp() else { return };
+        let known = last.as_ref().map(|(stamp, _)| stamp.hash);
+        match (known == Some(stamp.hash), last.as_mut()) {
+            (true, Some((known, _))) => *known = stamp,
+            _ => {
+                if let Ok(Some(active)) = self.place.policy(stamp) {
+                    log::info!("serves on: {:013x}", stamp.hash);
+                    *last = Some((stamp, active));
+                }
+            }
+        }
+    }
+
+    /// Shows what is in force: the policy that serves, and whether one is refused.
+    fn show(&self) {
+        let serving = self.serving.borrow();
+        if let Serving::LastGood(last) = &*serving {
+            // Until a good policy comes, which may be on another worker.
+            let good_came = last.as_ref().is_some_and(|(stamp, _)| stamp.at > self.at);
+            if !good_came {
+                show_policy_refused(true);
+            }
+        }
+        if self.place.speaks_for_the_process() {
+            show_policy_hash(serving.active().map_or(0, |active| active.hash));
+        }
+        if let Some(active) = serving.active() {
+            active.show_weights();
+        }
     }
 }

@@ -19,16 +19,24 @@ const STATE: &str = "traffic_split";
 
 /// A stream; keeps what was decided until its outcome is known.
 pub(crate) struct Stream {
-    /// The configuration under which the stream began; `None` = none was ever accepted.
+    /// The policy under which the stream began; `None` = none was ever good.
     active: Option<Rc<Active>>,
+    /// Request headers that no client may send, besides those of the policy.
+    strip: Rc<[String]>,
     id: u32,
     context: DecisionContext,
     decisions: Decisions,
 }
 
 impl Stream {
-    pub(crate) fn new(active: Option<Rc<Active>>, id: u32) -> Self {
-        Self { active, id, context: DecisionContext::default(), decisions: Decisions::default() }
+    pub(crate) fn new(active: Option<Rc<Active>>, strip: Rc<[String]>, id: u32) -> Self {
+        Self {
+            active,
+            strip,
+            id,
+            context: DecisionContext::default(),
+            decisions: Decisions::default(),
+        }
     }
 }
 
@@ -40,16 +48,18 @@ impl HttpContext for Stream {
     no_http_context! {}
 
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let Some(active) = &self.active else { return Action::Continue };
+        let Some(active) = &self.active else {
+            remove_headers(self.strip.iter().map(String::as_str));
+            return Action::Continue;
+        };
         let plan = &active.plan;
         let request = match Request::read(active) {
             Ok(request) => request,
             Err(status) => {
                 // Undecided, but a client's forged headers must not pass all the same.
                 count_errors(Err(status));
-                for name in plan.control_headers() {
-                    count_errors(host::remove_header(Map::Request, name));
-                }
+                remove_headers(plan.control_headers());
+                remove_headers(self.strip.iter().map(String::as_str));
                 return Action::Continue;
             }
         };
@@ -57,6 +67,9 @@ impl HttpContext for Stream {
         let facts = plan.facts(&request);
         self.decisions = decision::decide(plan, &facts, &self.context, &mut Nobody);
         let effects = effects::on_request(plan, facts.lines(), &self.decisions);
+        // Those that the policy owns it sets or removes itself.
+        let others = self.strip.iter().map(String::as_str);
+        remove_headers(others.filter(|name| plan.control_headers().all(|own| own != *name)));
         apply(Map::Request, &effects.headers);
         for counter in active.metrics.decided(&self.decisions) {
             active.ids.increment(counter);
@@ -107,6 +120,12 @@ impl HttpContext for Stream {
                 active.ids.record(effect.histogram, milliseconds(nanoseconds));
             }
         }
+    }
+}
+
+fn remove_headers<'n>(names: impl Iterator<Item = &'n str>) {
+    for name in names {
+        count_errors(host::remove_header(Map::Request, name));
     }
 }
 

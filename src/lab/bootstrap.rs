@@ -109,6 +109,8 @@ pub(crate) struct Parameters<'a> {
     /// The first policy, for [`Placement::Inline`].
     pub(crate) policy: &'a str,
     pub(crate) form: PolicyForm,
+    /// The environment of the module.
+    pub(crate) environment: &'a [(String, String)],
     /// Headers that Envoy removes from requests before any filter runs.
     pub(crate) remove_early: &'a [&'a str],
     /// HTTP filters that run before this one.
@@ -128,7 +130,10 @@ pub(crate) fn render(files: &Files, parameters: &Parameters<'_>) -> Result<Value
         Placement::Inline => json!({
             "name": xds::FILTER,
             "typed_config":
-                xds::wasm_filter(text(parameters.module)?, parameters.policy, parameters.form)?,
+                xds::with_environment(
+                    xds::wasm_filter(text(parameters.module)?, parameters.policy, parameters.form)?,
+                    parameters.environment,
+                ),
         }),
     };
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, parameters.port));

@@ -76,6 +76,8 @@ pub struct Options {
     /// Let Envoy remove the client's control headers before any filter. Off by default: the filter has to
     /// protect itself.
     pub remove_control_headers_early: bool,
+    /// The environment of the module, such as `TRAFFIC_SPLIT_ON_REFUSED_POLICY`.
+    pub environment: Vec<(String, String)>,
     /// HTTP filters that run before the splitter, such as authentication.
     pub filters_before: Vec<Value>,
     /// Clusters that get an upstream besides those the policy names.
@@ -86,6 +88,15 @@ pub struct Options {
     pub module: Option<PathBuf>,
     /// Ends every wait when it is set.
     pub stop: Stop,
+}
+
+/// The filter as a resource of extension config discovery.
+fn extension(module: &str, policy: &str, options: &Options) -> Result<Value> {
+    let mut resource = xds::extension_config(module, policy, options.form)?;
+    if let Some(filter) = resource.get_mut("typed_config") {
+        *filter = xds::with_environment(filter.take(), &options.environment);
+    }
+    Ok(resource)
 }
 
 /// A running Envoy with its upstreams.
@@ -108,7 +119,8 @@ impl Lab {
     /// Starts Envoy with a policy (JSON; the text goes to the filter as it is) and waits until it serves.
     ///
     /// # Errors
-    /// When the filter refuses the policy, and when there is no Envoy or module, or it does not start.
+    /// When there is no Envoy or module, or it does not start; it also does not where the environment has the
+    /// filter reject a policy at Envoy's interface.
     pub fn start(policy: &str, options: Options) -> Result<Self, StartError> {
         let envoy = options.envoy.clone().map_or_else(find_envoy, Ok)?;
         let module = options.module.clone().map_or_else(find_module, Ok)?;
@@ -134,7 +146,7 @@ impl Lab {
         files.replace(Watched::Routes, "1", &[routes])?;
         let module_path =
             module.to_str().context("the module's path is not UTF-8, which envoy needs")?;
-        let filter = xds::extension_config(module_path, policy, options.form)?;
+        let filter = extension(module_path, policy, &options)?;
         files.replace(Watched::Filter, "1", &[filter])?;
         let early: &[&str] = if options.remove_control_headers_early {
             &[&named.headers.cluster, &named.headers.mirror]
@@ -147,6 +159,7 @@ impl Lab {
             module: &module,
             policy,
             form: options.form,
+            environment: &options.environment,
             remove_early: early,
             filters_before: &options.filters_before,
         };
@@ -175,7 +188,17 @@ impl Lab {
                 Update::Refused(lines) => return Err(StartError::PolicyRefused(lines)),
             }
         }
+        let started = lab.settle(policy, 0, 0)?;
+        if let Update::Refused(lines) = started {
+            lock(&lab.state).start_refused(lines);
+        }
         Ok(lab)
+    }
+
+    /// What the filter said of the policy that Envoy started with, where it refused that: then no split
+    /// applies until a good one comes.
+    pub fn refused_at_start(&self) -> Option<Vec<String>> {
+        lock(&self.state).refused_at_start()
     }
 
     /// That Envoy is still running.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use engine::metrics::Metrics;
+use engine::policy;
 use serde_json::Value;
 
 use super::bootstrap::{Files, Placement, Watched};
 use super::envoy::{LOOK, filter_lines, indented, tail};
 use super::named::{Named, RouteHeaders};
-use super::{Lab, add_upstream, cluster_resources, lock, route_table};
-use crate::xds;
+use super::{Lab, add_upstream, cluster_resources, extension, lock, route_table};
 
 /// How long an update may take that Envoy does in some milliseconds.
 const UPDATE: Duration = Duration::from_secs(20);
@@ -20,8 +21,8 @@ const UPDATE: Duration = Duration::from_secs(20);
 pub enum Update {
     /// Every worker uses it from now on.
     Applied,
-    /// The filter refused it, with these words; the one before serves on. Envoy remembers configurations that
-    /// were refused and does not ask the filter a second time; the words are those of the first time then.
+    /// The filter refused it, with these words; the last good one serves on. For a text that was sent just
+    /// before the words are those of the first time.
     Refused(Vec<String>),
 }
 
@@ -37,6 +38,8 @@ pub(super) struct State {
     headers: RouteHeaders,
     /// What the filter said about policies it refused.
     refused: BTreeMap<String, Vec<String>>,
+    /// The policy that Envoy started with was refused.
+    start_refused: bool,
 }
 
 impl State {
@@ -48,7 +51,19 @@ impl State {
             sent: policy.to_owned(),
             headers,
             refused: BTreeMap::new(),
+            start_refused: false,
         }
+    }
+
+    /// The policy that Envoy started with was refused, with these words.
+    pub(super) fn start_refused(&mut self, lines: Vec<String>) {
+        self.refused.insert(std::mem::take(&mut self.policy), lines);
+        self.start_refused = true;
+    }
+
+    pub(super) fn refused_at_start(&self) -> Option<Vec<String>> {
+        let first = self.refused.get(&self.sent).filter(|_| self.start_refused);
+        first.cloned()
     }
 }
 
@@ -95,8 +110,12 @@ impl Lab {
 
         let module =
             self.module.to_str().context("the module's path is not UTF-8, which envoy needs")?;
-        let filter = xds::extension_config(module, policy, self.options.form)?;
-        let update = self.push(&mut state, &Resource::FILTER, &[filter], true)?;
+        let filter = extension(module, policy, &self.options)?;
+        let (errors, log) = (self.config_errors()?, log_length(&self.files));
+        let update = match self.push(&mut state, &Resource::FILTER, &[filter], true)? {
+            Update::Applied => self.settle(policy, errors, log)?,
+            refused => refused,
+        };
         policy.clone_into(&mut state.sent);
         let update = match update {
             Update::Applied => {
@@ -149,6 +168,38 @@ impl Lab {
             Update::Refused(_) => Ok(Update::Refused(filter_lines(&self.files.log(), log))),
             Update::Applied => Ok(Update::Applied),
         }
+    }
+
+    /// Waits until the filter shows that a policy which Envoy has handed to it is in force, or that it was
+    /// refused: then it has counted more than `errors`, and its words stand in the log after `log`.
+    pub(super) fn settle(&self, policy: &str, errors: u64, log: u64) -> Result<Update> {
+        let wanted = policy::from_json(policy.as_bytes()).hash;
+        let deadline = Instant::now().checked_add(UPDATE);
+        loop {
+            self.check()?;
+            let stats = self.stats_matching("wasmcustom.traffic_split_")?;
+            let refused = stats.sum(Metrics::POLICY_REFUSED, &[]) > 0;
+            if !refused && stats.sum(Metrics::POLICY_HASH, &[]) == wanted {
+                return Ok(Update::Applied);
+            }
+            if refused && stats.sum(Metrics::CONFIG_ERRORS, &[]) > errors {
+                return Ok(Update::Refused(filter_lines(&self.files.log(), log)));
+            }
+            if self.options.stop.wait(LOOK) {
+                bail!("stopped while the filter took over a policy");
+            }
+            if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                let log = indented(&tail(&self.files.log(), 0));
+                bail!(
+                    "the filter shows no policy {wanted:013x} within {UPDATE:?}; envoy's log ends with:\n{log}"
+                );
+            }
+        }
+    }
+
+    fn config_errors(&self) -> Result<u64> {
+        let stats = self.stats_matching("wasmcustom.traffic_split_config_errors")?;
+        Ok(stats.sum(Metrics::CONFIG_ERRORS, &[]))
     }
 
     pub(super) fn wait_for(

@@ -97,6 +97,17 @@ pub fn extension_config(module: &str, policy: &str, form: PolicyForm) -> Result<
     }))
 }
 
+/// Gives the VM of a filter's typed configuration an environment.
+pub fn with_environment(mut filter: Value, variables: &[(String, String)]) -> Value {
+    let vm = filter.pointer_mut("/config/vm_config").and_then(Value::as_object_mut);
+    if let (Some(vm), false) = (vm, variables.is_empty()) {
+        let values: serde_json::Map<String, Value> =
+            variables.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        vm.insert("environment_variables".to_owned(), json!({"key_values": values}));
+    }
+    filter
+}
+
 /// The content of a file that Envoy watches. The version shows in Envoy's statistics once it is accepted.
 pub fn discovery_response(version: &str, resources: &[Value]) -> Value {
     json!({"version_info": version, "resources": resources})

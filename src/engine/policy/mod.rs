@@ -58,6 +58,29 @@ pub fn from_configuration(bytes: &[u8]) -> Checked {
     json
 }
 
+/// The request headers that a configuration names as its own, or has by default, as far as it can be
+/// read: one that is refused names headers that no client may send all the same.
+pub fn headers_named(bytes: &[u8]) -> Vec<String> {
+    let document = document_from_json(bytes).ok().or_else(|| read::wire_struct::read(bytes));
+    let document = document.unwrap_or(Value::Null);
+    let text = |value: Option<&Value>| match value {
+        Some(Value::String(name)) => Some(name.to_ascii_lowercase()),
+        _ => None,
+    };
+    let force = document.field("force");
+    let named = [
+        text(document.field("cluster_header")).or(Some(Policy::CLUSTER_HEADER.into())),
+        text(document.field("variant_header")).or(Some(Policy::VARIANT_HEADER.into())),
+        text(document.field("mirror_header")).or(Some(Policy::MIRROR_HEADER.into())),
+        force.map(|force| text(force.field("header")).unwrap_or(Force::HEADER.into())),
+        text(force.and_then(|force| force.field("secret")?.field("header"))),
+    ];
+    let is_name = |name: &String| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+    };
+    named.into_iter().flatten().filter(is_name).collect()
+}
+
 /// Reads and checks a policy in JSON. No text at all is a policy without splits.
 pub fn from_json(text: &[u8]) -> Checked {
     if text.trim_ascii().is_empty() {

@@ -87,6 +87,11 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
         Err(StartError::Failed(error)) => return Err(error),
     };
 
+    if let Some(lines) = lab.refused_at_start() {
+        session::show_refusal(&lines, console.err)?;
+        return Ok(Outcome::No);
+    }
+
     let name = &file.source.name;
     let mut session = Session::new(lab, stop.clone(), console, args.format, args.users);
     session.greet(name, valid, why_not_the_usual)?;

@@ -83,6 +83,11 @@ pub struct Force {
     pub secret: Secret,
 }
 
+impl Force {
+    /// The default of `header`.
+    pub const HEADER: &str = "x-split-force";
+}
+
 /// Where a request carries a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {

@@ -122,7 +122,7 @@ fn read_force(value: &Value, path: &Path, sink: &mut Sink) -> Option<Force> {
     });
     fields.close(sink);
     let (secret_in, secret) = secret?;
-    let header = if given { header? } else { "x-split-force".to_owned() };
+    let header = if given { header? } else { Force::HEADER.to_owned() };
     Some(Force { header, secret_in, secret })
 }
 
