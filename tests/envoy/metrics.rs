@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use engine::metrics::Metrics;
 use lab::{Behavior, Lab, Options, Request};
 use policy_text::source::Source;
 use serde_json::{Value, json};
@@ -155,6 +156,7 @@ fn no_metric_has_another_name_and_no_label_is_left_in_a_name() {
         (RESPONSES, &["class", "split", "variant"]),
         (WEIGHT, &["split", "variant"]),
         (POLICY_HASH, &[]),
+        (Metrics::POLICY_REFUSED, &[]),
         (CONFIG_ERRORS, &[]),
         (HOST_ERRORS, &[]),
     ]);

