@@ -22,7 +22,19 @@ pub struct Hash {
 impl Hash {
     /// Hashes a key under a prefix of salt and separator (made by [`prefix`]).
     pub fn new(prefix: &[u8], key: &[u8]) -> Self {
-        let (h1, h2) = murmur(&mut prefix.chain(key));
+        // Read from one piece it takes half the time; few keys are longer.
+        let mut together = [0; 128];
+        let length = prefix.len().saturating_add(key.len());
+        let (h1, h2) = match together.get_mut(..length) {
+            Some(bytes) => {
+                if let Some((head, tail)) = bytes.split_at_mut_checked(prefix.len()) {
+                    head.copy_from_slice(prefix);
+                    tail.copy_from_slice(key);
+                }
+                murmur(&mut &*bytes)
+            }
+            None => murmur(&mut prefix.chain(key)),
+        };
         Self { h1, h2 }
     }
 
@@ -94,6 +106,17 @@ mod tests {
     #[test]
     fn where_salt_ends_and_key_begins_makes_a_difference() {
         assert_ne!(Hash::new(&prefix("ab"), b"c"), Hash::new(&prefix("a"), b"bc"));
+    }
+
+    #[test]
+    fn long_keys_are_hashed_as_short_ones_are() {
+        let salt = prefix("checkout");
+        for length in [0, 1, 15, 16, 100, 118, 119, 120, 127, 128, 500] {
+            let key = vec![b'k'; length];
+            let whole = [&salt[..], &key].concat();
+            let (h1, h2) = murmur(&mut whole.as_slice());
+            assert_eq!(Hash::new(&salt, &key), Hash { h1, h2 }, "{length}");
+        }
     }
 
     #[test]

@@ -82,6 +82,7 @@ pub fn explain<F: Facts>(plan: &Plan, facts: &F, context: &Context) -> Explanati
 
 impl Plan {
     /// The facts of a request, as far as this plan asks for them.
+    #[inline]
     pub fn facts<'f, H: Host + ?Sized>(&'f self, host: &'f H) -> RequestFacts<'f, H> {
         RequestFacts::new(&self.questions, host)
     }
