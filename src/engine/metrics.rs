@@ -91,11 +91,11 @@ impl Metrics {
                     can_decide(&plan.policy, split, prepared, variant, reason)
                 })
             };
-            splits.set(id, split.variants.pairs().map(of_variant).collect());
+            splits[id] = split.variants.pairs().map(of_variant).collect();
             if prepared.generated.is_some() {
                 let labels = [(SPLIT, split.name.as_str())];
                 let counter = defined.add(MetricKind::Counter, &labels, Self::NEW_KEYS);
-                new_keys.set(id, Some(counter));
+                new_keys[id] = Some(counter);
             }
         }
         let force_refused = plan.policy.force.is_some();

@@ -112,7 +112,7 @@ fn busy_request(user: u32) -> Vec<(&'static str, String)> {
             "cookie",
             format!(
                 "theme=dark; uid={}",
-                if user % 2 == 0 { format!("user-{user}") } else { String::new() }
+                if user.is_multiple_of(2) { format!("user-{user}") } else { String::new() }
             ),
         ),
     ]

@@ -29,7 +29,7 @@ fn policy(in_split: &str) -> String {
 
 /// The split of such a policy.
 fn first(policy: &mut Policy) -> &mut Split {
-    policy.splits.get_mut(SplitId::FIRST).expect("a split")
+    &mut policy.splits[SplitId::FIRST]
 }
 
 /// A list of one entry with one field.

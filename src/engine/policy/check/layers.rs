@@ -103,7 +103,7 @@ fn check_requirements(policy: &Policy, sink: &mut Sink) {
         let disabled = split
             .requires
             .iter()
-            .filter_map(|required| policy.splits.get(required.split))
+            .map(|required| &policy.splits[required.split])
             .find(|required| !required.enabled);
         if let Some(required) = disabled {
             let path = Path::Index(&list, index);

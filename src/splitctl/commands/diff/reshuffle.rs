@@ -120,7 +120,7 @@ fn by_layer(old: (&Policy, &Split), new: (&Policy, &Split)) -> Option<Reshuffle>
 
 fn by_variant_names(pair: &Pair, after: &Split) -> Vec<Reshuffle> {
     let renamed = after.variants.pairs().filter_map(|(id, variant)| {
-        let old = pair.old?.variants.get(pair.old_variant(id)?)?;
+        let old = &pair.old?.variants[pair.old_variant(id)?];
         (old.name != variant.name).then_some((&old.name, &variant.name))
     });
     renamed

@@ -169,12 +169,9 @@ impl Shares {
         match outcome {
             Outcome::Nothing => 0.0,
             Outcome::Served(served) => f64::from(u8::from(served == variant)),
-            Outcome::Weighed(place) => self
-                .weighed
-                .get(place)
-                .and_then(|shares| shares.get(variant))
-                .copied()
-                .unwrap_or(0.0),
+            Outcome::Weighed(place) => {
+                self.weighed.get(place).map_or(0.0, |shares| shares[variant])
+            }
         }
     }
 
