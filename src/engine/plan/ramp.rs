@@ -114,7 +114,7 @@ mod tests {
     const START: u64 = 1_795_176_000_000;
 
     fn weights(units: &[u64]) -> List<VariantId, Weight> {
-        units.iter().map(|units| Weight::from_units(*units)).collect()
+        units.iter().map(|units| Weight::from_units(*units).unwrap()).collect()
     }
 
     fn ramp(steps: &[(u64, &[u64])], linear: bool, pause: Option<u64>) -> Ramp {

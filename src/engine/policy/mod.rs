@@ -17,7 +17,7 @@ pub use model::{
     OnMissingKey, Override, Policy, Ramp, RampStep, Requirement, Respond, Rewrite, SameSite,
     Secret, SecretSource, Slice, Split, Sticky, Variant, WeightTotal,
 };
-pub use text::weight::Weight;
+pub use text::weight::{Weight, WeightSum};
 pub use text::{duration, time};
 pub use value::Value;
 

@@ -107,8 +107,8 @@ mod tests {
 
     #[test]
     fn weights_are_written_as_short_as_they_are() {
-        assert_eq!(write_weight(Weight::from_units(50_000)), Value::Integer(5));
-        assert_eq!(write_weight(Weight::from_units(1)), Value::Float(0.0001));
+        assert_eq!(write_weight(Weight::from_units(50_000).unwrap()), Value::Integer(5));
+        assert_eq!(write_weight(Weight::from_units(1).unwrap()), Value::Float(0.0001));
         assert_eq!(write_weight(Weight::MAX), Value::Integer(1_000_000_000));
     }
 }

@@ -107,7 +107,7 @@ fn cookies() -> impl Strategy<Value = CookieOptions> {
 
 fn ramps() -> impl Strategy<Value = Ramp> {
     let weights = prop::collection::vec(0..=Weight::MAX.units(), 2);
-    let weights = weights.prop_map(|all| all.into_iter().map(Weight::from_units).collect());
+    let weights = weights.prop_map(|all| all.into_iter().flat_map(Weight::from_units).collect());
     let after = prop_oneof![
         0..=engine::policy::duration::MAX,
         (0..=3_650_u64).prop_map(|d| d * 86_400_000)

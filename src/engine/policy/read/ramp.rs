@@ -4,7 +4,7 @@ use super::cookie::read_duration;
 use super::fields::{Fields, read_bool, read_list, read_text};
 use super::names::shown;
 use super::variant::read_weight;
-use crate::policy::check::report_sum;
+use crate::policy::check::check_sum;
 use crate::policy::name_map::NameMap;
 use crate::policy::sink::{Path, Sink};
 use crate::policy::{Code, Ramp, RampStep, Value, Variant, Weight, WeightTotal, time};
@@ -139,12 +139,7 @@ fn check_weights(
                 .help("lower the weight; or raise `max_weight`, if this is really wanted");
         }
     }
-    let sum = weights.iter().fold(0_u64, |sum, weight| sum.saturating_add(weight.units()));
-    if let WeightTotal::Exactly(total) = total
-        && sum != total.units()
-    {
-        report_sum(Weight::from_units(sum), total, path, sink);
-    }
+    check_sum(weights.iter().copied(), total, path, sink);
 }
 
 /// A moment, in milliseconds since 1970.

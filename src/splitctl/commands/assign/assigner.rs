@@ -51,7 +51,7 @@ impl Assigner {
         let facts = KeyFacts::new(plan, population, key);
         let decisions = decide(plan, &facts, &context, &mut Nobody);
         let salt = &plan.questions.salts[plan.splits[id].salt];
-        let bucket = (!key.is_empty()).then(|| Hash::new(&salt.prefix, key).bucket());
+        let bucket = (!key.is_empty()).then(|| Hash::new(&salt.prefix, key).bucket().number());
         let (variant, reason) = match decisions.of(id) {
             // Without a key and by chance: any variant, another one next time.
             Some(decision) if decision.reason == Reason::Random => (None, Reason::NoKey.as_str()),
@@ -91,7 +91,7 @@ mod tests {
             let key = key.to_string();
             if assigner.assign(key.as_bytes()).reason == "out" {
                 out += 1;
-                below += usize::from(Hash::new(b"l\x1f", key.as_bytes()).bucket() < 4_000);
+                below += usize::from(Hash::new(b"l\x1f", key.as_bytes()).bucket().number() < 4_000);
             }
         }
         (out, below)

@@ -7,6 +7,7 @@ use engine::ids::{SplitId, VariantId};
 use engine::metrics::Metrics;
 use engine::plan::{Plan, Position};
 use engine::policy::{KeySource, Split, Value, Weight};
+use engine::units::{Bucket, Buckets};
 use policy_text::canonical::to_value;
 use policy_text::source::to_flow;
 
@@ -95,9 +96,9 @@ impl Judged<'_> {
                 let slice = self.split.slice?;
                 StepReport::Slice {
                     layer: self.layer(),
-                    from_percent: percent(slice.from),
-                    to_percent: percent(slice.to),
-                    bucket: *bucket,
+                    from_percent: percent(slice.from()),
+                    to_percent: percent(slice.to()),
+                    bucket: bucket.map(Bucket::number),
                     holds: *holds,
                 }
             }
@@ -122,10 +123,10 @@ impl Judged<'_> {
                 key: String::from_utf8_lossy(key).into_owned(),
                 source: source(self.split.key.get(*index)?),
                 generated: *generated,
-                bucket: *bucket,
+                bucket: bucket.number(),
             },
             Step::Holdout { bucket, held } => StepReport::Holdout {
-                bucket: *bucket,
+                bucket: bucket.number(),
                 percent: percent(self.plan.policy.holdout.as_ref()?.buckets),
                 held: *held,
             },
@@ -207,8 +208,8 @@ fn item(list: Option<&Value>, index: usize) -> Option<&Value> {
     }
 }
 
-fn percent(buckets: u16) -> f64 {
-    f64::from(buckets) / 100.0
+fn percent(buckets: Buckets) -> f64 {
+    f64::from(buckets.count()) / 100.0
 }
 
 /// A key source in words: ``header `x-user-id` ``.

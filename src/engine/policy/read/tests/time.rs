@@ -29,7 +29,7 @@ fn run<T>(text: &str, read: impl FnOnce(&Value, &Path, &mut Sink) -> Option<T>) 
 fn variants() -> [Variant; 2] {
     let variant =
         |name: &str, max| Variant { name: name.into(), max_weight: max, ..Variant::default() };
-    [variant("stable", None), variant("canary", Some(Weight::from_units(500_000)))]
+    [variant("stable", None), variant("canary", Weight::from_units(500_000))]
 }
 
 fn cookie(text: &str) -> Outcome<CookieOptions> {
@@ -181,7 +181,7 @@ fn a_ramp_is_read_in_the_order_of_the_variants() {
     assert_eq!(diagnostics, []);
     let step = |after, weights: [u64; 2]| RampStep {
         after,
-        weights: weights.map(|weight| Weight::from_units(weight * 10_000)).to_vec().into(),
+        weights: weights.map(|weight| Weight::from_units(weight * 10_000).unwrap()).to_vec().into(),
     };
     let start = 1_795_176_000_000;
     let steps = vec![step(0, [95, 5]), step(3_600_000, [90, 10]), step(86_400_000, [50, 50])];
