@@ -3,6 +3,7 @@
 
 use engine::ids::{List, VariantId};
 use engine::policy::{CookieOptions, Ramp, SameSite, Sticky, Value, Variant, Weight};
+use engine::units::Seconds;
 
 use super::{duration, time};
 
@@ -64,9 +65,9 @@ pub(super) fn write_weight(weight: Weight) -> Value {
 }
 
 /// The attributes of a cookie besides its name.
-fn write_cookie(fields: &mut Vec<(String, Value)>, cookie: &CookieOptions, default_ttl: u64) {
+fn write_cookie(fields: &mut Vec<(String, Value)>, cookie: &CookieOptions, default_ttl: Seconds) {
     if cookie.ttl != default_ttl {
-        fields.push(text("ttl", duration::write(cookie.ttl.saturating_mul(1_000))));
+        fields.push(text("ttl", duration::write(cookie.ttl.into())));
     }
     if let Some(domain) = &cookie.domain {
         fields.push(text("domain", domain.clone()));

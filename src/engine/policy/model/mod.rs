@@ -6,7 +6,7 @@ mod secret;
 mod slice;
 
 pub use cookie::{CookieOptions, SameSite};
-pub use ramp::{Ramp, RampStep};
+pub use ramp::{Ramp, RampStep, Steps};
 pub use secret::Secret;
 pub use slice::Slice;
 
