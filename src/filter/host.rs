@@ -9,6 +9,7 @@
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
 
 use engine::metrics::MetricKind;
+use engine::units::Moment;
 use log::{LevelFilter, Log, Metadata, Record};
 
 /// A status that is not OK, as the ABI numbers it (1 = not found, 2 = bad argument, ...).
@@ -166,12 +167,12 @@ pub(crate) fn respond(status: u16, body: &str) -> Result<(), Status> {
     })
 }
 
-/// The time in milliseconds since 1970.
-pub(crate) fn now() -> Result<u64, Status> {
+/// The time.
+pub(crate) fn now() -> Result<Moment, Status> {
     let mut nanoseconds = 0;
     // SAFETY: the pointer is to a live local.
     check(unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) })?;
-    Ok(nanoseconds / 1_000_000)
+    Ok(Moment::new(nanoseconds / 1_000_000))
 }
 
 /// Asks for a tick each time this many milliseconds have passed; 0 = none any more.

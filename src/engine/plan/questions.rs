@@ -235,9 +235,7 @@ impl Asking {
     pub(super) fn salt(&mut self, text: &str) -> SaltId {
         let prefix = hash::prefix(text);
         if let Some(known) = self.salts.get(&prefix) {
-            if let Some(salt) = self.questions.salts.get_mut(*known) {
-                salt.is_shared = true;
-            }
+            self.questions.salts[*known].is_shared = true;
             return *known;
         }
         let salt = self.questions.salts.push(Salt { prefix: prefix.clone(), is_shared: false });

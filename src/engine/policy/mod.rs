@@ -15,9 +15,9 @@ pub use diagnostic::{Code, Diagnostic, Severity};
 pub use model::{
     Assignment, CookieOptions, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror, MirrorBy,
     OnMissingKey, Override, Policy, Ramp, RampStep, Requirement, Respond, Rewrite, SameSite,
-    Secret, SecretSource, Slice, Split, Sticky, Variant, WeightTotal,
+    Secret, SecretSource, Slice, Split, Steps, Sticky, Variant, WeightTotal,
 };
-pub use text::weight::Weight;
+pub use text::weight::{Weight, WeightSum};
 pub use text::{duration, time};
 pub use value::Value;
 

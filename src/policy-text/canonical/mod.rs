@@ -9,9 +9,9 @@ pub mod time;
 use engine::ids::VariantId;
 use engine::policy::{
     Assignment, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror, MirrorBy, OnMissingKey,
-    Override, Policy, Respond, Rewrite, SecretSource, Slice, Split, Value, Variant, Weight,
-    WeightTotal,
+    Override, Policy, Respond, Rewrite, SecretSource, Split, Value, Variant, Weight, WeightTotal,
 };
+use engine::units::Buckets;
 
 use matches::write_matches;
 use over_time::{write_generated_cookie, write_ramp, write_sticky, write_weight};
@@ -103,9 +103,9 @@ fn write_split(policy: &Policy, split: &Split) -> Value {
     object.put_some("layer", split.layer.map(|layer| text(&policy.layers[layer].name)));
     object.put_some(
         "slice",
-        split
-            .slice
-            .map(|Slice { from, to }| Object::of([("from", percent(from)), ("to", percent(to))])),
+        split.slice.map(|slice| {
+            Object::of([("from", percent(slice.from())), ("to", percent(slice.to()))])
+        }),
     );
     object.put_some("sticky", split.sticky.as_ref().map(|s| write_sticky(s, &split.name)));
     object.put_some("ramp", split.ramp.as_ref().map(|ramp| write_ramp(ramp, &split.variants)));
@@ -236,8 +236,8 @@ fn word<T: PartialEq>(value: T, all: &[(&str, T)]) -> Value {
     all.iter().find(|(_, known)| *known == value).map_or(Value::Null, |(name, _)| text(name))
 }
 
-fn percent(buckets: u16) -> Value {
-    write_weight(Weight::from_units(u64::from(buckets).saturating_mul(100)))
+fn percent(buckets: Buckets) -> Value {
+    write_weight(Weight::from(buckets))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use engine::ids::{List, VariantId};
 use engine::policy::{CookieOptions, Ramp, SameSite, Sticky, Value, Variant, Weight};
+use engine::units::Seconds;
 
 use super::{duration, time};
 
@@ -64,9 +65,9 @@ pub(super) fn write_weight(weight: Weight) -> Value {
 }
 
 /// The attributes of a cookie besides its name.
-fn write_cookie(fields: &mut Vec<(String, Value)>, cookie: &CookieOptions, default_ttl: u64) {
+fn write_cookie(fields: &mut Vec<(String, Value)>, cookie: &CookieOptions, default_ttl: Seconds) {
     if cookie.ttl != default_ttl {
-        fields.push(text("ttl", duration::write(cookie.ttl.saturating_mul(1_000))));
+        fields.push(text("ttl", duration::write(cookie.ttl.into())));
     }
     if let Some(domain) = &cookie.domain {
         fields.push(text("domain", domain.clone()));
@@ -107,8 +108,8 @@ mod tests {
 
     #[test]
     fn weights_are_written_as_short_as_they_are() {
-        assert_eq!(write_weight(Weight::from_units(50_000)), Value::Integer(5));
-        assert_eq!(write_weight(Weight::from_units(1)), Value::Float(0.0001));
+        assert_eq!(write_weight(Weight::from_units(50_000).unwrap()), Value::Integer(5));
+        assert_eq!(write_weight(Weight::from_units(1).unwrap()), Value::Float(0.0001));
         assert_eq!(write_weight(Weight::MAX), Value::Integer(1_000_000_000));
     }
 }

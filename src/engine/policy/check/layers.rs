@@ -4,9 +4,6 @@ use crate::ids::Id as _;
 use crate::policy::sink::{Path, Sink};
 use crate::policy::{Code, Policy, Slice, Split, Weight};
 
-/// All buckets of a layer.
-const WHOLE: Slice = Slice { from: 0, to: 10_000 };
-
 /// Checks layers and requirements; run once all splits are read.
 pub(super) fn check(policy: &Policy, sink: &mut Sink) {
     for (id, layer) in policy.layers.pairs() {
@@ -29,7 +26,7 @@ pub(super) fn check(policy: &Policy, sink: &mut Sink) {
 
 fn check_members(layer: &str, members: &[(usize, &Split)], sink: &mut Sink) {
     let list = Path::Field(&Path::Root, "splits");
-    let slice = |split: &Split| split.slice.unwrap_or(WHOLE);
+    let slice = |split: &Split| split.slice.unwrap_or(Slice::WHOLE);
     for (position, (index, split)) in members.iter().enumerate() {
         let path = Path::Index(&list, *index);
         let own = slice(split);
@@ -37,7 +34,7 @@ fn check_members(layer: &str, members: &[(usize, &Split)], sink: &mut Sink) {
         let above = members.iter().take(position).filter(|(_, earlier)| covers(earlier, split));
         let mut free = vec![own];
         for (_, earlier) in above {
-            free = free.into_iter().flat_map(|part| without(part, slice(earlier))).collect();
+            free = free.into_iter().flat_map(|part| part.without(slice(earlier))).collect();
         }
         if free.is_empty() {
             let message =
@@ -46,10 +43,9 @@ fn check_members(layer: &str, members: &[(usize, &Split)], sink: &mut Sink) {
                 .help("give the splits of a layer `slice`s that do not overlap");
             continue;
         }
-        let overlapped = members.iter().take(position).find(|(_, earlier)| {
-            let other = slice(earlier);
-            other.from < own.to && own.from < other.to && covers(earlier, split)
-        });
+        let mut before = members.iter().take(position);
+        let overlapped =
+            before.find(|(_, earlier)| own.overlaps(slice(earlier)) && covers(earlier, split));
         // A split without a slice of its own takes what is left, which is no mistake.
         let overlapped = overlapped.filter(|_| split.slice.is_some());
         if let Some((_, earlier)) = overlapped {
@@ -62,19 +58,18 @@ fn check_members(layer: &str, members: &[(usize, &Split)], sink: &mut Sink) {
         }
     }
     let sliced = members.iter().all(|(_, split)| split.slice.is_some());
-    let mut unused = vec![WHOLE];
+    let mut unused = vec![Slice::WHOLE];
     for (_, split) in members {
-        unused = unused.into_iter().flat_map(|part| without(part, slice(split))).collect();
+        unused = unused.into_iter().flat_map(|part| part.without(slice(split))).collect();
     }
     if let Some(gap) = unused.first()
         && sliced
         && !members.is_empty()
     {
-        let percent = |bucket: u16| Weight::from_units(u64::from(bucket).saturating_mul(100));
         let message = format!(
             "{} to {} percent of layer `{layer}` are in no slice",
-            percent(gap.from),
-            percent(gap.to)
+            Weight::from(gap.from()),
+            Weight::from(gap.to())
         );
         sink.warning(Code::SliceGap, &Path::Field(&Path::Root, "layers"), message)
             .help("leave it as room for later splits, or widen a `slice`");
@@ -90,20 +85,13 @@ fn covers(first: &Split, second: &Split) -> bool {
     }
 }
 
-/// What is left of a slice without another one.
-fn without(slice: Slice, other: Slice) -> impl Iterator<Item = Slice> {
-    let before = Slice { from: slice.from, to: slice.to.min(other.from) };
-    let after = Slice { from: slice.from.max(other.to), to: slice.to };
-    [before, after].into_iter().filter(|part| part.from < part.to)
-}
-
 fn check_requirements(policy: &Policy, sink: &mut Sink) {
     let list = Path::Field(&Path::Root, "splits");
     for (index, split) in policy.splits.iter().enumerate().filter(|(_, split)| split.enabled) {
         let disabled = split
             .requires
             .iter()
-            .filter_map(|required| policy.splits.get(required.split))
+            .map(|required| &policy.splits[required.split])
             .find(|required| !required.enabled);
         if let Some(required) = disabled {
             let path = Path::Index(&list, index);

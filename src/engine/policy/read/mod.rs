@@ -19,6 +19,7 @@ use crate::policy::name_map::NameMap;
 use crate::policy::sink::{Path, Sink};
 use crate::policy::value::name_of;
 use crate::policy::{Code, Force, Holdout, Layer, Policy, Secret, SecretSource, Value, Weight};
+use crate::units::Buckets;
 use fields::{Fields, read_bool, read_list, read_text};
 use key::read_key;
 use names::{read_control_header, read_cookie_name, read_name, read_salt};
@@ -173,18 +174,13 @@ fn read_holdout(value: &Value, path: &Path, sink: &mut Sink) -> Option<Holdout> 
     Some(Holdout { buckets: buckets?, salt: salt.unwrap_or_else(|| "holdout".into()) })
 }
 
-/// A percentage with up to two decimals, as a number of buckets: 0..=10000.
-pub(super) fn read_percent(value: &Value, path: &Path, sink: &mut Sink) -> Option<u16> {
+/// A percentage with up to two decimals, as a number of buckets.
+pub(super) fn read_percent(value: &Value, path: &Path, sink: &mut Sink) -> Option<Buckets> {
     if !matches!(value, Value::Integer(_) | Value::Float(_)) {
         sink.wrong_type(path, "a number", value);
         return None;
     }
-    let in_hundredths = |weight: Weight| {
-        let buckets = weight.units().checked_div(100)?;
-        let exact = buckets.checked_mul(100)? == weight.units();
-        u16::try_from(buckets).ok().filter(|buckets| exact && *buckets <= 10_000)
-    };
-    let buckets = Weight::from_value(value).ok().and_then(in_hundredths);
+    let buckets = Weight::from_value(value).ok().and_then(Weight::as_percent);
     if buckets.is_none() {
         sink.error(Code::InvalidPercent, path, format!("`{value}` is not a percentage"))
             .help("a percentage is 0 to 100 with up to two decimals");

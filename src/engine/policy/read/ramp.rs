@@ -4,10 +4,11 @@ use super::cookie::read_duration;
 use super::fields::{Fields, read_bool, read_list, read_text};
 use super::names::shown;
 use super::variant::read_weight;
-use crate::policy::check::report_sum;
+use crate::policy::check::check_sum;
 use crate::policy::name_map::NameMap;
 use crate::policy::sink::{Path, Sink};
-use crate::policy::{Code, Ramp, RampStep, Value, Variant, Weight, WeightTotal, time};
+use crate::policy::{Code, Ramp, RampStep, Steps, Value, Variant, Weight, WeightTotal, time};
+use crate::units::{Millis, Moment};
 
 /// `variants` are those of the split, `None` where they could not be read; `total` is what the
 /// weights of every step must sum to.
@@ -42,7 +43,7 @@ fn read_steps(
     sink: &mut Sink,
     variants: Option<&[Variant]>,
     total: WeightTotal,
-) -> Option<Vec<RampStep>> {
+) -> Option<Steps> {
     if let Value::List(items) = value
         && items.len() > Ramp::STEPS_MAX
     {
@@ -51,8 +52,9 @@ fn read_steps(
             .help("`linear: true` moves the weights in a straight line between a few steps");
         return None;
     }
-    let mut before: Option<(u64, &Value)> = None;
-    read_list(value, path, sink, |value, path, sink| {
+    let mut before: Option<(Millis, &Value)> = None;
+    // Steps that are not in order have been reported.
+    let steps = read_list(value, path, sink, |value, path, sink| {
         let mut fields = Fields::open(value, path, sink)?;
         let after = fields.required("after", sink, read_duration);
         let weights =
@@ -68,7 +70,8 @@ fn read_steps(
         }
         before = written.or(before);
         Some(RampStep { after: after?, weights: weights?.into() })
-    })
+    })?;
+    Steps::new(steps)
 }
 
 /// The weights of one step: an object with every variant's name.
@@ -139,16 +142,11 @@ fn check_weights(
                 .help("lower the weight; or raise `max_weight`, if this is really wanted");
         }
     }
-    let sum = weights.iter().fold(0_u64, |sum, weight| sum.saturating_add(weight.units()));
-    if let WeightTotal::Exactly(total) = total
-        && sum != total.units()
-    {
-        report_sum(Weight::from_units(sum), total, path, sink);
-    }
+    check_sum(weights.iter().copied(), total, path, sink);
 }
 
-/// A moment, in milliseconds since 1970.
-fn read_time(value: &Value, path: &Path, sink: &mut Sink) -> Option<u64> {
+/// A moment.
+fn read_time(value: &Value, path: &Path, sink: &mut Sink) -> Option<Moment> {
     let text = read_text(value, path, sink)?;
     match time::parse(text) {
         Ok(moment) => Some(moment),

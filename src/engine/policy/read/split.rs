@@ -248,13 +248,12 @@ fn read_slice(value: &Value, path: &Path, sink: &mut Sink) -> Option<Slice> {
     let from = fields.required("from", sink, read_percent);
     let to = fields.required("to", sink, read_percent);
     fields.close(sink);
-    let (from, to) = (from?, to?);
-    if from >= to {
+    let slice = Slice::new(from?, to?);
+    if slice.is_none() {
         sink.error(Code::InvalidSlice, path, "the slice holds nobody: `from` is not below `to`")
             .help("a slice is percent of its layer, `from` included and `to` not: `{from: 0, to: 50}`");
-        return None;
     }
-    Some(Slice { from, to })
+    slice
 }
 
 fn read_mirror(value: &Value, path: &Path, sink: &mut Sink) -> Option<Mirror> {
