@@ -4,6 +4,7 @@
 
 mod check;
 mod diagnostic;
+pub mod limits;
 mod model;
 mod name_map;
 mod read;

@@ -71,6 +71,18 @@ impl Sink {
         self.diagnostics.last_mut().expect("just pushed")
     }
 
+    /// Says that there are too many of something; `None` where there are not.
+    pub(super) fn over(
+        &mut self,
+        limit: usize,
+        count: usize,
+        what: &str,
+        path: &Path,
+    ) -> Option<&mut Diagnostic> {
+        let message = || format!("{count} {what} are more than {limit}");
+        (count > limit).then(|| self.error(Code::LimitExceeded, path, message()))
+    }
+
     pub(super) fn wrong_type(
         &mut self,
         path: &Path,

@@ -1,5 +1,6 @@
 //! Match lists: conditions on a request.
 
+use engine::policy::limits;
 use serde_json::{Value, json};
 
 use super::build::{
@@ -50,7 +51,7 @@ pub(super) fn list() -> Value {
     }
     let mut list = list_of(1, entry, "Conditions on a request: any of the entries must hold.");
     if let Value::Object(list) = &mut list {
-        list.insert("maxItems".to_owned(), 1000.into());
+        list.insert("maxItems".to_owned(), limits::CONDITIONS.into());
     }
     list
 }

@@ -8,6 +8,7 @@ mod build;
 mod matches;
 mod splits;
 
+use engine::policy::{Weight, limits};
 use serde_json::{Value, json};
 
 use build::{boolean, list, object, optional, refer, required};
@@ -111,7 +112,7 @@ fn policy() -> Value {
             ),
             required(
                 "splits",
-                json!({"type": "array", "maxItems": 2000, "items": {"$ref": "#/$defs/split"}, "description": "Decision points, in order. The first that names a cluster sets it."}),
+                json!({"type": "array", "maxItems": limits::SPLITS, "items": {"$ref": "#/$defs/split"}, "description": "Decision points, in order. The first that names a cluster sets it."}),
             ),
         ],
     )
@@ -156,15 +157,15 @@ fn layer() -> Value {
 
 fn definitions() -> Value {
     let mut all = json!({
-        "name": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"},
-        "header_name": {"type": "string", "pattern": build::TOKEN, "maxLength": 256},
-        "cookie_name": {"type": "string", "pattern": build::TOKEN, "maxLength": 256},
-        "plain_text": {"type": "string", "minLength": 1, "maxLength": 256},
-        "cluster": {"type": "string", "pattern": "^[!-~]{1,256}$"},
-        "salt": {"type": "string", "minLength": 1, "maxLength": 256},
-        "secret": {"type": "string", "pattern": "^[!-~]{16,256}$"},
+        "name": {"type": "string", "pattern": format!("^[a-z0-9][a-z0-9._-]{{0,{}}}$", limits::NAME - 1)},
+        "header_name": {"type": "string", "pattern": build::TOKEN, "maxLength": limits::TEXT},
+        "cookie_name": {"type": "string", "pattern": build::TOKEN, "maxLength": limits::TEXT},
+        "plain_text": {"type": "string", "minLength": 1, "maxLength": limits::TEXT},
+        "cluster": {"type": "string", "pattern": format!("^[!-~]{{1,{}}}$", limits::TEXT)},
+        "salt": {"type": "string", "minLength": 1, "maxLength": limits::TEXT},
+        "secret": {"type": "string", "pattern": format!("^[!-~]{{{},{}}}$", limits::SECRET_MIN, limits::SECRET)},
         "percent": {"type": "number", "minimum": 0, "maximum": 100},
-        "weight": {"type": "number", "minimum": 0, "maximum": 1_000_000_000},
+        "weight": {"type": "number", "minimum": 0, "maximum": Weight::MAX.units() / Weight::UNITS_PER_ONE},
         "duration": {"type": "string", "pattern": "^([0-9]+(w|d|h|ms|m|s))+$", "examples": ["90s", "1h30m", "365d"]},
         "time": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$", "examples": ["2026-11-20T12:00:00Z"]},
     });

@@ -1,6 +1,6 @@
 //! Splits and variants.
 
-use engine::policy::{Assignment, MirrorBy, OnMissingKey, SameSite};
+use engine::policy::{Assignment, MirrorBy, OnMissingKey, SameSite, limits};
 use serde_json::{Value, json};
 
 use super::build::{
@@ -50,7 +50,7 @@ pub(super) fn split() -> Value {
             required("baseline", text("The variant served when in doubt.")),
             required(
                 "variants",
-                json!({"type": "array", "minItems": 1, "maxItems": 64, "items": {"$ref": "#/$defs/variant"}, "description": "The outcomes."}),
+                json!({"type": "array", "minItems": 1, "maxItems": limits::VARIANTS, "items": {"$ref": "#/$defs/variant"}, "description": "The outcomes."}),
             ),
             optional(
                 "weight_total",
@@ -151,11 +151,11 @@ pub(super) fn variant() -> Value {
                     [
                         required(
                             "status",
-                            json!({"type": "integer", "minimum": 200, "maximum": 599, "description": "The status code."}),
+                            json!({"type": "integer", "minimum": limits::STATUS.start(), "maximum": limits::STATUS.end(), "description": "The status code."}),
                         ),
                         optional(
                             "body",
-                            json!({"type": "string", "maxLength": 65536, "description": "Its text. Default: empty."}),
+                            json!({"type": "string", "maxLength": limits::BODY, "description": "Its text. Default: empty."}),
                         ),
                     ],
                 ),
@@ -174,7 +174,7 @@ pub(super) fn header_edits() -> Value {
                 required("name", refer("header_name", "Its name.")),
                 required(
                     "value",
-                    json!({"type": "string", "maxLength": 4096, "description": "Its value."}),
+                    json!({"type": "string", "maxLength": limits::HEADER_VALUE, "description": "Its value."}),
                 ),
             ],
         )
@@ -284,7 +284,7 @@ fn ramp() -> Value {
     );
     let mut steps = list(1, step, "The steps, each later than the one before.");
     if let Value::Object(steps) = &mut steps {
-        steps.insert("maxItems".to_owned(), engine::policy::Ramp::STEPS_MAX.into());
+        steps.insert("maxItems".to_owned(), limits::RAMP_STEPS.into());
     }
     object(
         "Weights over time.",
@@ -317,7 +317,7 @@ fn forced() -> Value {
 }
 
 fn rewrite() -> Value {
-    let prefix = |description| json!({"type": "string", "pattern": "^/[!-~]*$", "maxLength": 1024, "description": description});
+    let prefix = |description| json!({"type": "string", "pattern": "^/[!-~]*$", "maxLength": limits::PATH_PREFIX, "description": description});
     let mut rewrite = object(
         "Changes of host and path before the request goes on.",
         [

@@ -19,9 +19,6 @@ pub struct Ramp {
 }
 
 impl Ramp {
-    /// Steps a schedule may have.
-    pub const STEPS_MAX: usize = 100;
-
     /// How long it takes from the start to the last step, in milliseconds.
     pub fn length(&self) -> u64 {
         self.steps.last().map_or(0, |step| step.after)

@@ -4,7 +4,7 @@ use super::cookie::read_generated_cookie;
 use super::fields::{Fields, read_bool, read_list, read_text};
 use super::names::{read_cookie_name, read_header_name, shown};
 use crate::policy::sink::{Path, Sink, list_of};
-use crate::policy::{Code, KeySource, Value};
+use crate::policy::{Code, KeySource, Value, limits};
 
 /// The forms of a key source.
 const FORMS: [&str; 6] = ["header", "cookie", "query", "jwt", "client_ip", "generate"];
@@ -88,10 +88,12 @@ fn read_jwt(value: &Value, path: &Path, sink: &mut Sink) -> Option<KeySource> {
 /// A name without control characters: of a query parameter, a claim, a provider.
 pub(super) fn read_plain_text(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
     let text = read_text(value, path, sink)?;
-    if !text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control) {
+    if !text.is_empty() && text.len() <= limits::TEXT && !text.chars().any(char::is_control) {
         return Some(text.to_owned());
     }
-    sink.error(Code::InvalidValue, path, format!("`{}` is not a name", shown(text)))
-        .help("a name here is 1 to 256 bytes of text without control characters");
+    sink.error(Code::InvalidValue, path, format!("`{}` is not a name", shown(text))).help(format!(
+        "a name here is 1 to {} bytes of text without control characters",
+        limits::TEXT
+    ));
     None
 }

@@ -9,10 +9,7 @@ use crate::matching::{
 };
 use crate::policy::name_map::NameMap;
 use crate::policy::sink::{Path, Sink, list_of};
-use crate::policy::{Code, Value};
-
-/// Entries a match list may have, and conditions each field of an entry.
-pub(super) const CONDITIONS_MAX: usize = 1_000;
+use crate::policy::{Code, Value, limits};
 
 /// A list of which any entry must hold.
 pub(super) fn read_matches(value: &Value, path: &Path, sink: &mut Sink) -> Option<Vec<Match>> {
@@ -55,11 +52,9 @@ fn read_conditions<'v, T>(
     read: impl FnMut(&'v Value, &Path, &mut Sink) -> Option<T>,
 ) -> Option<Vec<T>> {
     if let Value::List(items) = value
-        && items.len() > CONDITIONS_MAX
+        && let Some(over) = sink.over(limits::CONDITIONS, items.len(), "conditions", path)
     {
-        let message = format!("{} conditions are more than {CONDITIONS_MAX}", items.len());
-        sink.error(Code::LimitExceeded, path, message)
-            .help("for many values of a header, cookie or query parameter use one test with `in`");
+        over.help("for many values of a header, cookie or query parameter use one test with `in`");
         return None;
     }
     read_list(value, path, sink, read)

@@ -3,12 +3,7 @@
 use super::fields::read_text;
 use crate::matching::Escaped;
 use crate::policy::sink::{Path, Sink};
-use crate::policy::{Code, Value};
-
-/// Longest name of a split or variant, in bytes.
-pub(super) const NAME_MAX: usize = 64;
-/// Longest cluster name or salt, in bytes.
-pub(super) const TEXT_MAX: usize = 256;
+use crate::policy::{Code, Value, limits};
 
 /// Headers whose loss or change would break the request itself or the connection.
 const RESERVED: [&str; 14] = [
@@ -35,20 +30,21 @@ pub(super) fn read_name(value: &Value, path: &Path, sink: &mut Sink) -> Option<S
     let first = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     if name.as_bytes().first().is_some_and(first)
         && name.bytes().all(inner)
-        && name.len() <= NAME_MAX
+        && name.len() <= limits::NAME
     {
         return Some(name.to_owned());
     }
-    sink.error(Code::InvalidName, path, format!("`{}` is not a name", shown(name))).help(
-        "a name is 1 to 64 lower-case letters, digits, `.`, `_` or `-`, beginning with a letter or digit",
-    );
+    sink.error(Code::InvalidName, path, format!("`{}` is not a name", shown(name))).help(format!(
+        "a name is 1 to {} lower-case letters, digits, `.`, `_` or `-`, beginning with a letter or digit",
+        limits::NAME
+    ));
     None
 }
 
 /// An HTTP token, as methods, header names and cookie names are.
 fn is_token(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    !text.is_empty() && text.len() <= TEXT_MAX && text.bytes().all(allowed)
+    !text.is_empty() && text.len() <= limits::TEXT && text.bytes().all(allowed)
 }
 
 /// The name of a request header to read; becomes lower case.
@@ -118,22 +114,26 @@ pub(super) fn read_method(value: &Value, path: &Path, sink: &mut Sink) -> Option
 /// `outbound|8080|v1|reviews.default.svc.cluster.local`.
 pub(super) fn read_cluster(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
     let name = read_text(value, path, sink)?;
-    if !name.is_empty() && name.len() <= TEXT_MAX && name.bytes().all(|b| b.is_ascii_graphic()) {
+    if !name.is_empty() && name.len() <= limits::TEXT && name.bytes().all(|b| b.is_ascii_graphic())
+    {
         return Some(name.to_owned());
     }
     sink.error(Code::InvalidCluster, path, format!("`{}` cannot name a cluster", shown(name)))
-        .help("a cluster name is 1 to 256 visible ASCII characters, as in Envoy's `clusters`");
+        .help(format!(
+            "a cluster name is 1 to {} visible ASCII characters, as in Envoy's `clusters`",
+            limits::TEXT
+        ));
     None
 }
 
 /// A salt: any text without control characters (the separator 0x1F is one).
 pub(super) fn read_salt(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
     let salt = read_text(value, path, sink)?;
-    if !salt.is_empty() && salt.len() <= TEXT_MAX && !salt.chars().any(char::is_control) {
+    if !salt.is_empty() && salt.len() <= limits::TEXT && !salt.chars().any(char::is_control) {
         return Some(salt.to_owned());
     }
     sink.error(Code::InvalidSalt, path, format!("`{}` is not a salt", shown(salt)))
-        .help("a salt is 1 to 256 bytes of text without control characters");
+        .help(format!("a salt is 1 to {} bytes of text without control characters", limits::TEXT));
     None
 }
 

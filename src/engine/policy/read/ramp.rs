@@ -7,7 +7,7 @@ use super::variant::read_weight;
 use crate::policy::check::report_sum;
 use crate::policy::name_map::NameMap;
 use crate::policy::sink::{Path, Sink};
-use crate::policy::{Code, Ramp, RampStep, Value, Variant, Weight, WeightTotal, time};
+use crate::policy::{Code, Ramp, RampStep, Value, Variant, Weight, WeightTotal, limits, time};
 
 /// `variants` are those of the split, `None` where they could not be read; `total` is what the
 /// weights of every step must sum to.
@@ -44,11 +44,9 @@ fn read_steps(
     total: WeightTotal,
 ) -> Option<Vec<RampStep>> {
     if let Value::List(items) = value
-        && items.len() > Ramp::STEPS_MAX
+        && let Some(over) = sink.over(limits::RAMP_STEPS, items.len(), "steps", path)
     {
-        let message = format!("{} steps are more than {}", items.len(), Ramp::STEPS_MAX);
-        sink.error(Code::LimitExceeded, path, message)
-            .help("`linear: true` moves the weights in a straight line between a few steps");
+        over.help("`linear: true` moves the weights in a straight line between a few steps");
         return None;
     }
     let mut before: Option<(u64, &Value)> = None;

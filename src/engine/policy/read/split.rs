@@ -14,13 +14,8 @@ use crate::policy::sink::{Path, Sink};
 use crate::policy::value::name_of;
 use crate::policy::{
     Assignment, Code, KeySource, Mirror, MirrorBy, OnMissingKey, Override, Policy, Requirement,
-    Slice, Split, Value, Variant, WeightTotal,
+    Slice, Split, Value, Variant, WeightTotal, limits,
 };
-
-/// Splits a policy may have.
-pub(super) const SPLITS_MAX: usize = 2_000;
-/// Variants a split may have.
-pub(super) const VARIANTS_MAX: usize = 64;
 
 /// What a split needs to know of the policy around it.
 pub(super) struct Around<'p> {
@@ -55,10 +50,8 @@ pub(super) fn read_splits(
         sink.wrong_type(path, "a list", value);
         return None;
     };
-    if items.len() > SPLITS_MAX {
-        let message = format!("{} splits are more than {SPLITS_MAX}", items.len());
-        sink.error(Code::LimitExceeded, path, message)
-            .help("give proxies only the splits of the hosts they serve");
+    if let Some(over) = sink.over(limits::SPLITS, items.len(), "splits", path) {
+        over.help("give proxies only the splits of the hosts they serve");
         return None;
     }
     // No splits at all is a policy, too: the way to switch everything off and keep the file.
@@ -159,12 +152,8 @@ fn read_split(
 
 fn read_variants(value: &Value, path: &Path, sink: &mut Sink) -> Option<Vec<Variant>> {
     let variants = read_list(value, path, sink, read_variant)?;
-    if variants.len() > VARIANTS_MAX {
-        let message = format!("{} variants are more than {VARIANTS_MAX}", variants.len());
-        sink.error(Code::LimitExceeded, path, message);
-        return None;
-    }
-    Some(variants)
+    let over = sink.over(limits::VARIANTS, variants.len(), "variants", path).is_some();
+    (!over).then_some(variants)
 }
 
 fn read_weight_total(value: &Value, path: &Path, sink: &mut Sink) -> Option<WeightTotal> {

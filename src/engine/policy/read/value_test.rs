@@ -7,7 +7,7 @@ use crate::matching::{
     Cohort, CohortError, Form, Needle, NumberRange, Pattern, PatternError, Text, ValueTest,
 };
 use crate::policy::sink::{Path, Sink, list_of};
-use crate::policy::{Code, Value};
+use crate::policy::{Code, Value, limits};
 
 /// The forms of a value test.
 const FORMS: [&str; 8] =
@@ -135,7 +135,7 @@ pub(super) fn read_pattern(
         }
         Err(PatternError::TooLarge) => {
             let message =
-                format!("the compiled expression is larger than {} bytes", Pattern::SIZE_MAX);
+                format!("the compiled expression is larger than {} bytes", limits::COMPILED_REGEX);
             sink.error(Code::LimitExceeded, path, message)
                 .help("`x{500}` counts as 500 times `x`; for many values use `in`");
         }
@@ -151,9 +151,8 @@ fn read_cohort(
     ignore_case: bool,
 ) -> Option<Cohort> {
     if let Value::List(items) = value
-        && items.len() > Cohort::VALUES_MAX
+        && too_many_values(items.len(), path, sink)
     {
-        too_many_values(items.len(), path, sink);
         return None;
     }
     let values = read_list(value, path, sink, |v, p, s| read_operand(v, p, s, place, Part::Whole))?;
@@ -162,7 +161,9 @@ fn read_cohort(
             warn_of_duplicates(duplicates, path, sink);
             return Some(cohort);
         }
-        Err(CohortError::TooMany) => too_many_values(values.len(), path, sink),
+        Err(CohortError::TooMany) => {
+            too_many_values(values.len(), path, sink);
+        }
         Err(CohortError::TooLong(index)) => {
             let length = values.get(index).map_or(0, |value| value.len());
             value_too_long(length, &Path::Index(path, index), sink);
@@ -171,21 +172,23 @@ fn read_cohort(
     None
 }
 
-fn too_many_values(count: usize, path: &Path, sink: &mut Sink) {
-    let message = format!("{count} values are more than {}", Cohort::VALUES_MAX);
-    sink.error(Code::LimitExceeded, path, message)
-        .help("for more, have whoever authenticates users send a header that says so");
+fn too_many_values(count: usize, path: &Path, sink: &mut Sink) -> bool {
+    let over = sink.over(limits::COHORT, count, "values", path);
+    over.map(|over| {
+        over.help("for more, have whoever authenticates users send a header that says so")
+    })
+    .is_some()
 }
 
 fn value_too_long(length: usize, path: &Path, sink: &mut Sink) {
-    let message = format!("a value of {length} bytes is more than {}", Cohort::VALUE_MAX);
+    let message = format!("a value of {length} bytes is more than {}", limits::VALUE);
     sink.error(Code::LimitExceeded, path, message);
 }
 
 /// A text that is not too long for a value.
 fn read_limited<'v>(value: &'v Value, path: &Path, sink: &mut Sink) -> Option<&'v str> {
     let text = read_text(value, path, sink)?;
-    if text.len() > Cohort::VALUE_MAX {
+    if text.len() > limits::VALUE {
         value_too_long(text.len(), path, sink);
         return None;
     }

@@ -5,12 +5,7 @@ use super::names::{read_cluster, read_header_name, read_name, shown};
 use super::read_whole;
 use crate::matching::HostPattern;
 use crate::policy::sink::{Path, Sink, list_of};
-use crate::policy::{Code, HeaderEdits, Respond, Rewrite, Value, Variant, Weight};
-
-/// Longest body of a variant's own response, in bytes.
-const BODY_MAX: usize = 64 * 1024;
-/// Longest value of a header that a variant sets, in bytes.
-const HEADER_VALUE_MAX: usize = 4096;
+use crate::policy::{Code, HeaderEdits, Respond, Rewrite, Value, Variant, Weight, limits};
 
 /// Headers whose edit would break the message or the connection.
 const NOT_EDITED: [&str; 8] = [
@@ -75,7 +70,7 @@ pub(super) fn read_weight(value: &Value, path: &Path, sink: &mut Sink) -> Option
         Ok(weight) => Some(weight),
         Err(why) => {
             sink.error(Code::InvalidWeight, path, format!("`{value}` {why}"))
-                .help("weights are 0 to 1000000000 with up to four decimals");
+                .help(format!("weights are 0 to {} with up to four decimals", Weight::MAX));
             None
         }
     }
@@ -106,11 +101,14 @@ fn read_header_value(value: &Value, path: &Path, sink: &mut Sink) -> Option<(Str
     let value = fields.required("value", sink, |value, path, sink| {
         let text = read_text(value, path, sink)?;
         let allowed = text.bytes().all(|b| !b.is_ascii_control());
-        if allowed && text.trim() == text && text.len() <= HEADER_VALUE_MAX {
+        if allowed && text.trim() == text && text.len() <= limits::HEADER_VALUE {
             return Some(text.to_owned());
         }
         sink.error(Code::InvalidValue, path, format!("no header carries `{}`", shown(text))).help(
-            "a header value has up to 4096 bytes, no control characters and no spaces around it",
+            format!(
+                "a header value has up to {} bytes, no control characters and no spaces around it",
+                limits::HEADER_VALUE
+            ),
         );
         None
     });
@@ -133,11 +131,11 @@ fn read_edited_header(value: &Value, path: &Path, sink: &mut Sink) -> Option<Str
 
 fn read_respond(value: &Value, path: &Path, sink: &mut Sink) -> Option<Respond> {
     let mut fields = Fields::open(value, path, sink)?;
-    let status = fields.required("status", sink, |v, p, s| read_whole(v, p, s, 200, 599));
+    let status = fields.required("status", sink, |v, p, s| read_whole(v, p, s, limits::STATUS));
     let body = fields.optional("body", sink, |value, path, sink| {
         let text = read_text(value, path, sink)?;
-        if text.len() > BODY_MAX {
-            let message = format!("a body of {} bytes is more than {BODY_MAX}", text.len());
+        if text.len() > limits::BODY {
+            let message = format!("a body of {} bytes is more than {}", text.len(), limits::BODY);
             sink.error(Code::LimitExceeded, path, message);
             return None;
         }
@@ -181,7 +179,7 @@ fn read_rewrite(value: &Value, path: &Path, sink: &mut Sink) -> Option<Rewrite> 
 fn read_prefix(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
     let text = read_text(value, path, sink)?;
     let allowed = text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#'));
-    if text.starts_with('/') && allowed && text.len() <= 1024 {
+    if text.starts_with('/') && allowed && text.len() <= limits::PATH_PREFIX {
         return Some(text.to_owned());
     }
     sink.error(Code::InvalidPath, path, format!("`{}` is not a path prefix", shown(text)))
