@@ -1,6 +1,7 @@
-//! What the reference page says of limits is what the code has.
+//! What the reference page says of limits and defaults is what the code has.
 
 use engine::policy::{Weight, limits};
+use policy_text::defaults::default_of;
 use splitctl::text::thousands;
 
 fn page() -> String {
@@ -41,6 +42,47 @@ fn every_limit_stands_on_the_page_as_it_is() {
         format!("| a weight | 0 to {weight} in steps of 0.0001 |"),
     ];
     let page = page();
+    let missing: Vec<_> = said.iter().filter(|line| !page.contains(*line)).collect();
+    assert!(missing.is_empty(), "docs/policy.md does not say {missing:#?}");
+}
+
+#[test]
+fn every_default_stands_on_the_page_as_it_is() {
+    let shown = |name| default_of(name).unwrap().to_string();
+    let page = page();
+    let mut rows = 0;
+    for line in page.lines() {
+        let cells: Vec<_> = line.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        if let ["", name, default, _, ""] = cells.as_slice()
+            && let Some(known) = default_of(name)
+        {
+            assert_eq!(*default, known.to_string(), "`{name}` in docs/policy.md");
+            rows += 1;
+        }
+    }
+    assert_eq!(rows, 11, "rows of fields with a default");
+    let said = [
+        format!(
+            "users who are served the baseline of every split; `salt` defaults to `{}`",
+            shown("holdout.salt")
+        ),
+        format!(
+            "(default `{}` for generate, `{}` for sticky;",
+            shown("generate.ttl"),
+            shown("sticky.ttl")
+        ),
+        format!(
+            "`secure` (`{}`), `http_only` (`{}`), `same_site` (`{}`,",
+            shown("secure"),
+            shown("http_only"),
+            shown("same_site")
+        ),
+        format!("`partitioned` (`{}`)", shown("partitioned")),
+        format!("epoch: {}, secret", shown("epoch")),
+        format!("# default {}: from step to step", shown("linear")),
+        format!("`by: {}` (default)", shown("by")),
+        format!("force: {{header: {},", shown("force.header")),
+    ];
     let missing: Vec<_> = said.iter().filter(|line| !page.contains(*line)).collect();
     assert!(missing.is_empty(), "docs/policy.md does not say {missing:#?}");
 }

@@ -100,11 +100,8 @@ fn tests(name: &str, description: &str) -> Value {
             optional("present", boolean("true: sent at all; false: not sent.")),
             optional("in", list_of(1, json!({"type": "string"}), "Equal to one of these.")),
             optional("range", refer("range", "A whole number in this range.")),
-            optional("not", boolean("Sent, and not of this form. Default: false.")),
-            optional(
-                "ignore_case",
-                boolean("ASCII letters are equal in both cases. Default: false."),
-            ),
+            optional("not", boolean("Sent, and not of this form.")),
+            optional("ignore_case", boolean("ASCII letters are equal in both cases.")),
         ],
     );
     exactly_one(

@@ -11,7 +11,7 @@ mod splits;
 use engine::policy::{Weight, limits};
 use serde_json::{Value, json};
 
-use build::{boolean, list, object, optional, refer, required};
+use build::{boolean, list, object, optional, optional_in, refer, required};
 
 /// The whole schema.
 pub fn schema() -> Value {
@@ -39,14 +39,14 @@ fn policy() -> Value {
                 "cluster_header",
                 refer(
                     "header_name",
-                    "Request header that names the upstream cluster, for the route's `cluster_header`. Default: `x-split-cluster`.",
+                    "Request header that names the upstream cluster, for the route's `cluster_header`.",
                 ),
             ),
             optional(
                 "variant_header",
                 json!({
                     "anyOf": [{"$ref": "#/$defs/header_name"}, {"type": "null"}],
-                    "description": "Request header that lists the variants, as `checkout=canary, search=b`; null turns it off. Default: `x-split-variant`.",
+                    "description": "Request header that lists the variants, as `checkout=canary, search=b`; null turns it off.",
                 }),
             ),
             optional(
@@ -55,19 +55,13 @@ fn policy() -> Value {
             ),
             optional(
                 "mirror_header",
-                refer(
-                    "header_name",
-                    "Request header that names the cluster of a mirror. Default: `x-split-mirror`.",
-                ),
+                refer("header_name", "Request header that names the cluster of a mirror."),
             ),
-            optional(
-                "baggage",
-                boolean("Append the variants to the request's W3C `baggage`. Default: false."),
-            ),
+            optional("baggage", boolean("Append the variants to the request's W3C `baggage`.")),
             optional(
                 "vary",
                 boolean(
-                    "Append `vary: <variant_header>` to responses, so that caches keep variants apart. Default: false.",
+                    "Append `vary: <variant_header>` to responses, so that caches keep variants apart.",
                 ),
             ),
             optional(
@@ -102,14 +96,11 @@ fn policy() -> Value {
                     "Users who are never exposed: every split serves them its baseline.",
                     [
                         required("percent", refer("percent", "Their share.")),
-                        optional("salt", refer("salt", "Default: `holdout`.")),
+                        optional_in("holdout", "salt", refer("salt", "Hashed with the key.")),
                     ],
                 ),
             ),
-            optional(
-                "kill",
-                boolean("Every split serves its baseline, whatever else it says. Default: false."),
-            ),
+            optional("kill", boolean("Every split serves its baseline, whatever else it says.")),
             required(
                 "splits",
                 json!({"type": "array", "maxItems": limits::SPLITS, "items": {"$ref": "#/$defs/split"}, "description": "Decision points, in order. The first that names a cluster sets it."}),
@@ -122,11 +113,12 @@ fn force() -> Value {
     object(
         "Lets those who know a secret force variants.",
         [
-            optional(
+            optional_in(
+                "force",
                 "header",
                 refer(
                     "header_name",
-                    "Request header that names the variants wanted, as `checkout=canary`. Default: `x-split-force`.",
+                    "Request header that names the variants wanted, as `checkout=canary`.",
                 ),
             ),
             required("secret", {

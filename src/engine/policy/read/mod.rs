@@ -122,7 +122,7 @@ fn read_force(value: &Value, path: &Path, sink: &mut Sink) -> Option<Force> {
     });
     fields.close(sink);
     let (secret_in, secret) = secret?;
-    let header = if given { header? } else { "x-split-force".to_owned() };
+    let header = if given { header? } else { Force::HEADER.to_owned() };
     Some(Force { header, secret_in, secret })
 }
 
@@ -169,7 +169,7 @@ fn read_holdout(value: &Value, path: &Path, sink: &mut Sink) -> Option<Holdout> 
     let buckets = fields.required("percent", sink, read_percent);
     let salt = fields.optional("salt", sink, read_salt);
     fields.close(sink);
-    Some(Holdout { buckets: buckets?, salt: salt.unwrap_or_else(|| "holdout".into()) })
+    Some(Holdout { buckets: buckets?, salt: salt.unwrap_or_else(|| Holdout::SALT.into()) })
 }
 
 /// A percentage with up to two decimals, as a number of buckets: 0..=10000.
