@@ -18,14 +18,14 @@ pub(super) fn check(policy: &Policy, sink: &mut Sink) {
         let Some(name) = name else { continue };
         if let Some((first, _)) = taken.iter().find(|(_, other)| *other == name) {
             let message = format!("`{name}` is the `{first}` already");
-            sink.error(Code::ControlHeader, &Path::Field(&root, field), message)
+            sink.report(Code::ControlHeader, &Path::Field(&root, field), message)
                 .help("use a header of its own for each");
         }
         taken.push((field, name));
     }
     if policy.vary && policy.variant_header.is_none() {
         let message = "`vary` names the variant header, and that is off";
-        sink.error(Code::MissingVariantHeader, &Path::Field(&root, "vary"), message)
+        sink.report(Code::MissingVariantHeader, &Path::Field(&root, "vary"), message)
             .help("leave `variant_header` out to have the default one");
     }
 }
@@ -58,7 +58,7 @@ pub(super) fn check_split(policy: &Policy, split: &Split, path: &Path, sink: &mu
     for name in headers_read(split).filter(|name| is_owned(policy, name)) {
         if !reported.contains(&name) {
             reported.push(name);
-            sink.error(
+            sink.report(
                 Code::ControlHeader,
                 path,
                 format!("`{name}` never passes from a client, so it is neither key nor condition"),
@@ -72,7 +72,7 @@ pub(super) fn check_split(policy: &Policy, split: &Split, path: &Path, sink: &mu
         let pairs = edits.set.iter().chain(&edits.add).map(|(name, _)| name);
         for name in pairs.chain(&edits.remove).filter(|name| is_owned(policy, name)) {
             let path = Path::Index(&list, index);
-            sink.error(
+            sink.report(
                 Code::ControlHeader,
                 &Path::Field(&path, "request_headers"),
                 format!("`{name}` is set by the filter itself"),

@@ -13,7 +13,7 @@ pub(super) fn check(policy: &Policy, sink: &mut Sink) {
             limits::VARIANTS_IN_ALL,
             limits::METRICS_OF_A_VARIANT
         );
-        sink.error(Code::LimitExceeded, &Path::Field(&Path::Root, "splits"), message)
+        sink.report(Code::LimitExceeded, &Path::Field(&Path::Root, "splits"), message)
             .help("give splits that are not in use `enabled: false`, or proxies only the splits they need");
     }
 }

@@ -22,11 +22,11 @@ pub(super) fn read_key(value: &Value, path: &Path, sink: &mut Sink) -> Option<Ve
                 "nothing reads the cookie `{}` back: every request would be a new user",
                 cookie.name
             );
-            sink.error(Code::UnreadCookie, &path, message)
+            sink.report(Code::UnreadCookie, &path, message)
                 .help(format!("put `{{cookie: {}}}` before it", cookie.name));
         }
         if index.checked_add(1) != Some(sources.len()) {
-            sink.error(
+            sink.report(
                 Code::UnreachableKeySource,
                 &path,
                 "`generate` always gives a key, so the sources after it are never tried",
@@ -51,7 +51,7 @@ fn read_source(value: &Value, path: &Path, sink: &mut Sink) -> Option<KeySource>
     fields.close(sink);
     if given != 1 {
         let message = format!("a key source needs exactly one of {}", list_of(&FORMS));
-        sink.error(Code::InvalidKeySource, path, message)
+        sink.report(Code::InvalidKeySource, path, message)
             .help("sources are tried in order: `key: [{header: x-user-id}, {cookie: uid}]`");
         return None;
     }
@@ -68,7 +68,7 @@ fn read_form(value: &Value, path: &Path, sink: &mut Sink, name: &str) -> Option<
         "client_ip" => {
             let yes = read_bool(value, path, sink)?;
             if !yes {
-                sink.error(Code::InvalidKeySource, path, "`client_ip: false` is no source")
+                sink.report(Code::InvalidKeySource, path, "`client_ip: false` is no source")
                     .help("leave the entry out");
             }
             yes.then_some(KeySource::ClientIp)
@@ -91,9 +91,8 @@ pub(super) fn read_plain_text(value: &Value, path: &Path, sink: &mut Sink) -> Op
     if !text.is_empty() && text.len() <= limits::TEXT && !text.chars().any(char::is_control) {
         return Some(text.to_owned());
     }
-    sink.error(Code::InvalidValue, path, format!("`{}` is not a name", shown(text))).help(format!(
-        "a name here is 1 to {} bytes of text without control characters",
-        limits::TEXT
-    ));
+    sink.report(Code::InvalidValue, path, format!("`{}` is not a name", shown(text))).help(
+        format!("a name here is 1 to {} bytes of text without control characters", limits::TEXT),
+    );
     None
 }

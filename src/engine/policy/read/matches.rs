@@ -19,7 +19,7 @@ pub(super) fn read_matches(value: &Value, path: &Path, sink: &mut Sink) -> Optio
 fn read_entry(value: &Value, path: &Path, sink: &mut Sink) -> Option<Match> {
     let mut fields = Fields::open(value, path, sink)?;
     if matches!(value, Value::Object(fields) if fields.is_empty()) {
-        sink.error(Code::EmptyMatch, path, "a match entry without conditions takes every request")
+        sink.report(Code::EmptyMatch, path, "a match entry without conditions takes every request")
             .help("leave `match` out to take every request, or add a condition");
         return None;
     }
@@ -82,7 +82,7 @@ pub(super) fn warn_of_duplicates(count: usize, path: &Path, sink: &mut Sink) {
         1 => "one value is in the list already".to_owned(),
         _ => format!("{count} values are in the list already"),
     };
-    sink.warning(Code::DuplicateValue, path, message)
+    sink.report(Code::DuplicateValue, path, message)
         .help("each value counts once: remove the others");
 }
 
@@ -91,7 +91,7 @@ fn read_host(value: &Value, path: &Path, sink: &mut Sink) -> Option<HostPattern>
     match HostPattern::parse(text) {
         Ok(pattern) => Some(pattern),
         Err(why) => {
-            sink.error(
+            sink.report(
                 Code::InvalidHost,
                 path,
                 format!("`{}` is not a host pattern: {why}", shown(text)),
@@ -122,7 +122,7 @@ fn read_path(value: &Value, path: &Path, sink: &mut Sink) -> Option<PathPattern>
     fields.close(sink);
     if given != 1 {
         let message = format!("a path needs exactly one of {}", list_of(&FORMS));
-        sink.error(Code::InvalidTest, path, message).help("write `path: {prefix: /api/}`");
+        sink.report(Code::InvalidTest, path, message).help("write `path: {prefix: /api/}`");
         return None;
     }
     pattern
@@ -139,7 +139,7 @@ fn read_path_text(value: &Value, path: &Path, sink: &mut Sink) -> Option<Box<str
     } else {
         return Some(text.into());
     };
-    sink.error(Code::InvalidPath, path, format!("`{}` never matches: {problem}", shown(text)));
+    sink.report(Code::InvalidPath, path, format!("`{}` never matches: {problem}", shown(text)));
     None
 }
 
@@ -161,7 +161,7 @@ fn read_named_tests(
             a.test,
             b.test
         );
-        sink.warning(Code::NeverMatches, &Path::Index(path, later), message)
+        sink.report(Code::NeverMatches, &Path::Index(path, later), message)
             .help("all tests of an entry must hold; alternatives are entries of their own, or values of `in`");
     }
     Some(tests)
@@ -187,14 +187,18 @@ fn read_tested_header(value: &Value, path: &Path, sink: &mut Sink) -> Option<Str
         ":path" => "path` or `query",
         ":method" => "methods",
         "cookie" => {
-            sink.warning(Code::PreferCookies, path, "header `cookie` has all cookies in one value")
+            sink.report(Code::PreferCookies, path, "header `cookie` has all cookies in one value")
                 .help("use `cookies`, which tests one cookie by its name");
             return Some("cookie".into());
         }
         _ => return read_header_name(value, path, sink),
     };
-    sink.error(Code::PseudoHeader, path, format!("`{name}` is not among the headers of a request"))
-        .help(format!("use `{field}` of the match"));
+    sink.report(
+        Code::PseudoHeader,
+        path,
+        format!("`{name}` is not among the headers of a request"),
+    )
+    .help(format!("use `{field}` of the match"));
     None
 }
 
@@ -216,6 +220,6 @@ fn read_cidr(value: &Value, path: &Path, sink: &mut Sink) -> Option<Cidr> {
             format!("write `{network}` for the whole network"),
         ),
     };
-    sink.error(Code::InvalidCidr, path, message).help(help);
+    sink.report(Code::InvalidCidr, path, message).help(help);
     None
 }

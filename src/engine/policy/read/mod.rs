@@ -82,7 +82,7 @@ fn read_version(value: &Value, path: &Path, sink: &mut Sink) -> Option<()> {
         Value::Integer(VERSION) => return Some(()),
         Value::Float(n) if *n == VERSION as f64 => return Some(()),
         Value::Integer(_) | Value::Float(_) => {
-            sink.error(Code::UnsupportedVersion, path, format!("version `{value}` is not known"))
+            sink.report(Code::UnsupportedVersion, path, format!("version `{value}` is not known"))
                 .help("this release reads `version: 1`");
         }
         _ => {
@@ -114,7 +114,7 @@ fn read_force(value: &Value, path: &Path, sink: &mut Sink) -> Option<Force> {
         fields.close(sink);
         if places != 1 {
             let message = "a secret is carried in exactly one of `header`, `cookie`";
-            sink.error(Code::InvalidValue, path, message)
+            sink.report(Code::InvalidValue, path, message)
                 .help("write `secret: {header: x-split-secret, value: ...}`");
             return None;
         }
@@ -130,19 +130,23 @@ fn read_force(value: &Value, path: &Path, sink: &mut Sink) -> Option<Force> {
 pub(super) fn read_secret(value: &Value, path: &Path, sink: &mut Sink) -> Option<Secret> {
     let Value::String(secret) = value else {
         let message = format!("expected a string, found {}", value.kind());
-        sink.error(Code::WrongType, path, message).help("put the secret in quotes");
+        sink.report(Code::WrongType, path, message).help("put the secret in quotes");
         return None;
     };
     let printable = secret.bytes().all(|b| b.is_ascii_graphic());
     if (limits::SECRET_MIN..=limits::SECRET).contains(&secret.len()) && printable {
         return Some(Secret::from(secret.as_str()));
     }
-    sink.error(Code::WeakSecret, path, "the secret is too easily guessed, or no header carries it")
-        .help(format!(
-            "a secret is {} to {} visible ASCII characters, such as `openssl rand -hex 32` prints",
-            limits::SECRET_MIN,
-            limits::SECRET
-        ));
+    sink.report(
+        Code::WeakSecret,
+        path,
+        "the secret is too easily guessed, or no header carries it",
+    )
+    .help(format!(
+        "a secret is {} to {} visible ASCII characters, such as `openssl rand -hex 32` prints",
+        limits::SECRET_MIN,
+        limits::SECRET
+    ));
     None
 }
 
@@ -156,7 +160,7 @@ fn read_layers(value: &Value, path: &Path, sink: &mut Sink) -> Option<Vec<Layer>
         let name = name?;
         if names.insert(name_of(value), 0).is_some() {
             let message = format!("layer `{name}` is there already");
-            sink.error(Code::DuplicateName, &Path::Field(path, "name"), message);
+            sink.report(Code::DuplicateName, &Path::Field(path, "name"), message);
         }
         Some(Layer { salt: salt.unwrap_or_else(|| name.clone()), name })
     })?;
@@ -185,7 +189,7 @@ pub(super) fn read_percent(value: &Value, path: &Path, sink: &mut Sink) -> Optio
     };
     let buckets = Weight::from_value(value).ok().and_then(in_hundredths);
     if buckets.is_none() {
-        sink.error(Code::InvalidPercent, path, format!("`{value}` is not a percentage"))
+        sink.report(Code::InvalidPercent, path, format!("`{value}` is not a percentage"))
             .help("a percentage is 0 to 100 with up to two decimals");
     }
     buckets
@@ -212,7 +216,7 @@ pub(super) fn read_whole(
     if number.is_none() {
         let (min, max) = (range.start(), range.end());
         let message = format!("`{value}` is not a whole number from {min} to {max}");
-        sink.error(Code::InvalidValue, path, message);
+        sink.report(Code::InvalidValue, path, message);
     }
     number
 }

@@ -34,7 +34,7 @@ pub(super) fn read_name(value: &Value, path: &Path, sink: &mut Sink) -> Option<S
     {
         return Some(name.to_owned());
     }
-    sink.error(Code::InvalidName, path, format!("`{}` is not a name", shown(name))).help(format!(
+    sink.report(Code::InvalidName, path, format!("`{}` is not a name", shown(name))).help(format!(
         "a name is 1 to {} lower-case letters, digits, `.`, `_` or `-`, beginning with a letter or digit",
         limits::NAME
     ));
@@ -54,7 +54,7 @@ pub(super) fn read_header_name(value: &Value, path: &Path, sink: &mut Sink) -> O
         return Some(name.to_ascii_lowercase());
     }
     let message = format!("`{}` is not a header name", shown(name));
-    let diagnostic = sink.error(Code::InvalidHeaderName, path, message);
+    let diagnostic = sink.report(Code::InvalidHeaderName, path, message);
     diagnostic.help(match name {
         ":authority" | ":path" | ":method" => "use `hosts`, `path` and `methods` of the match",
         _ => "a header name is letters, digits and any of !#$%&'*+-.^_`|~",
@@ -69,7 +69,7 @@ pub(super) fn read_control_header(value: &Value, path: &Path, sink: &mut Sink) -
         || name.starts_with("x-envoy-")
         || name.starts_with("x-forwarded-")
     {
-        sink.error(
+        sink.report(
             Code::ReservedHeader,
             path,
             format!("the proxy itself depends on header `{name}`"),
@@ -86,7 +86,7 @@ pub(super) fn read_cookie_name(value: &Value, path: &Path, sink: &mut Sink) -> O
     if is_token(name) {
         return Some(name.to_owned());
     }
-    sink.error(Code::InvalidCookieName, path, format!("`{}` is not a cookie name", shown(name)))
+    sink.report(Code::InvalidCookieName, path, format!("`{}` is not a cookie name", shown(name)))
         .help("a cookie name is letters, digits and any of !#$%&'*+-.^_`|~");
     None
 }
@@ -95,7 +95,7 @@ pub(super) fn read_cookie_name(value: &Value, path: &Path, sink: &mut Sink) -> O
 pub(super) fn read_method(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
     let method = read_text(value, path, sink)?;
     if !is_token(method) {
-        sink.error(Code::InvalidMethod, path, format!("`{}` is not a method", shown(method)))
+        sink.report(Code::InvalidMethod, path, format!("`{}` is not a method", shown(method)))
             .help("methods are words such as `GET`");
         return None;
     }
@@ -103,7 +103,7 @@ pub(super) fn read_method(value: &Value, path: &Path, sink: &mut Sink) -> Option
         ["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"];
     let upper = method.to_ascii_uppercase();
     if method != upper && KNOWN.contains(&upper.as_str()) {
-        sink.error(Code::InvalidMethod, path, format!("no request has the method `{method}`"))
+        sink.report(Code::InvalidMethod, path, format!("no request has the method `{method}`"))
             .help(format!("methods are case-sensitive: `{upper}`"));
         return None;
     }
@@ -118,7 +118,7 @@ pub(super) fn read_cluster(value: &Value, path: &Path, sink: &mut Sink) -> Optio
     {
         return Some(name.to_owned());
     }
-    sink.error(Code::InvalidCluster, path, format!("`{}` cannot name a cluster", shown(name)))
+    sink.report(Code::InvalidCluster, path, format!("`{}` cannot name a cluster", shown(name)))
         .help(format!(
             "a cluster name is 1 to {} visible ASCII characters, as in Envoy's `clusters`",
             limits::TEXT
@@ -132,7 +132,7 @@ pub(super) fn read_salt(value: &Value, path: &Path, sink: &mut Sink) -> Option<S
     if !salt.is_empty() && salt.len() <= limits::TEXT && !salt.chars().any(char::is_control) {
         return Some(salt.to_owned());
     }
-    sink.error(Code::InvalidSalt, path, format!("`{}` is not a salt", shown(salt)))
+    sink.report(Code::InvalidSalt, path, format!("`{}` is not a salt", shown(salt)))
         .help(format!("a salt is 1 to {} bytes of text without control characters", limits::TEXT));
     None
 }

@@ -29,7 +29,7 @@ pub(crate) fn read_ramp(
         && let (Some(pause), Some(start)) = (value.field("pause"), value.field("start"))
     {
         let message = format!("the pause `{pause}` is before the start `{start}`");
-        sink.error(Code::RampOrder, &Path::Field(path, "pause"), message).help(
+        sink.report(Code::RampOrder, &Path::Field(path, "pause"), message).help(
             "to keep the ramp from starting, move its `start`; to stand still, pause it later",
         );
     }
@@ -61,7 +61,7 @@ fn read_steps(
             && after <= before
         {
             let message = format!("`{text}` is not later than the step before, at `{before_text}`");
-            sink.error(Code::RampOrder, &Path::Field(path, "after"), message)
+            sink.report(Code::RampOrder, &Path::Field(path, "after"), message)
                 .help("`after` counts from the ramp's start, not from the step before");
         }
         before = written.or(before);
@@ -88,7 +88,7 @@ fn read_weights(
     for (name, value) in given {
         let path = Path::Field(path, name);
         if seen.insert(name, 0).is_some() {
-            sink.error(Code::DuplicateField, &path, format!("field `{name}` is given twice"))
+            sink.report(Code::DuplicateField, &path, format!("field `{name}` is given twice"))
                 .help("keep one of them");
             complete = false;
         } else if let Some(weight) = read_weight(value, &path, sink) {
@@ -108,7 +108,7 @@ fn read_weights(
         }
     }
     for name in known.iter().filter(|name| !given.iter().any(|(given, _)| given == *name)) {
-        sink.error(Code::MissingField, path, format!("`{path}` gives `{name}` no weight"))
+        sink.report(Code::MissingField, path, format!("`{path}` gives `{name}` no weight"))
             .help("every step names every variant; a weight of 0 switches it off");
         complete = false;
     }
@@ -133,7 +133,7 @@ fn check_weights(
             let name = &variant.name;
             let message =
                 format!("weight `{weight}` of `{name}` is over its `max_weight` of {max}");
-            sink.error(Code::WeightOverMax, &Path::Field(path, name), message)
+            sink.report(Code::WeightOverMax, &Path::Field(path, name), message)
                 .help("lower the weight; or raise `max_weight`, if this is really wanted");
         }
     }
@@ -151,7 +151,7 @@ fn read_time(value: &Value, path: &Path, sink: &mut Sink) -> Option<u64> {
     match time::parse(text) {
         Ok(moment) => Some(moment),
         Err(why) => {
-            sink.error(Code::InvalidTime, path, format!("`{}` {why}", shown(text)))
+            sink.report(Code::InvalidTime, path, format!("`{}` {why}", shown(text)))
                 .help(time::FORM);
             None
         }

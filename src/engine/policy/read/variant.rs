@@ -27,7 +27,7 @@ pub(super) fn read_variant(value: &Value, path: &Path, sink: &mut Sink) -> Optio
     let max_weight = fields.optional("max_weight", sink, read_weight);
     if let (Some(weight), Some(max)) = (weight, max_weight.filter(|max| weight > Some(*max))) {
         let name = name.as_deref().unwrap_or("this variant");
-        sink.error(
+        sink.report(
             Code::WeightOverMax,
             &Path::Field(path, "weight"),
             format!("weight `{weight}` of `{name}` is over its `max_weight` of {max}"),
@@ -43,7 +43,7 @@ pub(super) fn read_variant(value: &Value, path: &Path, sink: &mut Sink) -> Optio
     for name in ["cluster", "rewrite", "request_headers"] {
         if own_answer && fields.get(name).is_some() {
             let message = format!("`{name}` has no effect: the proxy itself answers this variant");
-            sink.error(Code::ConflictingFields, &Path::Field(path, name), message)
+            sink.report(Code::ConflictingFields, &Path::Field(path, name), message)
                 .help("remove it, or remove `respond`");
         }
     }
@@ -69,7 +69,7 @@ pub(super) fn read_weight(value: &Value, path: &Path, sink: &mut Sink) -> Option
     match Weight::from_value(value) {
         Ok(weight) => Some(weight),
         Err(why) => {
-            sink.error(Code::InvalidWeight, path, format!("`{value}` {why}"))
+            sink.report(Code::InvalidWeight, path, format!("`{value}` {why}"))
                 .help(format!("weights are 0 to {} with up to four decimals", Weight::MAX));
             None
         }
@@ -85,7 +85,7 @@ fn read_header_edits(value: &Value, path: &Path, sink: &mut Sink) -> Option<Head
     fields.close(sink);
     if empty {
         let forms = list_of(&["set", "add", "remove"]);
-        sink.error(Code::EmptyList, path, format!("nothing to do: none of {forms}"))
+        sink.report(Code::EmptyList, path, format!("nothing to do: none of {forms}"))
             .help("write `{set: [{name: x-stage, value: canary}]}`, or leave the field out");
     }
     Some(HeaderEdits {
@@ -104,7 +104,7 @@ fn read_header_value(value: &Value, path: &Path, sink: &mut Sink) -> Option<(Str
         if allowed && text.trim() == text && text.len() <= limits::HEADER_VALUE {
             return Some(text.to_owned());
         }
-        sink.error(Code::InvalidValue, path, format!("no header carries `{}`", shown(text))).help(
+        sink.report(Code::InvalidValue, path, format!("no header carries `{}`", shown(text))).help(
             format!(
                 "a header value has up to {} bytes, no control characters and no spaces around it",
                 limits::HEADER_VALUE
@@ -120,7 +120,7 @@ fn read_edited_header(value: &Value, path: &Path, sink: &mut Sink) -> Option<Str
     let name = read_header_name(value, path, sink)?;
     if NOT_EDITED.contains(&name.as_str()) {
         let message = format!("the message itself depends on header `{name}`");
-        sink.error(Code::ReservedHeader, path, message).help(match name.as_str() {
+        sink.report(Code::ReservedHeader, path, message).help(match name.as_str() {
             "host" => "to change the host write `rewrite: {host: ...}`",
             _ => "leave it alone",
         });
@@ -136,7 +136,7 @@ fn read_respond(value: &Value, path: &Path, sink: &mut Sink) -> Option<Respond> 
         let text = read_text(value, path, sink)?;
         if text.len() > limits::BODY {
             let message = format!("a body of {} bytes is more than {}", text.len(), limits::BODY);
-            sink.error(Code::LimitExceeded, path, message);
+            sink.report(Code::LimitExceeded, path, message);
             return None;
         }
         Some(text.to_owned())
@@ -155,7 +155,7 @@ fn read_rewrite(value: &Value, path: &Path, sink: &mut Sink) -> Option<Rewrite> 
         if matches!(HostPattern::parse(without_port), Ok(HostPattern::Exact(_))) {
             return Some(text.to_owned());
         }
-        sink.error(Code::InvalidHost, path, format!("`{}` is not a host", shown(text)))
+        sink.report(Code::InvalidHost, path, format!("`{}` is not a host", shown(text)))
             .help("write a host as `checkout.example.com`, with `:port` where it is needed");
         None
     });
@@ -169,7 +169,7 @@ fn read_rewrite(value: &Value, path: &Path, sink: &mut Sink) -> Option<Rewrite> 
     let empty = ["host", "path_prefix"].into_iter().all(|name| fields.get(name).is_none());
     fields.close(sink);
     if empty {
-        sink.error(Code::EmptyList, path, "nothing to do: neither `host` nor `path_prefix`").help(
+        sink.report(Code::EmptyList, path, "nothing to do: neither `host` nor `path_prefix`").help(
             "write `rewrite: {path_prefix: {from: /api, to: /v2/api}}`, or leave the field out",
         );
     }
@@ -182,7 +182,7 @@ fn read_prefix(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
     if text.starts_with('/') && allowed && text.len() <= limits::PATH_PREFIX {
         return Some(text.to_owned());
     }
-    sink.error(Code::InvalidPath, path, format!("`{}` is not a path prefix", shown(text)))
+    sink.report(Code::InvalidPath, path, format!("`{}` is not a path prefix", shown(text)))
         .help("a path prefix begins with `/` and has no spaces, `?` or `#`");
     None
 }
