@@ -5,23 +5,20 @@ use crate::matching::Escaped;
 use crate::policy::sink::{Path, Sink};
 use crate::policy::{Code, Value, limits};
 
-/// Headers whose loss or change would break the request itself or the connection.
-const RESERVED: [&str; 14] = [
+/// Headers that frame the message or name its target: nobody edits them.
+pub(super) const OF_THE_MESSAGE: [&str; 8] = [
     "host",
-    "cookie",
-    "set-cookie",
-    "authorization",
     "connection",
     "content-length",
-    "content-type",
-    "expect",
     "keep-alive",
-    "proxy-connection",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
 ];
+/// Headers that others have a meaning for: a variant may edit them, but they cannot carry the decision.
+const OF_OTHERS: [&str; 6] =
+    ["cookie", "set-cookie", "authorization", "content-type", "expect", "proxy-connection"];
 
 /// The name of a split or variant: `[a-z0-9][a-z0-9._-]{0,63}`.
 pub(super) fn read_name(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
@@ -65,7 +62,8 @@ pub(super) fn read_header_name(value: &Value, path: &Path, sink: &mut Sink) -> O
 /// The name of a header that the filter sets; becomes lower case.
 pub(super) fn read_control_header(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
     let name = read_header_name(value, path, sink)?;
-    if RESERVED.contains(&name.as_str())
+    let mut known = OF_THE_MESSAGE.iter().chain(&OF_OTHERS);
+    if known.any(|reserved| *reserved == name)
         || name.starts_with("x-envoy-")
         || name.starts_with("x-forwarded-")
     {

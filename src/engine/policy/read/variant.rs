@@ -1,23 +1,11 @@
 //! Reading variants and what they do to requests and responses.
 
 use super::fields::{Fields, read_bool, read_list, read_text};
-use super::names::{read_cluster, read_header_name, read_name, shown};
+use super::names::{OF_THE_MESSAGE, read_cluster, read_header_name, read_name, shown};
 use super::read_whole;
 use crate::matching::HostPattern;
 use crate::policy::sink::{Path, Sink, list_of};
 use crate::policy::{Code, HeaderEdits, Respond, Rewrite, Value, Variant, Weight, limits};
-
-/// Headers whose edit would break the message or the connection.
-const NOT_EDITED: [&str; 8] = [
-    "host",
-    "connection",
-    "content-length",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 pub(super) fn read_variant(value: &Value, path: &Path, sink: &mut Sink) -> Option<Variant> {
     let mut fields = Fields::open(value, path, sink)?;
@@ -118,7 +106,7 @@ fn read_header_value(value: &Value, path: &Path, sink: &mut Sink) -> Option<(Str
 
 fn read_edited_header(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
     let name = read_header_name(value, path, sink)?;
-    if NOT_EDITED.contains(&name.as_str()) {
+    if OF_THE_MESSAGE.contains(&name.as_str()) {
         let message = format!("the message itself depends on header `{name}`");
         sink.report(Code::ReservedHeader, path, message).help(match name.as_str() {
             "host" => "to change the host write `rewrite: {host: ...}`",
