@@ -48,7 +48,7 @@ fn generates(split: &Split) -> Option<&CookieOptions> {
 fn report(cookie: &str, first: &Split, path: &Path, field: &str, sink: &mut Sink) {
     let message =
         format!("cookie `{cookie}` is that of `{}` already, for something else", first.name);
-    sink.error(Code::CookieConflict, &Path::Field(path, field), message).help(
+    sink.report(Code::CookieConflict, &Path::Field(path, field), message).help(
         "give each use a cookie of its own; splits that share a generated key write it alike",
     );
 }

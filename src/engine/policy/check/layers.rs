@@ -16,7 +16,7 @@ pub(super) fn check(policy: &Policy, sink: &mut Sink) {
         if policy.splits.iter().all(|split| split.layer != Some(id)) {
             let list = Path::Field(&Path::Root, "layers");
             let message = format!("no split is in layer `{}`", layer.name);
-            sink.warning(Code::UnusedLayer, &Path::Index(&list, id.place()), message)
+            sink.report(Code::UnusedLayer, &Path::Index(&list, id.place()), message)
                 .help(format!("name it in a split, `layer: {}`, or remove it", layer.name));
         }
         check_members(&layer.name, &members, sink);
@@ -39,7 +39,7 @@ fn check_members(layer: &str, members: &[(usize, &Split)], sink: &mut Sink) {
         if free.is_empty() {
             let message =
                 format!("earlier splits of layer `{layer}` take every user of `{}`", split.name);
-            sink.warning(Code::UnreachableSplit, &path, message)
+            sink.report(Code::UnreachableSplit, &path, message)
                 .help("give the splits of a layer `slice`s that do not overlap");
             continue;
         }
@@ -53,7 +53,7 @@ fn check_members(layer: &str, members: &[(usize, &Split)], sink: &mut Sink) {
                 "the slices of `{}` and `{}` overlap, and there the first wins",
                 earlier.name, split.name
             );
-            sink.warning(Code::SliceOverlap, &Path::Field(&path, "slice"), message)
+            sink.report(Code::SliceOverlap, &Path::Field(&path, "slice"), message)
                 .help("give the splits of a layer `slice`s that do not overlap");
         }
     }
@@ -71,7 +71,7 @@ fn check_members(layer: &str, members: &[(usize, &Split)], sink: &mut Sink) {
             Weight::from(gap.from()),
             Weight::from(gap.to())
         );
-        sink.warning(Code::SliceGap, &Path::Field(&Path::Root, "layers"), message)
+        sink.report(Code::SliceGap, &Path::Field(&Path::Root, "layers"), message)
             .help("leave it as room for later splits, or widen a `slice`");
     }
 }
@@ -97,7 +97,7 @@ fn check_requirements(policy: &Policy, sink: &mut Sink) {
             let path = Path::Index(&list, index);
             let message =
                 format!("`{}` is not enabled, so `{}` never applies", required.name, split.name);
-            sink.warning(Code::RequiresDisabled, &Path::Field(&path, "requires"), message)
+            sink.report(Code::RequiresDisabled, &Path::Field(&path, "requires"), message)
                 .help("enable it, or disable this one too");
         }
     }

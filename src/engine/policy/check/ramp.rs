@@ -20,6 +20,6 @@ pub(super) fn check(split: &Split, written: &Value, path: &Path, sink: &mut Sink
     let message = format!(
         "the cookie keeps users on their first variant for `{ttl}`, but the ramp takes only `{length}`"
     );
-    sink.warning(Code::StickyOutlivesRamp, &Path::Field(path, "sticky"), message)
+    sink.report(Code::StickyOutlivesRamp, &Path::Field(path, "sticky"), message)
         .help("returning users keep the weights of their first visit: lower `ttl`, or raise `epoch` when the ramp has ended");
 }

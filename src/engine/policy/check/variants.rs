@@ -13,14 +13,14 @@ pub(super) fn check(split: &Split, path: &Path, sink: &mut Sink) {
     for (index, variant) in split.variants.iter().enumerate() {
         let path = Path::Index(&list, index);
         if let Some(first) = names.insert(variant.name.as_str(), index) {
-            sink.error(
+            sink.report(
                 Code::DuplicateName,
                 &Path::Field(&path, "name"),
                 format!("variant `{}` is there already, as `{list}[{first}]`", variant.name),
             );
         }
         if variant.drain && split.sticky.is_none() {
-            sink.error(
+            sink.report(
                 Code::DrainWithoutSticky,
                 &Path::Field(&path, "drain"),
                 format!(
@@ -49,7 +49,7 @@ pub(crate) fn check_sum(
         Ordering::Less => format!("{} are missing", found.distance(wanted)),
         Ordering::Greater => format!("{} are too many", found.distance(wanted)),
     };
-    sink.error(Code::WeightSum, path, format!("the weights sum to {found}, not {wanted}"))
+    sink.report(Code::WeightSum, path, format!("the weights sum to {found}, not {wanted}"))
         .help(format!("{help}; for another sum set `weight_total` to it, or to `any`"));
 }
 
@@ -65,7 +65,7 @@ fn check_baseline(split: &Split, path: &Path, sink: &mut Sink) {
             "`{}` has more weight ({}) than the baseline `{}` ({})",
             heavier.name, heavier.weight, baseline.name, baseline.weight
         );
-        sink.warning(Code::BaselineOutweighed, &Path::Field(path, "variants"), message).help(
+        sink.report(Code::BaselineOutweighed, &Path::Field(path, "variants"), message).help(
             "check that the weights are not swapped; a `max_weight` on the challenger refuses that",
         );
     }

@@ -86,6 +86,11 @@ pub struct Force {
     pub secret: Secret,
 }
 
+impl Force {
+    /// The default of `header`.
+    pub const HEADER: &str = "x-split-force";
+}
+
 /// Where a request carries a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
@@ -111,6 +116,11 @@ pub struct Holdout {
     pub buckets: Buckets,
     /// Hashed with the key; `holdout` where none is written.
     pub salt: String,
+}
+
+impl Holdout {
+    /// The default of `salt`.
+    pub const SALT: &str = "holdout";
 }
 
 /// One decision point.

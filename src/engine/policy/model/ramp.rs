@@ -19,11 +19,6 @@ pub struct Ramp {
     pub steps: Steps,
 }
 
-impl Ramp {
-    /// Steps a schedule may have.
-    pub const STEPS_MAX: usize = 100;
-}
-
 /// The steps of a schedule: at least one, each later than the one before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Steps {

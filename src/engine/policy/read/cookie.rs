@@ -54,7 +54,7 @@ pub(super) fn read_cookie(
 /// Refuses what browsers refuse: attributes that contradict each other or the name's prefix.
 fn check_cookie(cookie: &CookieOptions, path: &Path, sink: &mut Sink) {
     let mut refuse = |field: &str, message: &'static str, help: &'static str| {
-        sink.error(Code::InvalidCookie, &Path::Field(path, field), message).help(help);
+        sink.report(Code::InvalidCookie, &Path::Field(path, field), message).help(help);
     };
     const ADD_SECURE: &str = "write `secure: true`, or leave the field out";
     if cookie.same_site == SameSite::None && !cookie.secure {
@@ -88,13 +88,13 @@ fn read_ttl(value: &Value, path: &Path, sink: &mut Sink) -> Option<Seconds> {
     let ttl = Seconds::whole(read_duration(value, path, sink)?);
     let Some(seconds) = ttl else {
         let message = format!("`{value}` is not a number of whole seconds");
-        sink.error(Code::InvalidDuration, path, message)
+        sink.report(Code::InvalidDuration, path, message)
             .help("browsers count the life of a cookie in seconds, from `1s` up");
         return None;
     };
     if seconds > CookieOptions::TTL_CAP {
         let message = format!("browsers forget every cookie after `400d`, long before `{value}`");
-        sink.warning(Code::CookieTtlCapped, path, message)
+        sink.report(Code::CookieTtlCapped, path, message)
             .help("write `ttl: 400d`; for longer use a key that the application keeps");
     }
     Some(seconds)
@@ -116,7 +116,7 @@ fn read_domain(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
         return Some(domain.to_ascii_lowercase());
     }
     let message = format!("`{}` is not a cookie's domain", shown(domain));
-    sink.error(Code::InvalidDomain, path, message).help(match domain.strip_prefix('.') {
+    sink.report(Code::InvalidDomain, path, message).help(match domain.strip_prefix('.') {
         Some(rest) if !rest.is_empty() => {
             format!("write `{}`: its subdomains are included", shown(rest))
         }
@@ -131,7 +131,7 @@ pub(super) fn read_duration(value: &Value, path: &Path, sink: &mut Sink) -> Opti
     match duration::parse(text) {
         Ok(duration) => Some(duration),
         Err(why) => {
-            sink.error(Code::InvalidDuration, path, format!("`{}` {why}", shown(text)))
+            sink.report(Code::InvalidDuration, path, format!("`{}` {why}", shown(text)))
                 .help(duration::FORM);
             None
         }

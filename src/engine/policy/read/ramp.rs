@@ -7,7 +7,9 @@ use super::variant::read_weight;
 use crate::policy::check::check_sum;
 use crate::policy::name_map::NameMap;
 use crate::policy::sink::{Path, Sink};
-use crate::policy::{Code, Ramp, RampStep, Steps, Value, Variant, Weight, WeightTotal, time};
+use crate::policy::{
+    Code, Ramp, RampStep, Steps, Value, Variant, Weight, WeightTotal, limits, time,
+};
 use crate::units::{Millis, Moment};
 
 /// `variants` are those of the split, `None` where they could not be read; `total` is what the
@@ -30,7 +32,7 @@ pub(crate) fn read_ramp(
         && let (Some(pause), Some(start)) = (value.field("pause"), value.field("start"))
     {
         let message = format!("the pause `{pause}` is before the start `{start}`");
-        sink.error(Code::RampOrder, &Path::Field(path, "pause"), message).help(
+        sink.report(Code::RampOrder, &Path::Field(path, "pause"), message).help(
             "to keep the ramp from starting, move its `start`; to stand still, pause it later",
         );
     }
@@ -45,11 +47,9 @@ fn read_steps(
     total: WeightTotal,
 ) -> Option<Steps> {
     if let Value::List(items) = value
-        && items.len() > Ramp::STEPS_MAX
+        && let Some(over) = sink.over(limits::RAMP_STEPS, items.len(), "steps", path)
     {
-        let message = format!("{} steps are more than {}", items.len(), Ramp::STEPS_MAX);
-        sink.error(Code::LimitExceeded, path, message)
-            .help("`linear: true` moves the weights in a straight line between a few steps");
+        over.help("`linear: true` moves the weights in a straight line between a few steps");
         return None;
     }
     let mut before: Option<(Millis, &Value)> = None;
@@ -65,7 +65,7 @@ fn read_steps(
             && after <= before
         {
             let message = format!("`{text}` is not later than the step before, at `{before_text}`");
-            sink.error(Code::RampOrder, &Path::Field(path, "after"), message)
+            sink.report(Code::RampOrder, &Path::Field(path, "after"), message)
                 .help("`after` counts from the ramp's start, not from the step before");
         }
         before = written.or(before);
@@ -93,7 +93,7 @@ fn read_weights(
     for (name, value) in given {
         let path = Path::Field(path, name);
         if seen.insert(name, 0).is_some() {
-            sink.error(Code::DuplicateField, &path, format!("field `{name}` is given twice"))
+            sink.report(Code::DuplicateField, &path, format!("field `{name}` is given twice"))
                 .help("keep one of them");
             complete = false;
         } else if let Some(weight) = read_weight(value, &path, sink) {
@@ -113,7 +113,7 @@ fn read_weights(
         }
     }
     for name in known.iter().filter(|name| !given.iter().any(|(given, _)| given == *name)) {
-        sink.error(Code::MissingField, path, format!("`{path}` gives `{name}` no weight"))
+        sink.report(Code::MissingField, path, format!("`{path}` gives `{name}` no weight"))
             .help("every step names every variant; a weight of 0 switches it off");
         complete = false;
     }
@@ -138,7 +138,7 @@ fn check_weights(
             let name = &variant.name;
             let message =
                 format!("weight `{weight}` of `{name}` is over its `max_weight` of {max}");
-            sink.error(Code::WeightOverMax, &Path::Field(path, name), message)
+            sink.report(Code::WeightOverMax, &Path::Field(path, name), message)
                 .help("lower the weight; or raise `max_weight`, if this is really wanted");
         }
     }
@@ -151,7 +151,7 @@ fn read_time(value: &Value, path: &Path, sink: &mut Sink) -> Option<Moment> {
     match time::parse(text) {
         Ok(moment) => Some(moment),
         Err(why) => {
-            sink.error(Code::InvalidTime, path, format!("`{}` {why}", shown(text)))
+            sink.report(Code::InvalidTime, path, format!("`{}` {why}", shown(text)))
                 .help(time::FORM);
             None
         }

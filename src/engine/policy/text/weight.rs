@@ -56,7 +56,7 @@ impl Weight {
         if !number.is_finite() || number < 0.0 {
             return Err("is not a number of 0 or more");
         }
-        if number > 1e9 {
+        if number > (Self::MAX.0 / Self::UNITS_PER_ONE) as f64 {
             return Err("is larger than 1000000000");
         }
         let units = number * Self::UNITS_PER_ONE as f64;
