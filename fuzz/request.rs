@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use engine::decision::Context;
 use engine::plan::Plan;
+use engine::units::Moment;
 use harness::{native, vectors};
 use libfuzzer_sys::fuzz_target;
 
@@ -22,7 +23,7 @@ fuzz_target!(|input: (u8, u64, [u64; 2], &[u8])| {
         Some((name, line[colon + 1..].to_vec()))
     };
     let headers: Vec<_> = bytes.split(|byte| *byte == b'\n').filter_map(header).collect();
-    let context = Context { now, random };
+    let context = Context { now: Moment::new(now), random };
     let decisions = native::decide(plan, headers.as_slice(), &context);
     native::on_request(plan, headers.as_slice(), &decisions);
     native::on_response(plan, &decisions, &context);

@@ -2,7 +2,7 @@
 //! the list of its kind takes it, so that no number is ever mistaken for another.
 
 use std::marker::PhantomData;
-use std::ops::Index;
+use std::ops::{Index, IndexMut};
 
 /// A place in a [`List`] of its kind.
 pub trait Id: Copy + Eq {
@@ -84,23 +84,6 @@ impl<I: Id, T> List<I, T> {
         self.items.is_empty()
     }
 
-    /// The item of an id that may be another list's.
-    pub fn get(&self, id: I) -> Option<&T> {
-        self.items.get(id.place())
-    }
-
-    /// The item of an id that may be another list's, to be changed.
-    pub fn get_mut(&mut self, id: I) -> Option<&mut T> {
-        self.items.get_mut(id.place())
-    }
-
-    /// Puts another item in the place of one.
-    pub(crate) fn set(&mut self, id: I, item: T) {
-        if let Some(place) = self.get_mut(id) {
-            *place = item;
-        }
-    }
-
     /// Every item, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, T> {
         self.items.iter()
@@ -151,6 +134,13 @@ impl<I: Id, T> Index<I> for List<I, T> {
     }
 }
 
+impl<I: Id, T> IndexMut<I> for List<I, T> {
+    #[expect(clippy::indexing_slicing, reason = "as above")]
+    fn index_mut(&mut self, id: I) -> &mut T {
+        &mut self.items[id.place()]
+    }
+}
+
 impl<I, T> Default for List<I, T> {
     fn default() -> Self {
         Self { items: Vec::new(), kind: PhantomData }
@@ -192,7 +182,6 @@ mod tests {
             (list.find(|name| *name == "b"), list.find(|name| *name == "c")),
             (Some(b), None)
         );
-        assert_eq!(list.get(VariantId::at(2)), None);
     }
 
     #[test]

@@ -22,7 +22,9 @@
 //! Who may know whom: each of these may use those before it, and none after it (a test reads the
 //! imports).
 
-// Leaves: the contract of the hash, closed lists, ids, what is asked of the host.
+// Leaves: numbers with a unit, the contract of the hash, closed lists, ids, what is asked of the host.
+pub mod units;
+
 pub mod hash;
 pub mod host;
 pub mod ids;

@@ -7,6 +7,7 @@ use crate::outcome::Class;
 use crate::plan::{Plan, SplitPlan};
 use crate::policy::{Assignment, OnMissingKey, Policy, Split};
 use crate::reason::Reason;
+use crate::units::Moment;
 
 /// The kind of a metric, as proxy-wasm knows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,11 +94,11 @@ impl Metrics {
                     can_decide(&plan.policy, split, prepared, variant, reason)
                 })
             };
-            splits.set(id, split.variants.pairs().map(of_variant).collect());
+            splits[id] = split.variants.pairs().map(of_variant).collect();
             if prepared.generated.is_some() {
                 let labels = [(SPLIT, split.name.as_str())];
                 let counter = defined.add(MetricKind::Counter, &labels, Self::NEW_KEYS);
-                new_keys.set(id, Some(counter));
+                new_keys[id] = Some(counter);
             }
         }
         let force_refused = plan.policy.force.is_some();
@@ -144,8 +145,8 @@ impl Metrics {
     }
 
     /// The gauges to set when the plan begins to serve, and again while it has a ramp: each
-    /// variant's share of new users in millionths at a time in milliseconds since 1970.
-    pub fn shares(&self, plan: &Plan, now: u64) -> impl Iterator<Item = (MetricId, u64)> {
+    /// variant's share of new users in millionths at a time.
+    pub fn shares(&self, plan: &Plan, now: Moment) -> impl Iterator<Item = (MetricId, u64)> {
         let splits = self.splits.iter().zip(&plan.splits);
         splits.flat_map(move |(metrics, split)| {
             let weights = split.weights_at(now);
@@ -233,7 +234,9 @@ mod tests {
         );
         let plan = Plan::new(policy::from_json(text.as_bytes()).policy.unwrap());
         let metrics = Metrics::new(&plan);
-        let share = |id| metrics.shares(&plan, 0).find(|(i, _)| *i == id).map(|(_, share)| share);
+        let share = |id| {
+            metrics.shares(&plan, Moment::default()).find(|(i, _)| *i == id).map(|(_, share)| share)
+        };
         metrics.definitions().pairs().map(|(id, d)| (d.name.clone(), share(id))).collect()
     }
 
@@ -277,7 +280,8 @@ mod tests {
             "sticky": {"secret": "0123456789abcdef"}, "variants": [{"name": "a", "weight": 95},
             {"name": "b", "weight": 5, "drain": true}]}]}"#;
         let plan = Plan::new(policy::from_json(text.as_bytes()).policy.unwrap());
-        let draining: Vec<_> = Metrics::new(&plan).shares(&plan, 0).map(|(_, s)| s).collect();
+        let draining: Vec<_> =
+            Metrics::new(&plan).shares(&plan, Moment::default()).map(|(_, s)| s).collect();
         assert_eq!(draining, [1_000_000, 0], "a variant that drains admits nobody");
     }
 }

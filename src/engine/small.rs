@@ -14,6 +14,7 @@ enum Items<T, const N: usize> {
 
 impl<T: Copy + Default, const N: usize> Small<T, N> {
     /// Adds an item at the end.
+    #[inline]
     pub fn push(&mut self, item: T) {
         match &mut self.items {
             Items::InPlace(items, count) => match items.get_mut(*count) {

@@ -8,6 +8,7 @@ use engine::ids::{ClaimSlot, List};
 use engine::metrics::Metrics;
 use engine::plan::Plan;
 use engine::policy::Policy;
+use engine::units::Moment;
 
 use crate::host;
 use crate::metrics::{MetricIds, count_errors};
@@ -67,14 +68,14 @@ impl Active {
         &self.claim_paths[claim.slot]
     }
 
-    /// The time, where it is read; 0 where it is not, or the host does not tell.
-    fn now(&self) -> u64 {
+    /// The time, where it is read; 1970 where it is not, or the host does not tell.
+    fn now(&self) -> Moment {
         if !self.reads_time {
-            return 0;
+            return Moment::default();
         }
         host::now().unwrap_or_else(|status| {
             count_errors(Err(status));
-            0
+            Moment::default()
         })
     }
 }

@@ -9,6 +9,7 @@
 use std::ptr::{null_mut, slice_from_raw_parts_mut};
 
 use engine::metrics::MetricKind;
+use engine::units::Moment;
 use log::{LevelFilter, Log, Metadata, Record};
 
 /// A status that is not OK, as the ABI numbers it (1 = not found, 2 = bad argument, ...).
@@ -180,9 +181,9 @@ pub(crate) fn respond(status: u16, body: &str) -> Result<(), Status> {
     })
 }
 
-/// The time in milliseconds since 1970.
-pub(crate) fn now() -> Result<u64, Status> {
-    Ok(now_in_nanoseconds()? / 1_000_000)
+/// The time.
+pub(crate) fn now() -> Result<Moment, Status> {
+    Ok(Moment::new(now_in_nanoseconds()? / 1_000_000))
 }
 
 /// The time in nanoseconds since 1970.

@@ -241,6 +241,7 @@ mod tests {
             module: Path::new("/lab/m.wasm"),
             policy: "{\"version\": 1}",
             form: PolicyForm::String,
+            environment: &[],
             remove_early,
             filters_before: &[],
         };

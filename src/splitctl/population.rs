@@ -5,6 +5,7 @@ use engine::hash::{first_word, fmix64};
 use engine::ids::{SplitId, VariantId};
 use engine::plan::Plan;
 use engine::reason::Reason;
+use engine::units;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::keys::Keys;
@@ -16,12 +17,16 @@ pub type Served = Option<(VariantId, Reason)>;
 pub struct Users<'p> {
     plan: &'p Plan,
     asked: Vec<Population>,
-    now: u64,
+    now: units::Moment,
 }
 
 impl<'p> Users<'p> {
     /// Asks these splits.
-    pub fn new(plan: &'p Plan, now: u64, splits: impl IntoIterator<Item = SplitId>) -> Self {
+    pub fn new(
+        plan: &'p Plan,
+        now: units::Moment,
+        splits: impl IntoIterator<Item = SplitId>,
+    ) -> Self {
         let asked = splits.into_iter().map(|split| Population::of(plan, split)).collect();
         Self { plan, asked, now }
     }
@@ -93,7 +98,7 @@ mod tests {
     fn users_are_served_what_the_engine_decides_for_their_requests() {
         for text in [POLICY.to_owned(), POLICY.replacen("1,", "1, \"kill\": true,", 1)] {
             let plan = Plan::new(policy::from_json(text.as_bytes()).policy.unwrap());
-            let users = Users::new(&plan, 0, plan.splits.ids());
+            let users = Users::new(&plan, units::Moment::default(), plan.splits.ids());
             for number in 0..5_000 {
                 let key = format!("user-{number}");
                 let request = [("u", key.as_str())];
@@ -117,7 +122,7 @@ mod tests {
                 {{"name": "c", "layer": "l", "baseline": "x"{second}, "variants": [{{"name": "x", "weight": 100}}]}}]}}"#
             );
             let plan = Plan::new(policy::from_json(text.as_bytes()).policy.unwrap());
-            let users = Users::new(&plan, 0, plan.find("c"));
+            let users = Users::new(&plan, units::Moment::default(), plan.find("c"));
             (0..1_000)
                 .filter(|n| users.ask(format!("user-{n}").as_bytes()).all(|s| s.is_none()))
                 .count()

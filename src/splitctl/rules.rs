@@ -119,9 +119,8 @@ fn known(splits: &[&Split], prices: &[Price]) -> anyhow::Result<String> {
         );
     };
     for split in splits {
-        if let Some(baseline) = split.variants.get(split.baseline) {
-            constant("traffic_split:baseline", "1", &split.name, &baseline.name);
-        }
+        let baseline = &split.variants[split.baseline];
+        constant("traffic_split:baseline", "1", &split.name, &baseline.name);
     }
     for Price { split, variant, price } in prices {
         let exists = splits

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use engine::decision::{Context, Nobody, decide};
 use engine::plan::Plan;
 use engine::policy;
+use engine::units::Moment;
 
 /// The system's allocator, counting the calls of each thread.
 struct Counting;
@@ -51,7 +52,7 @@ fn of_decisions(plan: &Plan, request: impl Fn(u32) -> Vec<(&'static str, String)
     let requests: Vec<_> = (0..500).map(request).collect();
     allocations(|| {
         for request in &requests {
-            let context = Context { now: 1, random: [3, 4] };
+            let context = Context { now: Moment::new(1), random: [3, 4] };
             let facts = plan.facts(request.as_slice());
             assert!(!decide(plan, &facts, &context, &mut Nobody).list().is_empty());
         }
@@ -112,7 +113,7 @@ fn busy_request(user: u32) -> Vec<(&'static str, String)> {
             "cookie",
             format!(
                 "theme=dark; uid={}",
-                if user % 2 == 0 { format!("user-{user}") } else { String::new() }
+                if user.is_multiple_of(2) { format!("user-{user}") } else { String::new() }
             ),
         ),
     ]

@@ -1,9 +1,7 @@
 //! Stated limits: a policy at a limit is accepted, one beyond is refused, and says so.
 
 use engine::metrics::Metrics;
-use engine::outcome::Class;
-use engine::policy::{self, Code};
-use engine::reason::Reason;
+use engine::policy::{self, Code, limits};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -43,34 +41,34 @@ fn with_variants(count: usize) -> Vec<Value> {
 type Limit = (&'static str, usize, fn(usize) -> Value);
 
 const LIMITS: &[Limit] = &[
-    ("splits", 2_000, |n| policy(many(n, split))),
-    ("layers", 64, |n| {
+    ("splits", limits::SPLITS, |n| policy(many(n, split))),
+    ("layers", limits::LAYERS, |n| {
         let mut policy = policy(vec![split(0)]);
         policy["layers"] = many(n, |layer| json!({"name": format!("l{layer}")})).into();
         policy
     }),
-    ("variants", 64, |n| {
+    ("variants", limits::VARIANTS, |n| {
         let variants = many(n, |variant| json!({"name": format!("v{variant}"), "weight": 1}));
         let split =
             json!({"name": "s", "baseline": "v0", "weight_total": "any", "variants": variants});
         policy(vec![split])
     }),
-    ("variants in all", 5_000, |n| policy(with_variants(n))),
-    ("conditions", 1_000, |n| {
+    ("variants in all", limits::VARIANTS_IN_ALL, |n| policy(with_variants(n))),
+    ("conditions", limits::CONDITIONS, |n| {
         with("match", json!([{"hosts": many(n, |host| format!("h{host}.test"))}]))
     }),
-    ("entries", 1_000, |n| {
+    ("entries", limits::CONDITIONS, |n| {
         with("match", many(n, |entry| json!({"path": {"exact": format!("/{entry}")}})).into())
     }),
-    ("cohort values", 200_000, |n| {
+    ("cohort values", limits::COHORT, |n| {
         named(json!({"name": "u", "in": many(n, |user| format!("user-{user}"))}))
     }),
-    ("bytes of a value", 4_096, |n| named(json!({"name": "u", "exact": "x".repeat(n)}))),
-    ("steps of a ramp", 100, |n| {
+    ("bytes of a value", limits::VALUE, |n| named(json!({"name": "u", "exact": "x".repeat(n)}))),
+    ("steps of a ramp", limits::RAMP_STEPS, |n| {
         let step = |step| json!({"after": format!("{step}s"), "weights": {"a": 100}});
         with("ramp", json!({"start": "2026-11-20T12:00:00Z", "steps": many(n, step)}))
     }),
-    ("bytes of a body", 65_536, |n| {
+    ("bytes of a body", limits::BODY, |n| {
         let variant =
             json!({"name": "a", "weight": 100, "respond": {"status": 200, "body": "x".repeat(n)}});
         with("variants", json!([variant]))
@@ -92,14 +90,14 @@ fn a_policy_at_a_limit_is_accepted_and_one_beyond_is_refused() {
 
 #[test]
 fn a_policy_at_every_limit_of_its_lists_compiles_and_decides() {
-    let plan = super::plan(&(LIMITS[0].2)(2_000));
+    let plan = super::plan(&(LIMITS[0].2)(limits::SPLITS));
     let decided = super::decide(&plan, &[("u", "ada")][..], &engine::decision::Context::default());
-    assert_eq!(decided.list().len(), 2_000);
+    assert_eq!(decided.list().len(), limits::SPLITS);
 }
 
 #[test]
 fn variants_of_splits_that_are_not_enabled_are_not_counted() {
-    let mut splits = with_variants(5_000);
+    let mut splits = with_variants(limits::VARIANTS_IN_ALL);
     let mut off = splits[0].clone();
     (off["name"], off["enabled"]) = ("off".into(), false.into());
     splits.push(off);
@@ -114,7 +112,7 @@ proptest! {
         let plan = crate::plan(&document);
         let variants: usize = plan.enabled().map(|(_, split, _)| split.variants.len()).sum();
         // And one of each split for generated keys, one of the policy for refused forces.
-        let most = variants * (Reason::ALL.len() + Class::ALL.len() + 2) + plan.splits.len() + 1;
+        let most = variants * limits::METRICS_OF_A_VARIANT + plan.splits.len() + 1;
         prop_assert!(Metrics::new(&plan).definitions().len() <= most);
     }
 }

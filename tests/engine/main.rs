@@ -6,6 +6,7 @@ mod limits;
 mod model;
 mod populations;
 mod properties;
+mod reference;
 mod shares;
 mod spoiled;
 mod written;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use engine::decision::Context;
 use engine::host::Host;
 use engine::metrics::Metrics;
+use engine::units::Moment;
 use harness::model::{Decided, Situation};
 use harness::native::{on_request, on_response};
 use proptest::prelude::*;
@@ -28,7 +29,7 @@ impl Host for Seen<'_> {
 }
 
 fn context(situation: &Situation) -> Context {
-    Context { now: situation.now, random: situation.random }
+    Context { now: Moment::new(situation.now), random: situation.random }
 }
 
 proptest! {
@@ -74,7 +75,7 @@ proptest! {
         let decisions = super::decide(&plan, &Seen(&situation), &context(&situation));
         on_request(&plan, &Seen(&situation), &decisions);
         on_response(&plan, &decisions, &context(&situation));
-        Metrics::new(&plan).shares(&plan, now).for_each(drop);
+        Metrics::new(&plan).shares(&plan, Moment::new(now)).for_each(drop);
     }
 
     #[test]

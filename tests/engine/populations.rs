@@ -8,6 +8,7 @@ use engine::hash::fmix64;
 use engine::ids::{Id as _, SplitId, VariantId};
 use engine::plan::Plan;
 use engine::reason::Reason;
+use engine::units::Moment;
 use harness::model::Situation;
 use harness::native::on_response;
 use proptest::prelude::*;
@@ -75,7 +76,7 @@ proptest! {
             let mut on = false;
             for minute in &times {
                 let now = 1_795_176_000_000 + minute * 60_000;
-                let decided = decide(&plan, &user(number), Context { now, ..Context::default() });
+                let decided = decide(&plan, &user(number), Context { now: Moment::new(now), ..Context::default() });
                 let canary = decided[0].variant == VariantId::at(1) && decided[0].reason == Reason::Split;
                 prop_assert!(canary || !on, "user {} left after {} minutes", number, minute);
                 on = canary;
@@ -87,7 +88,7 @@ proptest! {
     fn users_held_out_are_never_exposed_in_any_split(mut policy in by_user(), percent in 1_u32..100, now in any::<u32>()) {
         policy["holdout"] = json!({"percent": percent});
         let plan = super::plan(&policy);
-        let context = Context { now: 1_795_000_000_000 + u64::from(now), random: [7, 7] };
+        let context = Context { now: Moment::new(1_795_000_000_000 + u64::from(now)), random: [7, 7] };
         for number in 0..USERS {
             let decided = decide(&plan, &user(number), context);
             let held = decided.iter().filter(|d| d.reason == Reason::Holdout).count();
@@ -105,7 +106,7 @@ proptest! {
         let layers: BTreeMap<&str, &str> = policy["splits"].as_array().unwrap().iter()
             .filter_map(|split| Some((split["name"].as_str()?, split["layer"].as_str()?))).collect();
         for Situation { headers, random, now, .. } in &situations {
-            let context = Context { now: *now, random: *random };
+            let context = Context { now: Moment::new(*now), random: *random };
             let decided = super::decide(&plan, headers.as_slice(), &context);
             let decided = decided.list();
             let mut of_layers: Vec<_> =
@@ -178,7 +179,7 @@ fn a_sticky_population_keeps_the_configured_shares() {
             let mut first = None;
             for request in 0..REQUESTS {
                 let number = fmix64(user * REQUESTS + request + 1);
-                let context = Context { now: 0, random: [number, fmix64(number)] };
+                let context = Context { now: Moment::default(), random: [number, fmix64(number)] };
                 let decision = browse(&plan, &mut jar, context);
                 assert_eq!(*first.get_or_insert(decision.variant), decision.variant, "{extra}");
             }

@@ -4,6 +4,7 @@
 use engine::decision::Context;
 use engine::plan::Plan;
 use engine::policy::{self, Severity};
+use engine::units::Moment;
 use harness::native::on_request;
 use harness::vectors;
 use policy_text::canonical::to_value;
@@ -145,7 +146,7 @@ proptest! {
         prop_assert_eq!(again.policy.as_ref(), Some(&policy), "{:#?}", again.diagnostics);
         let plan = Plan::new(policy);
         let request = [(":path", "/shop?u=1"), (":authority", "a.example"), ("x-user-id", "ada"), ("cookie", "uid=1")];
-        let decisions = crate::decide(&plan, &request[..], &Context { now: 1_795_176_000_000, random: [1, 2] });
+        let decisions = crate::decide(&plan, &request[..], &Context { now: Moment::new(1_795_176_000_000), random: [1, 2] });
         on_request(&plan, &request[..], &decisions);
     }
 }

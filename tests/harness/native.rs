@@ -77,7 +77,8 @@ impl Weighed {
     pub fn new(variants: &[(impl AsRef<str>, u64)]) -> Self {
         let runs = variants.iter().enumerate().filter(|(_, (_, weight))| *weight > 0);
         let race = Race::new(runs.map(|(at, (name, _))| (VariantId::at(at), name.as_ref())));
-        let weights = variants.iter().map(|(_, weight)| Weight::from_units(*weight));
+        let weights =
+            variants.iter().map(|(_, weight)| Weight::from_units(*weight).expect("a weight"));
         Self { race, weights: weights.collect() }
     }
 

@@ -42,6 +42,7 @@ use std::fmt;
 use anyhow::{Context as _, Result, anyhow, ensure};
 use engine::decision::Context;
 use engine::host::{Claim, Host};
+use engine::units::Moment;
 use serde_json::Value;
 
 pub use read::all;
@@ -183,7 +184,10 @@ impl Vector {
 impl Case {
     /// What the decision may depend on besides the request.
     pub fn context(&self) -> Context {
-        Context { now: self.now.unwrap_or_default(), random: self.random.unwrap_or([7, 8]) }
+        Context {
+            now: Moment::new(self.now.unwrap_or_default()),
+            random: self.random.unwrap_or([7, 8]),
+        }
     }
 
     /// Whether a module that makes its own random numbers can be held to this case.

@@ -10,23 +10,18 @@ use crate::small::Small;
 /// The lines of the headers that a plan asks for.
 #[derive(Debug)]
 pub struct Lines<'r> {
-    /// For each slot the number of its first line, and of its last; 0 = none.
-    ends: Small<(u16, u16), 16>,
-    lines: Small<Line<'r>, 16>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Line<'r> {
-    value: &'r [u8],
-    /// The number of the next line of the same header; 0 = none.
-    next: u16,
+    /// For each slot the number of its first line, from 1; 0 = none.
+    first: Small<u16, 24>,
+    /// In the order received.
+    lines: Small<(HeaderSlot, &'r [u8]), 8>,
 }
 
 impl<'r> Lines<'r> {
     /// Walks over the headers of a request.
+    #[inline]
     pub fn find<H: Host + ?Sized>(questions: &Questions, host: &'r H) -> Self {
-        let ends = Small::of_default(questions.headers.len());
-        let mut found = Self { ends, lines: Small::default() };
+        let first = Small::of_default(questions.headers.len());
+        let mut found = Self { first, lines: Small::default() };
         for (name, value) in host.headers() {
             if let Some(slot) = questions.headers.slot(name) {
                 found.add(slot, value);
@@ -36,30 +31,22 @@ impl<'r> Lines<'r> {
     }
 
     fn add(&mut self, slot: HeaderSlot, value: &'r [u8]) {
-        // More lines than a number has are more than any proxy lets pass.
-        let Ok(number) = u16::try_from(self.lines.as_slice().len().saturating_add(1)) else {
-            return;
-        };
-        let Some((first, last)) = self.ends.as_mut_slice().get_mut(slot.place()) else { return };
-        if let Some(before) = usize::from(*last).checked_sub(1)
-            && let Some(before) = self.lines.as_mut_slice().get_mut(before)
+        self.lines.push((slot, value));
+        let number = self.lines.as_slice().len();
+        if let Some(first) = self.first.as_mut_slice().get_mut(slot.place())
+            && *first == 0
         {
-            before.next = number;
-        } else {
-            *first = number;
+            // A line beyond all numbers is not found, which is far more than any proxy lets pass.
+            *first = u16::try_from(number).unwrap_or_default();
         }
-        *last = number;
-        self.lines.push(Line { value, next: 0 });
     }
 
     /// The values of a header in the order received, one for each line it was sent on.
     pub fn all(&self, slot: HeaderSlot) -> impl Iterator<Item = &'r [u8]> + Clone {
-        let mut next = self.ends.as_slice().get(slot.place()).map_or(0, |(first, _)| *first);
-        std::iter::from_fn(move || {
-            let line = self.lines.as_slice().get(usize::from(next).checked_sub(1)?)?;
-            next = line.next;
-            Some(line.value)
-        })
+        let first = self.first.as_slice().get(slot.place()).copied().unwrap_or_default();
+        let from = usize::from(first).checked_sub(1);
+        let lines = from.and_then(|from| self.lines.as_slice().get(from..)).unwrap_or_default();
+        lines.iter().filter(move |(of, _)| *of == slot).map(|(_, value)| *value)
     }
 
     /// The first line of a header; empty where there is none.

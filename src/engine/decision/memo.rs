@@ -13,7 +13,10 @@ pub(super) struct Memo<T, const N: usize> {
 
 impl<T, const N: usize> Memo<T, N> {
     pub(super) fn new(count: usize) -> Self {
-        let rest = (N..count).map(|_| OnceCell::new()).collect();
+        let rest = match count > N {
+            true => (N..count).map(|_| OnceCell::new()).collect(),
+            false => Box::default(),
+        };
         Self { first: std::array::from_fn(|_| OnceCell::new()), rest }
     }
 

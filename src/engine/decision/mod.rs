@@ -25,12 +25,13 @@ pub use step::{Explanation, Step, Tried, Weighed};
 use crate::host::Host;
 use crate::ids::SplitId;
 use crate::plan::Plan;
+use crate::units::Moment;
 
 /// What differs from call to call besides the request.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Context {
-    /// The time in milliseconds since 1970; read only where the policy has a ramp.
-    pub now: u64,
+    /// The time; read only where the policy has a ramp.
+    pub now: Moment,
     /// Random numbers, new for each request; used where the policy asks for chance.
     pub random: [u64; 2],
 }
@@ -82,6 +83,7 @@ pub fn explain<F: Facts>(plan: &Plan, facts: &F, context: &Context) -> Explanati
 
 impl Plan {
     /// The facts of a request, as far as this plan asks for them.
+    #[inline]
     pub fn facts<'f, H: Host + ?Sized>(&'f self, host: &'f H) -> RequestFacts<'f, H> {
         RequestFacts::new(&self.questions, host)
     }

@@ -25,18 +25,19 @@ pub struct RequestFacts<'f, H: ?Sized> {
     host: &'f H,
     lines: Lines<'f>,
     /// Those that the plan asks for, in the order sent.
-    cookies: OnceCell<Small<(CookieSlot, &'f [u8]), 8>>,
+    cookies: OnceCell<Small<(CookieSlot, &'f [u8]), 4>>,
     /// Those that the plan asks for, in the order sent.
-    query: OnceCell<Small<(QuerySlot, Encoded<'f>), 4>>,
+    query: OnceCell<Small<(QuerySlot, Encoded<'f>), 2>>,
     client_ip: OnceCell<Option<IpAddr>>,
     claims: Memo<Option<Cow<'f, [u8]>>, 1>,
-    keys: Memo<Found<Key<'f>>, 3>,
+    keys: Memo<Found<Key<'f>>, 2>,
     /// Hashes under salts that more than one split asks for.
-    hashes: RefCell<Small<(KeyId, SaltId, Hash), 4>>,
+    hashes: RefCell<Small<(KeyId, SaltId, Hash), 2>>,
 }
 
 impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
     /// Walks over the headers of a request.
+    #[inline]
     pub fn new(questions: &'f Questions, host: &'f H) -> Self {
         Self {
             questions,
@@ -143,7 +144,7 @@ impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
         if all {
             plan.splits.ids().for_each(judge);
         } else {
-            plan.index.candidates(self.authority(), self.path(), judge);
+            plan.index.candidates(|| (self.authority(), self.path()), judge);
         }
     }
 

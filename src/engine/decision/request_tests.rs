@@ -21,7 +21,7 @@ impl<'r> From<'r> {
     }
 
     fn count(&self) {
-        self.asked.set(self.asked.get() + 1);
+        self.asked.set(self.asked.get().saturating_add(1));
     }
 }
 

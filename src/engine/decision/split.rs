@@ -10,6 +10,7 @@ use crate::ids::{Id as _, LayerId, SplitId, VariantId};
 use crate::plan::{Asked, Plan, SplitPlan, WeightsNow};
 use crate::policy::{Assignment, MirrorBy, OnMissingKey, Split};
 use crate::reason::Reason;
+use crate::units::Bucket;
 
 /// A judgement under way.
 pub(super) struct Judgement<'j, F, O> {
@@ -158,7 +159,7 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
                 Found::None => None,
                 Found::This((key, _)) => Some(self.facts.hash(this.plan.key, key, salt).bucket()),
             };
-            let holds = bucket.is_some_and(|bucket| (slice.from..slice.to).contains(&bucket));
+            let holds = bucket.is_some_and(|bucket| slice.holds(bucket));
             self.observer.step(|| Step::Slice { bucket, holds });
             if !holds {
                 return Err(Stop::Out);
@@ -204,7 +205,7 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
             (&self.plan.policy.holdout, self.plan.holdout_salt, user)
         {
             let bucket = self.facts.hash(plan.key, key, salt).bucket();
-            let held = bucket < holdout.buckets;
+            let held = holdout.buckets.hold(bucket);
             self.observer.step(|| Step::Holdout { bucket, held });
             if held {
                 return Ok((split.baseline, Reason::Holdout));
@@ -266,16 +267,13 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
             return false;
         };
         let bucket = match mirror.by {
-            MirrorBy::Request => {
-                let chance = self.chance(this.plan, self.context.random[1]);
-                Some(Hash { h1: chance, h2: 0 }.bucket())
-            }
+            MirrorBy::Request => Some(Bucket::of(self.chance(this.plan, self.context.random[1]))),
             MirrorBy::User => self
                 .user(this, user)
                 .this()
                 .map(|(key, _)| self.facts.hash(this.plan.key, key, salt).bucket()),
         };
-        bucket.is_some_and(|bucket| bucket < mirror.buckets)
+        bucket.is_some_and(|bucket| mirror.buckets.hold(bucket))
     }
 
     /// The user, looked for at the first use in a split.

@@ -4,6 +4,7 @@
 use super::{Decision, Decisions, Observer};
 use crate::ids::{SplitId, VariantId};
 use crate::plan::Position;
+use crate::units::Bucket;
 
 /// What happened in each split that was judged, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,7 +32,7 @@ pub enum Step {
     /// Whether the user is in the split's slice of its layer.
     Slice {
         /// The user's number in the layer; `None` without a key.
-        bucket: Option<u16>,
+        bucket: Option<Bucket>,
         /// Whether the slice holds it.
         holds: bool,
     },
@@ -66,13 +67,13 @@ pub enum Step {
         key: Vec<u8>,
         /// Made just now for a new visitor.
         generated: bool,
-        /// The user's number 0..9999 in the split.
-        bucket: u16,
+        /// The user's number in the split.
+        bucket: Bucket,
     },
     /// Whether the user is held out of all splits.
     Holdout {
         /// The user's number in the holdout.
-        bucket: u16,
+        bucket: Bucket,
         /// Whether the user is held out.
         held: bool,
     },

@@ -69,12 +69,17 @@ impl Index {
         self.splits.iter().copied()
     }
 
-    /// Calls `judge` with the splits that a request to this host (without port) and path (without
-    /// query) can meet, each once, in order.
-    pub fn candidates(&self, host: &[u8], path: &[u8], mut judge: impl FnMut(SplitId)) {
+    /// Calls `judge` with the splits that a request can meet, each once, in order. `target` gives its
+    /// host (without port) and path (without query), where there is something to look up.
+    pub fn candidates<'r>(
+        &self,
+        target: impl FnOnce() -> (&'r [u8], &'r [u8]),
+        mut judge: impl FnMut(SplitId),
+    ) {
         if self.table.places.is_empty() {
             return self.all().for_each(judge);
         }
+        let (host, path) = target();
         let mut lists: Lists = [&[]; LISTS];
         self.look_up(host, path, &mut lists);
         // Each list is in order: always judge the smallest that is left of all of them.

@@ -138,3 +138,24 @@ impl Plan {
         self.own.iter().map(|slot| self.questions.headers.name(slot))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Force, Secret};
+
+    #[test]
+    fn the_plan_owns_the_headers_that_the_policy_says_it_owns() {
+        let header = |name: &str| SecretSource::Header(name.into());
+        let force =
+            |secret_in| Force { header: "x-f".into(), secret_in, secret: Secret::from("s") };
+        for force in
+            [None, Some(force(header("x-s"))), Some(force(SecretSource::Cookie("c".into())))]
+        {
+            let policy = Policy { force, ..Policy::default() };
+            let plan = Plan::new(policy);
+            let owned: Vec<_> = plan.policy.owned_headers().map(|(_, name)| name).collect();
+            assert_eq!(plan.control_headers().collect::<Vec<_>>(), owned);
+        }
+    }
+}

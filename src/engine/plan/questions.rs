@@ -85,20 +85,24 @@ pub struct Salt {
 #[derive(Debug, Clone)]
 pub struct Names<I> {
     names: List<I, Box<str>>,
-    /// By name.
-    sorted: Vec<I>,
-    /// A bit for each length modulo 64 that a name has: most names of a request are no question.
-    lengths: u64,
+    /// By [`mark`]: open addressing, a power of two of places, at most half of them used. Most names of
+    /// a request are no question, and most of those end at a free place.
+    places: Box<[Option<(u32, I)>]>,
 }
 
 impl<I: Id> Names<I> {
     /// The slot of a name.
     pub fn slot(&self, name: &[u8]) -> Option<I> {
-        if self.lengths & length_bit(name) == 0 {
-            return None;
+        let mark = mark(name);
+        let mask = self.places.len().wrapping_sub(1);
+        let mut at = spread(mark);
+        while let Some((known, slot)) = self.places.get(at & mask).copied().flatten() {
+            if known == mark && self.names[slot].as_bytes() == name {
+                return Some(slot);
+            }
+            at = at.wrapping_add(1);
         }
-        let place = self.sorted.binary_search_by(|slot| self.names[*slot].as_bytes().cmp(name));
-        self.sorted.get(place.ok()?).copied()
+        None
     }
 
     /// The name of a slot.
@@ -117,28 +121,49 @@ impl<I: Id> Names<I> {
     }
 
     fn intern(&mut self, name: &str) -> I {
-        let place = self.sorted.binary_search_by(|slot| (*self.names[*slot]).cmp(name));
-        match place.map(|place| self.sorted.get(place).copied()) {
-            Ok(Some(slot)) => slot,
-            Ok(None) => self.names.push(name.into()),
-            Err(place) => {
-                let slot = self.names.push(name.into());
-                self.sorted.insert(place, slot);
-                self.lengths |= length_bit(name.as_bytes());
-                slot
-            }
+        if let Some(slot) = self.slot(name.as_bytes()) {
+            return slot;
+        }
+        let slot = self.names.push(name.into());
+        if self.names.len().saturating_mul(2) > self.places.len() {
+            self.places = vec![None; self.names.len().saturating_mul(4).next_power_of_two()].into();
+            self.names.ids().for_each(|slot| self.put(slot));
+        } else {
+            self.put(slot);
+        }
+        slot
+    }
+
+    /// Puts a name into the first free place of its own.
+    fn put(&mut self, slot: I) {
+        let mark = mark(self.names[slot].as_bytes());
+        let mask = self.places.len().wrapping_sub(1);
+        let start = spread(mark);
+        let mut all = (0..self.places.len()).map(|step| start.wrapping_add(step) & mask);
+        let free = all.find(|at| self.places.get(*at) == Some(&None));
+        if let Some(place) = free.and_then(|at| self.places.get_mut(at)) {
+            *place = Some((mark, slot));
         }
     }
 }
 
 impl<I: Id> Default for Names<I> {
     fn default() -> Self {
-        Self { names: List::default(), sorted: Vec::new(), lengths: 0 }
+        Self { names: List::default(), places: Box::default() }
     }
 }
 
-const fn length_bit(name: &[u8]) -> u64 {
-    1_u64.rotate_left(name.len() as u32)
+/// What tells most names apart at a glance: length, first and last byte.
+const fn mark(name: &[u8]) -> u32 {
+    match name {
+        [first, .., last] => (name.len() as u32) << 16 | (*first as u32) << 8 | *last as u32,
+        _ => name.len() as u32,
+    }
+}
+
+/// Where to begin to look for a mark.
+const fn spread(mark: u32) -> usize {
+    (mark.wrapping_mul(0x9e37_79b1) >> 15) as usize
 }
 
 /// Collects the questions of a plan while it is compiled.
@@ -210,9 +235,7 @@ impl Asking {
     pub(super) fn salt(&mut self, text: &str) -> SaltId {
         let prefix = hash::prefix(text);
         if let Some(known) = self.salts.get(&prefix) {
-            if let Some(salt) = self.questions.salts.get_mut(*known) {
-                salt.is_shared = true;
-            }
+            self.questions.salts[*known].is_shared = true;
             return *known;
         }
         let salt = self.questions.salts.push(Salt { prefix: prefix.clone(), is_shared: false });

@@ -140,7 +140,7 @@ mod tests {
     fn race(weights: &[(&str, u64)]) -> (Race, List<VariantId, Weight>) {
         let runs = weights.iter().enumerate().filter(|(_, (_, weight))| *weight > 0);
         let race = Race::new(runs.map(|(at, (name, _))| (VariantId::at(at), *name)));
-        (race, weights.iter().map(|(_, weight)| Weight::from_units(*weight)).collect())
+        (race, weights.iter().map(|(_, weight)| Weight::from_units(*weight).unwrap()).collect())
     }
 
     /// The winner by all the logarithms.

@@ -3,13 +3,14 @@
 
 use crate::ids::{List, VariantId};
 use crate::policy::{Ramp, Weight};
+use crate::units::{Millis, Moment};
 
 /// A schedule of weights, prepared. Its points are numbered: 0 is the start with the variants' own
 /// weights, `n` is the step number `n` of the policy, counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RampPlan {
-    start: u64,
-    pause: u64,
+    start: Moment,
+    pause: Option<Moment>,
     linear: bool,
     points: Vec<Point>,
 }
@@ -17,8 +18,8 @@ pub struct RampPlan {
 /// A point of a schedule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Point {
-    /// Milliseconds after the start.
-    after: u64,
+    /// How long after the start.
+    after: Millis,
     /// In units of 0.0001, in the order of the variants.
     weights: List<VariantId, u64>,
 }
@@ -28,10 +29,17 @@ struct Point {
 pub struct Position {
     /// The last point passed.
     point: usize,
-    /// Milliseconds on the way to the next point; 0 where the weights do not move.
-    on_the_way: u64,
-    /// Milliseconds between the points; never 0.
-    way: u64,
+    /// On the way to the next point; `None` where the weights do not move.
+    way: Option<Way>,
+}
+
+/// Milliseconds between two points.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Way {
+    /// Behind.
+    passed: u64,
+    /// Before.
+    left: u64,
 }
 
 impl Position {
@@ -51,46 +59,45 @@ impl RampPlan {
         let steps = ramp.steps.iter().map(|step| point(step.after, &step.weights));
         Self {
             start: ramp.start,
-            pause: ramp.pause.unwrap_or(u64::MAX),
+            pause: ramp.pause,
             linear: ramp.linear,
-            points: std::iter::once(point(0, base)).chain(steps).collect(),
+            points: std::iter::once(point(Millis::default(), base)).chain(steps).collect(),
         }
     }
 
-    /// The place of a moment, in milliseconds since 1970.
-    pub fn position(&self, now: u64) -> Position {
-        let still = |point| Position { point, on_the_way: 0, way: 1 };
-        let Some(passed) = now.min(self.pause).checked_sub(self.start) else {
-            return still(0);
+    /// The place of a moment.
+    pub fn position(&self, now: Moment) -> Position {
+        let now = self.pause.map_or(now, |pause| now.min(pause));
+        let Some(passed) = now.since(self.start) else {
+            return Position { point: 0, way: None };
         };
         // A first step at `0s` is passed at the start at once, so point 0 is then never the last.
         let next = self.points.partition_point(|point| point.after <= passed);
         let point = next.saturating_sub(1);
-        match (self.points.get(point), self.points.get(next)) {
-            (Some(from), Some(to)) if self.linear => Position {
-                point,
-                on_the_way: passed.saturating_sub(from.after),
-                way: to.after.saturating_sub(from.after),
-            },
-            _ => still(point),
-        }
+        let between = |ends: &[Point]| match ends {
+            [from, to] => Some(Way {
+                passed: passed.get().checked_sub(from.after.get())?,
+                left: to.after.get().checked_sub(passed.get())?,
+            }),
+            _ => None,
+        };
+        // There is nothing between the last point and the next one, which is none.
+        let way = self.points.get(point..=next).filter(|_| self.linear).and_then(between);
+        Position { point, way }
     }
 
     /// A variant's weight there, in units of 0.0001. Between two points it is rounded down, so a
     /// weight that rises never falls in between, and the sum may miss a few units.
     pub fn weight(&self, variant: VariantId, at: Position) -> u64 {
         let from = self.point_weight(at.point, variant);
-        if at.on_the_way == 0 {
-            return from;
-        }
+        let Some(Way { passed, left }) = at.way else { return from };
         let to = self.point_weight(at.point.saturating_add(1), variant);
-        let left = at.way.saturating_sub(at.on_the_way);
-        // Weights are below 2^44, so the products are below 2^108.
-        let product = |a: u64, b: u64| u128::from(a).saturating_mul(b.into());
-        let moved = product(from, left)
-            .saturating_add(product(to, at.on_the_way))
-            .checked_div(at.way.into());
-        moved.and_then(|weight| u64::try_from(weight).ok()).unwrap_or(from)
+        // Weights are below 2^44, so the products are below 2^108 and their sum fits. What comes out
+        // is between the two.
+        let product = |a: u64, b: u64| u128::from(a).wrapping_mul(b.into());
+        let sum = product(from, left).wrapping_add(product(to, passed));
+        let way = u128::from(passed).wrapping_add(left.into());
+        sum.checked_div(way).map_or(from, |weight| weight as u64)
     }
 
     /// 0 past the last point, to which a position never goes.
@@ -108,23 +115,26 @@ mod tests {
     use crate::hash::fmix64;
     use crate::ids::Id as _;
     use crate::plan::{Race, WeightsNow};
-    use crate::policy::RampStep;
+    use crate::policy::{RampStep, Steps};
 
     const HOUR: u64 = 3_600_000;
     const START: u64 = 1_795_176_000_000;
 
     fn weights(units: &[u64]) -> List<VariantId, Weight> {
-        units.iter().map(|units| Weight::from_units(*units)).collect()
+        units.iter().map(|units| Weight::from_units(*units).unwrap()).collect()
     }
 
     fn ramp(steps: &[(u64, &[u64])], linear: bool, pause: Option<u64>) -> Ramp {
-        let step =
-            |(after, units): &(u64, &[u64])| RampStep { after: *after, weights: weights(units) };
-        Ramp { start: START, steps: steps.iter().map(step).collect(), linear, pause }
+        let step = |(after, units): &(u64, &[u64])| RampStep {
+            after: Millis::new(*after),
+            weights: weights(units),
+        };
+        let steps = Steps::new(steps.iter().map(step).collect()).unwrap();
+        Ramp { start: Moment::new(START), steps, linear, pause: pause.map(Moment::new) }
     }
 
     fn at(plan: &RampPlan, now: u64) -> [u64; 2] {
-        let position = plan.position(now);
+        let position = plan.position(Moment::new(now));
         [0, 1].map(|variant| plan.weight(VariantId::at(variant), position))
     }
 
@@ -147,7 +157,7 @@ mod tests {
             (u64::MAX, [0, 100], 3),
         ] {
             assert_eq!(at(&plan, now), expected, "{now}");
-            assert_eq!(plan.position(now).point(), point, "{now}");
+            assert_eq!(plan.position(Moment::new(now)).point(), point, "{now}");
         }
     }
 
@@ -233,15 +243,15 @@ mod tests {
     /// The definition, without preparation: looks at every point and takes the last one passed.
     fn naive(ramp: &Ramp, base: &[u64], variant: VariantId, now: u64) -> u64 {
         let base = |variant: VariantId| base[variant.place()];
-        let now = ramp.pause.map_or(now, |pause| now.min(pause));
-        if now < ramp.start {
+        let now = ramp.pause.map_or(now, |pause| now.min(pause.get()));
+        if now < ramp.start.get() {
             return base(variant);
         }
-        let passed = now - ramp.start;
+        let passed = now - ramp.start.get();
         let (mut from, mut to) = ((0, base(variant)), None);
-        for step in &ramp.steps {
-            let point = (step.after, step.weights[variant].units());
-            if step.after <= passed {
+        for step in ramp.steps.iter() {
+            let point = (step.after.get(), step.weights[variant].units());
+            if step.after.get() <= passed {
                 from = point;
             } else if to.is_none() {
                 to = Some(point);
@@ -276,7 +286,7 @@ mod tests {
         ) {
             let (ramp, plan) = built(&base, &steps, linear, pause);
             for variant in [0, 1, 2].map(VariantId::at) {
-                let found = plan.weight(variant, plan.position(now));
+                let found = plan.weight(variant, plan.position(Moment::new(now)));
                 prop_assert_eq!(found, naive(&ramp, &base, variant, now));
             }
         }
@@ -284,8 +294,8 @@ mod tests {
         #[test]
         fn every_point_is_met_exactly((base, steps, _) in schedules(), linear: bool) {
             let (ramp, plan) = built(&base, &steps, linear, None);
-            for step in &ramp.steps {
-                let position = plan.position(START + step.after);
+            for step in ramp.steps.iter() {
+                let position = plan.position(ramp.start.after(step.after));
                 for (variant, weight) in step.weights.pairs() {
                     prop_assert_eq!(plan.weight(variant, position), weight.units());
                 }
@@ -297,7 +307,8 @@ mod tests {
             (base, steps, _) in schedules(), a in 0..25_000_u64, b in 0..25_000_u64,
         ) {
             let (_, plan) = built(&base, &steps, true, None);
-            let (a, b) = (plan.position(START + a.min(b)), plan.position(START + a.max(b)));
+            let [a, b] =
+                [a.min(b), a.max(b)].map(|passed| plan.position(Moment::new(START + passed)));
             prop_assume!(a.point() == b.point());
             for variant in [0, 1, 2].map(VariantId::at) {
                 let ends = [a.point(), a.point() + 1].map(|point| plan.point_weight(point, variant));

@@ -18,7 +18,7 @@ impl SetCookie {
     /// Prepares a cookie. The path is `/` always: users do not visit only the folder of their first
     /// page.
     pub fn new(options: &CookieOptions) -> Self {
-        let mut tail = format!("; Path=/; Max-Age={}", options.ttl);
+        let mut tail = format!("; Path=/; Max-Age={}", options.ttl.get());
         if let Some(domain) = &options.domain {
             tail.push_str("; Domain=");
             tail.push_str(domain);
@@ -62,9 +62,10 @@ impl SetCookie {
 mod tests {
     use super::*;
     use crate::policy::SameSite;
+    use crate::units::Seconds;
 
     fn rendered(change: impl FnOnce(&mut CookieOptions)) -> String {
-        let mut options = CookieOptions::new("uid".into(), 60);
+        let mut options = CookieOptions::new("uid".into(), Seconds::new(60).unwrap());
         change(&mut options);
         SetCookie::new(&options).render("42")
     }
@@ -93,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_name_is_kept_as_it_is() {
-        let options = CookieOptions::new("__Host-Uid".into(), 1);
+        let options = CookieOptions::new("__Host-Uid".into(), CookieOptions::STICKY_TTL);
         assert_eq!(SetCookie::new(&options).name(), "__Host-Uid");
     }
 }

@@ -6,6 +6,7 @@ use super::{Asked, Race, RampPlan, SetCookie, StickyPlan, WeightsNow};
 use crate::hash;
 use crate::ids::{CookieSlot, KeyId, List, SaltId, VariantId};
 use crate::policy::{KeySource, Override, Policy, Split, Weight};
+use crate::units::Moment;
 
 /// A compiled split, beside what the policy says of it.
 #[derive(Debug, Clone)]
@@ -72,8 +73,8 @@ impl SplitPlan {
         }
     }
 
-    /// The weights at a time in milliseconds since 1970.
-    pub fn weights_at(&self, now: u64) -> WeightsNow<'_> {
+    /// The weights at a time.
+    pub fn weights_at(&self, now: Moment) -> WeightsNow<'_> {
         WeightsNow::new(&self.weights, self.ramp.as_ref(), &self.race, now)
     }
 
@@ -95,7 +96,7 @@ impl SplitPlan {
 /// The variants that can win a user: they do not drain, and have a weight at some time.
 fn runners(split: &Split) -> impl Iterator<Item = (VariantId, &str)> {
     let has_weight = |variant: VariantId| {
-        let mut steps = split.ramp.iter().flat_map(|ramp| &ramp.steps);
+        let mut steps = split.ramp.iter().flat_map(|ramp| ramp.steps.iter());
         steps.any(|step| !step.weights[variant].is_zero())
     };
     let runs = move |id, weight: Weight| !weight.is_zero() || has_weight(id);

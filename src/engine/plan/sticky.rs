@@ -123,11 +123,12 @@ mod tests {
     use super::*;
     use crate::ids::Id as _;
     use crate::policy::CookieOptions;
+    use crate::units::Seconds;
 
     const SECRET: &str = "a secret of enough bytes";
 
     fn sticky(epoch: u32, secret: &str) -> Sticky {
-        let cookie = CookieOptions::new("split-checkout".into(), 3_600);
+        let cookie = CookieOptions::new("split-checkout".into(), Seconds::new(3_600).unwrap());
         Sticky { cookie, epoch, secret: secret.into() }
     }
 

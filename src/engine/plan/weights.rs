@@ -3,6 +3,7 @@
 use super::{Position, Race, RampPlan};
 use crate::ids::{List, VariantId};
 use crate::policy::Weight;
+use crate::units::Moment;
 
 /// The weights of a split at a moment.
 #[derive(Debug, Clone, Copy)]
@@ -17,7 +18,7 @@ impl<'p> WeightsNow<'p> {
         base: &'p List<VariantId, Weight>,
         ramp: Option<&'p RampPlan>,
         race: &'p Race,
-        now: u64,
+        now: Moment,
     ) -> Self {
         Self { base, ramp: ramp.map(|ramp| (ramp, ramp.position(now))), race }
     }

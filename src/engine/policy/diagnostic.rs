@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::fmt;
 
-/// Declares the closed list of codes: name in Rust, stable text, what it means.
+/// Declares the closed list of codes: name in Rust, stable text, severity, what it means.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal: $meaning:literal;)*) => {
+    ($($(#[$doc:meta])* $name:ident = $text:literal $severity:ident: $meaning:literal;)*) => {
         /// The stable code of a diagnostic.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Code {
@@ -21,6 +21,11 @@ macro_rules! codes {
                 match self { $(Self::$name => $text,)* }
             }
 
+            /// Whether a policy with this problem is refused.
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$name => Severity::$severity,)* }
+            }
+
             /// What the code means, one sentence.
             pub const fn meaning(self) -> &'static str {
                 match self { $(Self::$name => $meaning,)* }
@@ -30,69 +35,69 @@ macro_rules! codes {
 }
 
 codes! {
-    InvalidJson = "invalid_json": "The text is not JSON.";
-    UnsupportedVersion = "unsupported_version": "The policy's `version` is not one this release reads.";
-    WrongType = "wrong_type": "A value has another type than its field takes.";
-    MissingField = "missing_field": "A required field is not there.";
-    UnknownField = "unknown_field": "A field that no policy has; most often a typing error.";
-    DuplicateField = "duplicate_field": "A field is given twice in one object.";
-    EmptyList = "empty_list": "A list that needs entries has none.";
-    EmptyMatch = "empty_match": "A match entry has no condition, so that it would take every request.";
-    InvalidName = "invalid_name": "A split or variant name is not of the form `[a-z0-9][a-z0-9._-]{0,63}`.";
-    DuplicateName = "duplicate_name": "Two splits, or two variants of a split, have the same name.";
-    UnknownVariant = "unknown_variant": "A variant is named that the split does not have.";
-    InvalidValue = "invalid_value": "A value is not among those its field takes.";
-    InvalidHost = "invalid_host": "A host pattern that could never match.";
-    InvalidPath = "invalid_path": "A path pattern that could never match.";
-    InvalidMethod = "invalid_method": "A method is not an HTTP token.";
-    InvalidHeaderName = "invalid_header_name": "A header name is not an HTTP token.";
-    InvalidCookieName = "invalid_cookie_name": "A cookie name is not an HTTP token.";
-    InvalidCluster = "invalid_cluster": "A cluster name is empty, too long, or has characters a header cannot carry.";
-    InvalidSalt = "invalid_salt": "A salt is empty, too long, or has control characters.";
-    ReservedHeader = "reserved_header": "A header that the proxy itself depends on cannot carry the decision.";
-    ControlHeader = "control_header": "A header that the filter owns never passes from a client, so it cannot be a key or a condition.";
-    InvalidTest = "invalid_test": "A value test needs exactly one of its forms.";
-    InvalidKeySource = "invalid_key_source": "A key source needs exactly one of its forms.";
-    MissingKey = "missing_key": "A split has no key, and the policy has no default one.";
-    InvalidWeight = "invalid_weight": "A weight is negative, not finite, too large, or finer than 0.0001.";
-    WeightSum = "weight_sum": "The weights of a split do not sum to its `weight_total`.";
-    WeightOverMax = "weight_over_max": "A variant's weight is larger than its `max_weight`.";
-    InvalidPercent = "invalid_percent": "A percentage is not 0 to 100 with up to two decimals.";
-    InvalidSlice = "invalid_slice": "A slice holds nobody.";
-    SliceWithoutLayer = "slice_without_layer": "A slice is given without the layer it is a share of.";
-    UnknownLayer = "unknown_layer": "A layer is named that the policy does not declare.";
-    UnknownSplit = "unknown_split": "A split is named that the policy does not have.";
-    ForwardRequirement = "forward_requirement": "A split requires one that is decided later, or itself.";
-    ConflictingFields = "conflicting_fields": "Fields are given together that exclude each other.";
-    LimitExceeded = "limit_exceeded": "A stated limit is exceeded.";
-    UnreadCookie = "unread_cookie": "A key is generated into a cookie that no key source reads.";
-    UnreachableKeySource = "unreachable_key_source": "A key source comes after one that always gives a key.";
-    DrainWithoutSticky = "drain_without_sticky": "A variant drains, but nothing says who holds it.";
-    MissingVariantHeader = "missing_variant_header": "`vary` needs the variant header that it names.";
-    UnreachableSplit = "unreachable_split": "Earlier splits of the layer take every user this one could have.";
-    SliceOverlap = "slice_overlap": "Two slices of a layer overlap: the earlier split wins there.";
-    SliceGap = "slice_gap": "A part of a layer is in no slice.";
-    DeadOverride = "dead_override": "An override can never apply: an earlier one takes its requests.";
-    BaselineOutweighed = "baseline_outweighed": "A challenger has more weight than the baseline.";
-    UnusedLayer = "unused_layer": "A layer is declared that no split is in.";
-    RequiresDisabled = "requires_disabled": "A split requires one that is not enabled, so it never applies.";
-    SharedSalt = "shared_salt": "Two splits have one salt, so that the same users go first in both.";
-    InvalidDuration = "invalid_duration": "A duration is not whole numbers with units such as `1h30m`, or too long.";
-    InvalidTime = "invalid_time": "A time is not an RFC 3339 timestamp of the years 1970 to 9999.";
-    InvalidCookie = "invalid_cookie": "A cookie's attributes are a combination that browsers drop.";
-    InvalidDomain = "invalid_domain": "A cookie's domain is not a host name.";
-    CookieConflict = "cookie_conflict": "One cookie is used for two things, so that one of them would be lost.";
-    CookieTtlCapped = "cookie_ttl_capped": "A cookie lives longer than browsers keep any.";
-    WeakSecret = "weak_secret": "A secret is too short, or has characters that no header carries.";
-    RampOrder = "ramp_order": "The steps of a ramp do not come one after the other, or its pause is before its start.";
-    StickyOutlivesRamp = "sticky_outlives_ramp": "A sticky cookie keeps users on their first variant longer than the ramp takes.";
-    InvalidRegex = "invalid_regex": "A text is not a regular expression of the kind that is read here.";
-    InvalidCidr = "invalid_cidr": "A text is not an IP address or network, or has bits beyond its prefix.";
-    InvalidRange = "invalid_range": "A range of numbers holds none, or its bounds cannot be exact.";
-    PseudoHeader = "pseudo_header": "A header test on what is not among the headers: host, path, method.";
-    PreferCookies = "prefer_cookies": "A header test on all cookies at once, where one cookie is most likely meant.";
-    DuplicateValue = "duplicate_value": "A list has a value more than once.";
-    NeverMatches = "never_matches": "Two tests of a match entry exclude each other, so that it never holds.";
+    InvalidJson = "invalid_json" Error: "The text is not JSON.";
+    UnsupportedVersion = "unsupported_version" Error: "The policy's `version` is not one this release reads.";
+    WrongType = "wrong_type" Error: "A value has another type than its field takes.";
+    MissingField = "missing_field" Error: "A required field is not there.";
+    UnknownField = "unknown_field" Error: "A field that no policy has; most often a typing error.";
+    DuplicateField = "duplicate_field" Error: "A field is given twice in one object.";
+    EmptyList = "empty_list" Error: "A list that needs entries has none.";
+    EmptyMatch = "empty_match" Error: "A match entry has no condition, so that it would take every request.";
+    InvalidName = "invalid_name" Error: "A split or variant name is not of the form `[a-z0-9][a-z0-9._-]{0,63}`.";
+    DuplicateName = "duplicate_name" Error: "Two splits, or two variants of a split, have the same name.";
+    UnknownVariant = "unknown_variant" Error: "A variant is named that the split does not have.";
+    InvalidValue = "invalid_value" Error: "A value is not among those its field takes.";
+    InvalidHost = "invalid_host" Error: "A host pattern that could never match.";
+    InvalidPath = "invalid_path" Error: "A path pattern that could never match.";
+    InvalidMethod = "invalid_method" Error: "A method is not an HTTP token.";
+    InvalidHeaderName = "invalid_header_name" Error: "A header name is not an HTTP token.";
+    InvalidCookieName = "invalid_cookie_name" Error: "A cookie name is not an HTTP token.";
+    InvalidCluster = "invalid_cluster" Error: "A cluster name is empty, too long, or has characters a header cannot carry.";
+    InvalidSalt = "invalid_salt" Error: "A salt is empty, too long, or has control characters.";
+    ReservedHeader = "reserved_header" Error: "A header that the proxy itself depends on cannot carry the decision.";
+    ControlHeader = "control_header" Error: "A header that the filter owns never passes from a client, so it cannot be a key or a condition.";
+    InvalidTest = "invalid_test" Error: "A value test needs exactly one of its forms.";
+    InvalidKeySource = "invalid_key_source" Error: "A key source needs exactly one of its forms.";
+    MissingKey = "missing_key" Error: "A split has no key, and the policy has no default one.";
+    InvalidWeight = "invalid_weight" Error: "A weight is negative, not finite, too large, or finer than 0.0001.";
+    WeightSum = "weight_sum" Error: "The weights of a split do not sum to its `weight_total`.";
+    WeightOverMax = "weight_over_max" Error: "A variant's weight is larger than its `max_weight`.";
+    InvalidPercent = "invalid_percent" Error: "A percentage is not 0 to 100 with up to two decimals.";
+    InvalidSlice = "invalid_slice" Error: "A slice holds nobody.";
+    SliceWithoutLayer = "slice_without_layer" Error: "A slice is given without the layer it is a share of.";
+    UnknownLayer = "unknown_layer" Error: "A layer is named that the policy does not declare.";
+    UnknownSplit = "unknown_split" Error: "A split is named that the policy does not have.";
+    ForwardRequirement = "forward_requirement" Error: "A split requires one that is decided later, or itself.";
+    ConflictingFields = "conflicting_fields" Error: "Fields are given together that exclude each other.";
+    LimitExceeded = "limit_exceeded" Error: "A stated limit is exceeded.";
+    UnreadCookie = "unread_cookie" Error: "A key is generated into a cookie that no key source reads.";
+    UnreachableKeySource = "unreachable_key_source" Error: "A key source comes after one that always gives a key.";
+    DrainWithoutSticky = "drain_without_sticky" Error: "A variant drains, but nothing says who holds it.";
+    MissingVariantHeader = "missing_variant_header" Error: "`vary` needs the variant header that it names.";
+    UnreachableSplit = "unreachable_split" Warning: "Earlier splits of the layer take every user this one could have.";
+    SliceOverlap = "slice_overlap" Warning: "Two slices of a layer overlap: the earlier split wins there.";
+    SliceGap = "slice_gap" Warning: "A part of a layer is in no slice.";
+    DeadOverride = "dead_override" Warning: "An override can never apply: an earlier one takes its requests.";
+    BaselineOutweighed = "baseline_outweighed" Warning: "A challenger has more weight than the baseline.";
+    UnusedLayer = "unused_layer" Warning: "A layer is declared that no split is in.";
+    RequiresDisabled = "requires_disabled" Warning: "A split requires one that is not enabled, so it never applies.";
+    SharedSalt = "shared_salt" Warning: "Two splits have one salt, so that the same users go first in both.";
+    InvalidDuration = "invalid_duration" Error: "A duration is not whole numbers with units such as `1h30m`, or too long.";
+    InvalidTime = "invalid_time" Error: "A time is not an RFC 3339 timestamp of the years 1970 to 9999.";
+    InvalidCookie = "invalid_cookie" Error: "A cookie's attributes are a combination that browsers drop.";
+    InvalidDomain = "invalid_domain" Error: "A cookie's domain is not a host name.";
+    CookieConflict = "cookie_conflict" Error: "One cookie is used for two things, so that one of them would be lost.";
+    CookieTtlCapped = "cookie_ttl_capped" Warning: "A cookie lives longer than browsers keep any.";
+    WeakSecret = "weak_secret" Error: "A secret is too short, or has characters that no header carries.";
+    RampOrder = "ramp_order" Error: "The steps of a ramp do not come one after the other, or its pause is before its start.";
+    StickyOutlivesRamp = "sticky_outlives_ramp" Warning: "A sticky cookie keeps users on their first variant longer than the ramp takes.";
+    InvalidRegex = "invalid_regex" Error: "A text is not a regular expression of the kind that is read here.";
+    InvalidCidr = "invalid_cidr" Error: "A text is not an IP address or network, or has bits beyond its prefix.";
+    InvalidRange = "invalid_range" Error: "A range of numbers holds none, or its bounds cannot be exact.";
+    PseudoHeader = "pseudo_header" Error: "A header test on what is not among the headers: host, path, method.";
+    PreferCookies = "prefer_cookies" Warning: "A header test on all cookies at once, where one cookie is most likely meant.";
+    DuplicateValue = "duplicate_value" Warning: "A list has a value more than once.";
+    NeverMatches = "never_matches" Warning: "Two tests of a match entry exclude each other, so that it never holds.";
 }
 
 /// Whether a policy with this problem is refused.

@@ -4,6 +4,7 @@
 
 mod check;
 mod diagnostic;
+pub mod limits;
 mod model;
 mod name_map;
 mod read;
@@ -15,9 +16,9 @@ pub use diagnostic::{Code, Diagnostic, Severity};
 pub use model::{
     Assignment, CookieOptions, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror, MirrorBy,
     OnMissingKey, Override, Policy, Ramp, RampStep, Requirement, Respond, Rewrite, SameSite,
-    Secret, SecretSource, Slice, Split, Sticky, Variant, WeightTotal,
+    Secret, SecretSource, Slice, Split, Steps, Sticky, Variant, WeightTotal,
 };
-pub use text::weight::Weight;
+pub use text::weight::{Weight, WeightSum};
 pub use text::{duration, time};
 pub use value::Value;
 
@@ -100,7 +101,7 @@ pub fn document_from_json(text: &[u8]) -> Result<Value, Diagnostic> {
     serde_json::from_slice(text).map_err(|error| {
         let mut sink = Sink::default();
         let message = format!("the policy is not JSON: {error}");
-        let diagnostic = sink.error(Code::InvalidJson, &Path::Root, message);
+        let diagnostic = sink.report(Code::InvalidJson, &Path::Root, message);
         diagnostic.help(
             "the plugin configuration is one JSON object; `splitctl render` makes it from YAML",
         );

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::diagnostic::in_one_line;
 use super::text::suggest::nearest;
-use super::{Code, Diagnostic, Severity, Value};
+use super::{Code, Diagnostic, Value};
 
 /// A place in the document; lives on the stack and becomes text only for a diagnostic.
 #[derive(Clone, Copy)]
@@ -33,42 +33,40 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    pub(super) fn error(
+    /// Reports a problem: the one way to do it, so that a code has one severity.
+    pub(super) fn report(
         &mut self,
         code: Code,
         path: &Path,
         message: impl Into<Cow<'static, str>>,
     ) -> &mut Diagnostic {
-        self.report(Severity::Error, code, path, message.into())
-    }
-
-    pub(super) fn warning(
-        &mut self,
-        code: Code,
-        path: &Path,
-        message: impl Into<Cow<'static, str>>,
-    ) -> &mut Diagnostic {
-        self.report(Severity::Warning, code, path, message.into())
+        self.push(code, path, message.into())
     }
 
     /// Not generic and not inlined: it is called from hundreds of places.
     #[inline(never)]
-    fn report(
-        &mut self,
-        severity: Severity,
-        code: Code,
-        path: &Path,
-        message: Cow<'static, str>,
-    ) -> &mut Diagnostic {
+    fn push(&mut self, code: Code, path: &Path, message: Cow<'static, str>) -> &mut Diagnostic {
         self.diagnostics.push(Diagnostic {
             code,
-            severity,
+            severity: code.severity(),
             path: in_one_line(path.to_string().into()),
             message: in_one_line(message),
             help: None,
         });
         #[expect(clippy::expect_used, reason = "the line above pushes one")]
         self.diagnostics.last_mut().expect("just pushed")
+    }
+
+    /// Says that there are too many of something; `None` where there are not.
+    pub(super) fn over(
+        &mut self,
+        limit: usize,
+        count: usize,
+        what: &str,
+        path: &Path,
+    ) -> Option<&mut Diagnostic> {
+        let message = || format!("{count} {what} are more than {limit}");
+        (count > limit).then(|| self.report(Code::LimitExceeded, path, message()))
     }
 
     pub(super) fn wrong_type(
@@ -81,7 +79,7 @@ impl Sink {
             Value::List(_) | Value::Object(_) | Value::Null => value.kind().to_owned(),
             _ => format!("{} `{value}`", value.kind()),
         };
-        self.error(Code::WrongType, path, format!("expected {wanted}, found {found}"))
+        self.report(Code::WrongType, path, format!("expected {wanted}, found {found}"))
     }
 
     /// Says that `word` is none of the known ones.
@@ -93,7 +91,7 @@ impl Sink {
         word: &str,
         known: &[&str],
     ) {
-        let diagnostic = self.error(code, path, format!("unknown {what} `{word}`"));
+        let diagnostic = self.report(code, path, format!("unknown {what} `{word}`"));
         diagnostic.help(match nearest(word, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known here: {}", list_of(known)),

@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 
 use engine::policy::duration::UNITS;
+use engine::units::Millis;
 
 /// The shortest text of a duration; of equally short ones the one of fewest and largest units:
 /// `90s`, `1w`, `365d`, `1d1ms`.
-pub fn write(milliseconds: u64) -> String {
+pub fn write(duration: Millis) -> String {
+    let milliseconds = duration.get();
     if milliseconds == 0 {
         return "0s".into();
     }
@@ -58,7 +60,7 @@ mod tests {
             (3_661_000, "3661s"),
             (MAX, "3650d"),
         ] {
-            assert_eq!(write(milliseconds), text);
+            assert_eq!(write(Millis::new(milliseconds)), text);
         }
     }
 
@@ -66,7 +68,7 @@ mod tests {
         #[test]
         fn reading_what_was_written_gives_the_same(milliseconds in 0..=MAX, unit in 0..6_usize) {
             let (_, length) = UNITS[unit];
-            for milliseconds in [milliseconds, milliseconds / length * length] {
+            for milliseconds in [milliseconds, milliseconds / length * length].map(Millis::new) {
                 prop_assert_eq!(parse(&write(milliseconds)), Ok(milliseconds));
             }
         }

@@ -9,30 +9,24 @@ pub mod time;
 use engine::ids::VariantId;
 use engine::policy::{
     Assignment, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror, MirrorBy, OnMissingKey,
-    Override, Policy, Respond, Rewrite, SecretSource, Slice, Split, Value, Variant, Weight,
-    WeightTotal,
+    Override, Policy, Respond, Rewrite, SecretSource, Split, Value, Variant, Weight, WeightTotal,
 };
+use engine::units::Buckets;
 
+use crate::defaults::default_of;
 use matches::write_matches;
 use over_time::{write_generated_cookie, write_ramp, write_sticky, write_weight};
 
 /// The policy as a document.
 pub fn to_value(policy: &Policy) -> Value {
-    let default = Policy::default();
     let mut object = Object::default();
     object.put("version", Value::Integer(1));
-    object.put_if("cluster_header", policy.cluster_header != default.cluster_header, || {
-        text(&policy.cluster_header)
-    });
-    object.put_if("variant_header", policy.variant_header != default.variant_header, || {
-        policy.variant_header.as_deref().map_or(Value::Null, text)
-    });
+    object.put("cluster_header", text(&policy.cluster_header));
+    object.put("variant_header", policy.variant_header.as_deref().map_or(Value::Null, text));
     object.put_some("response_variant_header", policy.response_variant_header.as_deref().map(text));
-    object.put_if("mirror_header", policy.mirror_header != default.mirror_header, || {
-        text(&policy.mirror_header)
-    });
-    object.put_if("baggage", policy.baggage, || Value::Bool(true));
-    object.put_if("vary", policy.vary, || Value::Bool(true));
+    object.put("mirror_header", text(&policy.mirror_header));
+    object.put("baggage", Value::Bool(policy.baggage));
+    object.put("vary", Value::Bool(policy.vary));
     object.put_if("client_ip", policy.trusted_hops > 0, || {
         Object::of([("trusted_hops", Value::Integer(policy.trusted_hops.into()))])
     });
@@ -41,7 +35,7 @@ pub fn to_value(policy: &Policy) -> Value {
         list(policy.layers.as_slice(), write_layer)
     });
     object.put_some("holdout", policy.holdout.as_ref().map(write_holdout));
-    object.put_if("kill", policy.kill, || Value::Bool(true));
+    object.put("kill", Value::Bool(policy.kill));
     object.put("splits", list(policy.splits.as_slice(), |split| write_split(policy, split)));
     object.into()
 }
@@ -65,7 +59,7 @@ fn write_layer(layer: &Layer) -> Value {
 fn write_holdout(holdout: &Holdout) -> Value {
     let mut object = Object::default();
     object.put("percent", percent(holdout.buckets));
-    object.put_if("salt", holdout.salt != "holdout", || text(&holdout.salt));
+    object.put_in("holdout", "salt", text(&holdout.salt));
     object.into()
 }
 
@@ -73,24 +67,15 @@ fn write_split(policy: &Policy, split: &Split) -> Value {
     let variant = |id: VariantId| text(&split.variants[id].name);
     let mut object = Object::default();
     object.put("name", text(&split.name));
-    object.put_if("enabled", !split.enabled, || Value::Bool(false));
+    object.put("enabled", Value::Bool(split.enabled));
     object.put_some("match", split.matches.as_deref().map(write_matches));
     object.put_if("key", !split.key.is_empty(), || list(&split.key, write_key));
-    object.put_if("on_missing_key", split.on_missing_key != OnMissingKey::default(), || {
-        word(split.on_missing_key, OnMissingKey::ALL)
-    });
-    object.put_if("assignment", split.assignment != Assignment::default(), || {
-        word(split.assignment, Assignment::ALL)
-    });
+    object.put("on_missing_key", word(split.on_missing_key, OnMissingKey::ALL));
+    object.put("assignment", word(split.assignment, Assignment::ALL));
     object.put_if("salt", split.salt != split.name, || text(&split.salt));
     object.put("baseline", variant(split.baseline));
     object.put("variants", list(split.variants.as_slice(), write_variant));
-    object.put_if("weight_total", split.weight_total != WeightTotal::default(), || {
-        match split.weight_total {
-            WeightTotal::Any => text("any"),
-            WeightTotal::Exactly(total) => write_weight(total),
-        }
-    });
+    object.put("weight_total", write_weight_total(split.weight_total));
     object.put_if("overrides", !split.overrides.is_empty(), || {
         list(&split.overrides, |forced: &Override| {
             let outcome = match forced.variant {
@@ -103,9 +88,9 @@ fn write_split(policy: &Policy, split: &Split) -> Value {
     object.put_some("layer", split.layer.map(|layer| text(&policy.layers[layer].name)));
     object.put_some(
         "slice",
-        split
-            .slice
-            .map(|Slice { from, to }| Object::of([("from", percent(from)), ("to", percent(to))])),
+        split.slice.map(|slice| {
+            Object::of([("from", percent(slice.from())), ("to", percent(slice.to()))])
+        }),
     );
     object.put_some("sticky", split.sticky.as_ref().map(|s| write_sticky(s, &split.name)));
     object.put_some("ramp", split.ramp.as_ref().map(|ramp| write_ramp(ramp, &split.variants)));
@@ -140,7 +125,7 @@ fn write_variant(variant: &Variant) -> Value {
     object.put_some("cluster", variant.cluster.as_deref().map(text));
     object.put("weight", write_weight(variant.weight));
     object.put_some("max_weight", variant.max_weight.map(write_weight));
-    object.put_if("drain", variant.drain, || Value::Bool(true));
+    object.put("drain", Value::Bool(variant.drain));
     let edits = [
         ("request_headers", &variant.request_headers),
         ("response_headers", &variant.response_headers),
@@ -153,7 +138,7 @@ fn write_variant(variant: &Variant) -> Value {
         variant.respond.as_ref().map(|Respond { status, body }| {
             let mut object = Object::default();
             object.put("status", Value::Integer((*status).into()));
-            object.put_if("body", !body.is_empty(), || text(body));
+            object.put("body", text(body));
             object.into()
         }),
     );
@@ -188,7 +173,7 @@ fn write_mirror(mirror: &Mirror) -> Value {
     let mut object = Object::default();
     object.put("cluster", text(&mirror.cluster));
     object.put("percent", percent(mirror.buckets));
-    object.put_if("by", mirror.by != MirrorBy::default(), || word(mirror.by, MirrorBy::ALL));
+    object.put("by", word(mirror.by, MirrorBy::ALL));
     object.into()
 }
 
@@ -201,8 +186,16 @@ impl Object {
         Value::Object(fields.map(|(name, value)| (name.to_owned(), value)).into())
     }
 
+    /// Puts a field that does not have its default.
     fn put(&mut self, name: &str, value: Value) {
-        self.0.push((name.to_owned(), value));
+        self.put_in("", name, value);
+    }
+
+    /// The same, where the default is that of a certain object's field.
+    fn put_in(&mut self, object: &str, name: &str, value: Value) {
+        if default_of(&format!("{object}.{name}")) != Some(&value) {
+            self.0.push((name.to_owned(), value));
+        }
     }
 
     fn put_if(&mut self, name: &str, wanted: bool, value: impl FnOnce() -> Value) {
@@ -224,7 +217,7 @@ impl From<Object> for Value {
     }
 }
 
-fn text(text: &str) -> Value {
+pub(crate) fn text(text: &str) -> Value {
     Value::String(text.to_owned())
 }
 
@@ -232,12 +225,19 @@ fn list<T>(items: &[T], write: impl Fn(&T) -> Value) -> Value {
     Value::List(items.iter().map(write).collect())
 }
 
-fn word<T: PartialEq>(value: T, all: &[(&str, T)]) -> Value {
+pub(crate) fn word<T: PartialEq>(value: T, all: &[(&str, T)]) -> Value {
     all.iter().find(|(_, known)| *known == value).map_or(Value::Null, |(name, _)| text(name))
 }
 
-fn percent(buckets: u16) -> Value {
-    write_weight(Weight::from_units(u64::from(buckets).saturating_mul(100)))
+pub(crate) fn write_weight_total(total: WeightTotal) -> Value {
+    match total {
+        WeightTotal::Any => text("any"),
+        WeightTotal::Exactly(total) => write_weight(total),
+    }
+}
+
+fn percent(buckets: Buckets) -> Value {
+    write_weight(Weight::from(buckets))
 }
 
 #[cfg(test)]

@@ -4,27 +4,25 @@
 use engine::ids::{List, VariantId};
 use engine::policy::{CookieOptions, Ramp, SameSite, Sticky, Value, Variant, Weight};
 
-use super::{duration, time};
+use super::{Object, duration, text, time, word};
 
 /// A key source's `generate`.
 pub(super) fn write_generated_cookie(cookie: &CookieOptions) -> Value {
-    let mut fields = vec![text("cookie", cookie.name.clone())];
-    write_cookie(&mut fields, cookie, CookieOptions::GENERATE_TTL);
-    Value::Object(fields)
+    let mut object = Object::default();
+    object.put("cookie", text(&cookie.name));
+    write_cookie(&mut object, cookie, "generate");
+    object.into()
 }
 
 /// The `sticky` of the split of that name. The secret is written as it is.
 pub(super) fn write_sticky(sticky: &Sticky, split: &str) -> Value {
-    let mut fields = Vec::new();
-    if sticky.cookie.name != Sticky::default_cookie(split) {
-        fields.push(text("cookie", sticky.cookie.name.clone()));
-    }
-    write_cookie(&mut fields, &sticky.cookie, CookieOptions::STICKY_TTL);
-    if sticky.epoch != 0 {
-        fields.push(("epoch".into(), Value::Integer(sticky.epoch.into())));
-    }
-    fields.push(text("secret", sticky.secret.reveal().to_owned()));
-    Value::Object(fields)
+    let name = &sticky.cookie.name;
+    let mut object = Object::default();
+    object.put_if("cookie", *name != Sticky::default_cookie(split), || text(name));
+    write_cookie(&mut object, &sticky.cookie, "sticky");
+    object.put("epoch", Value::Integer(sticky.epoch.into()));
+    object.put("secret", text(sticky.secret.reveal()));
+    object.into()
 }
 
 /// The `ramp` of the split that has these variants.
@@ -34,22 +32,17 @@ pub(super) fn write_ramp(ramp: &Ramp, variants: &List<VariantId, Variant>) -> Va
         Value::Object(named.map(|(v, weight)| (v.name.clone(), write_weight(*weight))).collect())
     };
     let steps = ramp.steps.iter().map(|step| {
-        Value::Object(vec![
-            text("after", duration::write(step.after)),
-            ("weights".into(), weights(&step.weights)),
+        Object::of([
+            ("after", text(&duration::write(step.after))),
+            ("weights", weights(&step.weights)),
         ])
     });
-    let mut fields = vec![
-        text("start", time::write(ramp.start)),
-        ("steps".into(), Value::List(steps.collect())),
-    ];
-    if ramp.linear {
-        fields.push(("linear".into(), Value::Bool(true)));
-    }
-    if let Some(pause) = ramp.pause {
-        fields.push(text("pause", time::write(pause)));
-    }
-    Value::Object(fields)
+    let mut object = Object::default();
+    object.put("start", text(&time::write(ramp.start)));
+    object.put("steps", Value::List(steps.collect()));
+    object.put("linear", Value::Bool(ramp.linear));
+    object.put_some("pause", ramp.pause.map(|pause| text(&time::write(pause))));
+    object.into()
 }
 
 /// A weight: whole where it is whole.
@@ -63,31 +56,14 @@ pub(super) fn write_weight(weight: Weight) -> Value {
     }
 }
 
-/// The attributes of a cookie besides its name.
-fn write_cookie(fields: &mut Vec<(String, Value)>, cookie: &CookieOptions, default_ttl: u64) {
-    if cookie.ttl != default_ttl {
-        fields.push(text("ttl", duration::write(cookie.ttl.saturating_mul(1_000))));
-    }
-    if let Some(domain) = &cookie.domain {
-        fields.push(text("domain", domain.clone()));
-    }
-    if !cookie.secure {
-        fields.push(("secure".into(), Value::Bool(false)));
-    }
-    if !cookie.http_only {
-        fields.push(("http_only".into(), Value::Bool(false)));
-    }
-    let word = SameSite::ALL.iter().find(|(_, same_site)| *same_site == cookie.same_site);
-    if let Some((word, _)) = word.filter(|_| cookie.same_site != SameSite::default()) {
-        fields.push(text("same_site", (*word).to_owned()));
-    }
-    if cookie.partitioned {
-        fields.push(("partitioned".into(), Value::Bool(true)));
-    }
-}
-
-fn text(name: &str, text: String) -> (String, Value) {
-    (name.to_owned(), Value::String(text))
+/// The attributes of a cookie besides its name; `object` is where it stands.
+fn write_cookie(fields: &mut Object, cookie: &CookieOptions, object: &str) {
+    fields.put_in(object, "ttl", text(&duration::write(cookie.ttl.into())));
+    fields.put_some("domain", cookie.domain.as_deref().map(text));
+    fields.put("secure", Value::Bool(cookie.secure));
+    fields.put("http_only", Value::Bool(cookie.http_only));
+    fields.put("same_site", word(cookie.same_site, SameSite::ALL));
+    fields.put("partitioned", Value::Bool(cookie.partitioned));
 }
 
 #[cfg(test)]
@@ -97,18 +73,18 @@ mod tests {
     #[test]
     fn defaults_are_left_out() {
         let cookie = CookieOptions::new("uid".into(), CookieOptions::GENERATE_TTL);
-        let written = Value::Object(vec![text("cookie", "uid".into())]);
+        let written = Object::of([("cookie", text("uid"))]);
         assert_eq!(write_generated_cookie(&cookie), written);
         let cookie = CookieOptions::new("split-checkout".into(), CookieOptions::STICKY_TTL);
         let sticky = Sticky { cookie, epoch: 0, secret: "0123456789abcdef".into() };
-        let written = Value::Object(vec![text("secret", "0123456789abcdef".into())]);
+        let written = Object::of([("secret", text("0123456789abcdef"))]);
         assert_eq!(write_sticky(&sticky, "checkout"), written);
     }
 
     #[test]
     fn weights_are_written_as_short_as_they_are() {
-        assert_eq!(write_weight(Weight::from_units(50_000)), Value::Integer(5));
-        assert_eq!(write_weight(Weight::from_units(1)), Value::Float(0.0001));
+        assert_eq!(write_weight(Weight::from_units(50_000).unwrap()), Value::Integer(5));
+        assert_eq!(write_weight(Weight::from_units(1).unwrap()), Value::Float(0.0001));
         assert_eq!(write_weight(Weight::MAX), Value::Integer(1_000_000_000));
     }
 }

@@ -1,7 +1,8 @@
 //! What is written reads as it was.
 
 use engine::ids::SplitId;
-use engine::policy::{CookieOptions, Ramp, RampStep, SameSite, Sticky, check, from_json};
+use engine::policy::{CookieOptions, Ramp, RampStep, SameSite, Steps, Sticky, check, from_json};
+use engine::units::{Millis, Moment, Seconds};
 use proptest::prelude::*;
 
 use super::*;
@@ -29,7 +30,7 @@ fn policy(in_split: &str) -> String {
 
 /// The split of such a policy.
 fn first(policy: &mut Policy) -> &mut Split {
-    policy.splits.get_mut(SplitId::FIRST).expect("a split")
+    &mut policy.splits[SplitId::FIRST]
 }
 
 /// A list of one entry with one field.
@@ -92,7 +93,7 @@ fn cookies() -> impl Strategy<Value = CookieOptions> {
     let ttl = prop_oneof![
         Just(CookieOptions::GENERATE_TTL),
         Just(CookieOptions::STICKY_TTL),
-        1..=3_650 * 86_400_u64
+        (1..=3_650 * 86_400_u32).prop_map(|ttl| Seconds::new(ttl).unwrap())
     ];
     let domain = prop::option::of("[a-z]{1,5}(\\.[a-z0-9]{1,5}){0,2}\\.[a-z]{2,3}");
     let same_site = prop::sample::select(vec![SameSite::Lax, SameSite::Strict, SameSite::None]);
@@ -107,7 +108,7 @@ fn cookies() -> impl Strategy<Value = CookieOptions> {
 
 fn ramps() -> impl Strategy<Value = Ramp> {
     let weights = prop::collection::vec(0..=Weight::MAX.units(), 2);
-    let weights = weights.prop_map(|all| all.into_iter().map(Weight::from_units).collect());
+    let weights = weights.prop_map(|all| all.into_iter().flat_map(Weight::from_units).collect());
     let after = prop_oneof![
         0..=engine::policy::duration::MAX,
         (0..=3_650_u64).prop_map(|d| d * 86_400_000)
@@ -115,9 +116,10 @@ fn ramps() -> impl Strategy<Value = Ramp> {
     let steps = prop::collection::btree_map(after, weights, 1..5);
     let all = (0..=253_402_300_799_999_u64, steps, any::<bool>(), prop::option::of(any::<u32>()));
     all.prop_map(|(start, steps, linear, pause)| {
-        let step = |(after, weights)| RampStep { after, weights };
+        let step = |(after, weights)| RampStep { after: Millis::new(after), weights };
+        let steps = Steps::new(steps.into_iter().map(step).collect()).unwrap();
         let pause = pause.map(|later| (start + u64::from(later)).min(253_402_300_799_999));
-        Ramp { start, steps: steps.into_iter().map(step).collect(), linear, pause }
+        Ramp { start: Moment::new(start), steps, linear, pause: pause.map(Moment::new) }
     })
 }
 

@@ -1,13 +1,14 @@
 //! Moments as text: milliseconds since 1970 -> RFC 3339 timestamps.
 
 use engine::policy::time::MAX;
+use engine::units::Moment;
 
 const DAY: u64 = 86_400_000;
 
 /// A moment as a timestamp in UTC, with a fraction only where there is one. Moments after the year
 /// 9999 are written as its last one.
-pub fn write(moment: u64) -> String {
-    let moment = moment.min(MAX);
+pub fn write(moment: Moment) -> String {
+    let moment = moment.get().min(MAX);
     let (year, month, day) = date(moment / DAY);
     let seconds = moment % DAY / 1_000;
     let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
@@ -55,12 +56,13 @@ mod tests {
         ] {
             assert_eq!(parse(text).map(write).as_deref(), Ok(text));
         }
-        assert_eq!(write(u64::MAX), "9999-12-31T23:59:59.999Z");
+        assert_eq!(write(Moment::new(u64::MAX)), "9999-12-31T23:59:59.999Z");
     }
 
     #[test]
     fn every_day_until_9999_is_read_as_it_was_written() {
         for midnight in (0..=MAX).step_by(DAY as usize) {
+            let midnight = Moment::new(midnight);
             assert_eq!(parse(&write(midnight)), Ok(midnight));
         }
     }
@@ -68,14 +70,15 @@ mod tests {
     proptest! {
         #[test]
         fn reading_what_was_written_gives_the_same(moment in 0..=MAX) {
-            for moment in [moment, moment / 1_000 * 1_000, moment / DAY * DAY] {
+            for moment in [moment, moment / 1_000 * 1_000, moment / DAY * DAY].map(Moment::new) {
                 prop_assert_eq!(parse(&write(moment)), Ok(moment));
             }
         }
 
         #[test]
         fn later_moments_are_later_texts(a in 0..=MAX / 1_000, b in 0..=MAX / 1_000) {
-            prop_assert_eq!(a.cmp(&b), write(a * 1_000).cmp(&write(b * 1_000)));
+            let text = |seconds: u64| write(Moment::new(seconds * 1_000));
+            prop_assert_eq!(a.cmp(&b), text(a).cmp(&text(b)));
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The few shapes that the schema is made of.
 
+use engine::policy::Value as Document;
 use serde_json::{Map, Value, json};
+
+use crate::defaults::default_of;
 
 /// An HTTP token: a method, a header name, a cookie name.
 pub(super) const TOKEN: &str = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
@@ -16,7 +19,23 @@ pub(super) fn required(name: &'static str, schema: Value) -> Field {
     Field { name, required: true, schema }
 }
 
+/// A field that may be left out; its description ends with the default, where there is one.
 pub(super) fn optional(name: &'static str, schema: Value) -> Field {
+    optional_in("", name, schema)
+}
+
+/// The same, where the default is that of a certain object's field.
+pub(super) fn optional_in(object: &str, name: &'static str, mut schema: Value) -> Field {
+    let default = match default_of(&format!("{object}.{name}")) {
+        None => None,
+        Some(Document::String(text)) if text.is_empty() => Some("empty".to_owned()),
+        Some(value) => Some(format!("`{value}`")),
+    };
+    if let (Some(default), Some(Value::String(description))) =
+        (default, schema.get_mut("description"))
+    {
+        description.push_str(&format!(" Default: {default}."));
+    }
     Field { name, required: false, schema }
 }
 

@@ -1,5 +1,6 @@
 //! Match lists: conditions on a request.
 
+use engine::policy::limits;
 use serde_json::{Value, json};
 
 use super::build::{
@@ -50,7 +51,7 @@ pub(super) fn list() -> Value {
     }
     let mut list = list_of(1, entry, "Conditions on a request: any of the entries must hold.");
     if let Value::Object(list) = &mut list {
-        list.insert("maxItems".to_owned(), 1000.into());
+        list.insert("maxItems".to_owned(), limits::CONDITIONS.into());
     }
     list
 }
@@ -99,11 +100,8 @@ fn tests(name: &str, description: &str) -> Value {
             optional("present", boolean("true: sent at all; false: not sent.")),
             optional("in", list_of(1, json!({"type": "string"}), "Equal to one of these.")),
             optional("range", refer("range", "A whole number in this range.")),
-            optional("not", boolean("Sent, and not of this form. Default: false.")),
-            optional(
-                "ignore_case",
-                boolean("ASCII letters are equal in both cases. Default: false."),
-            ),
+            optional("not", boolean("Sent, and not of this form.")),
+            optional("ignore_case", boolean("ASCII letters are equal in both cases.")),
         ],
     );
     exactly_one(

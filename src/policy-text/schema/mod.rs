@@ -8,9 +8,10 @@ mod build;
 mod matches;
 mod splits;
 
+use engine::policy::{Weight, limits};
 use serde_json::{Value, json};
 
-use build::{boolean, list, object, optional, refer, required};
+use build::{boolean, list, object, optional, optional_in, refer, required};
 
 /// The whole schema.
 pub fn schema() -> Value {
@@ -38,14 +39,14 @@ fn policy() -> Value {
                 "cluster_header",
                 refer(
                     "header_name",
-                    "Request header that names the upstream cluster, for the route's `cluster_header`. Default: `x-split-cluster`.",
+                    "Request header that names the upstream cluster, for the route's `cluster_header`.",
                 ),
             ),
             optional(
                 "variant_header",
                 json!({
                     "anyOf": [{"$ref": "#/$defs/header_name"}, {"type": "null"}],
-                    "description": "Request header that lists the variants, as `checkout=canary, search=b`; null turns it off. Default: `x-split-variant`.",
+                    "description": "Request header that lists the variants, as `checkout=canary, search=b`; null turns it off.",
                 }),
             ),
             optional(
@@ -54,19 +55,13 @@ fn policy() -> Value {
             ),
             optional(
                 "mirror_header",
-                refer(
-                    "header_name",
-                    "Request header that names the cluster of a mirror. Default: `x-split-mirror`.",
-                ),
+                refer("header_name", "Request header that names the cluster of a mirror."),
             ),
-            optional(
-                "baggage",
-                boolean("Append the variants to the request's W3C `baggage`. Default: false."),
-            ),
+            optional("baggage", boolean("Append the variants to the request's W3C `baggage`.")),
             optional(
                 "vary",
                 boolean(
-                    "Append `vary: <variant_header>` to responses, so that caches keep variants apart. Default: false.",
+                    "Append `vary: <variant_header>` to responses, so that caches keep variants apart.",
                 ),
             ),
             optional(
@@ -101,17 +96,14 @@ fn policy() -> Value {
                     "Users who are never exposed: every split serves them its baseline.",
                     [
                         required("percent", refer("percent", "Their share.")),
-                        optional("salt", refer("salt", "Default: `holdout`.")),
+                        optional_in("holdout", "salt", refer("salt", "Hashed with the key.")),
                     ],
                 ),
             ),
-            optional(
-                "kill",
-                boolean("Every split serves its baseline, whatever else it says. Default: false."),
-            ),
+            optional("kill", boolean("Every split serves its baseline, whatever else it says.")),
             required(
                 "splits",
-                json!({"type": "array", "maxItems": 2000, "items": {"$ref": "#/$defs/split"}, "description": "Decision points, in order. The first that names a cluster sets it."}),
+                json!({"type": "array", "maxItems": limits::SPLITS, "items": {"$ref": "#/$defs/split"}, "description": "Decision points, in order. The first that names a cluster sets it."}),
             ),
         ],
     )
@@ -121,11 +113,12 @@ fn force() -> Value {
     object(
         "Lets those who know a secret force variants.",
         [
-            optional(
+            optional_in(
+                "force",
                 "header",
                 refer(
                     "header_name",
-                    "Request header that names the variants wanted, as `checkout=canary`. Default: `x-split-force`.",
+                    "Request header that names the variants wanted, as `checkout=canary`.",
                 ),
             ),
             required("secret", {
@@ -156,15 +149,15 @@ fn layer() -> Value {
 
 fn definitions() -> Value {
     let mut all = json!({
-        "name": {"type": "string", "pattern": "^[a-z0-9][a-z0-9._-]{0,63}$"},
-        "header_name": {"type": "string", "pattern": build::TOKEN, "maxLength": 256},
-        "cookie_name": {"type": "string", "pattern": build::TOKEN, "maxLength": 256},
-        "plain_text": {"type": "string", "minLength": 1, "maxLength": 256},
-        "cluster": {"type": "string", "pattern": "^[!-~]{1,256}$"},
-        "salt": {"type": "string", "minLength": 1, "maxLength": 256},
-        "secret": {"type": "string", "pattern": "^[!-~]{16,256}$"},
+        "name": {"type": "string", "pattern": format!("^[a-z0-9][a-z0-9._-]{{0,{}}}$", limits::NAME - 1)},
+        "header_name": {"type": "string", "pattern": build::TOKEN, "maxLength": limits::TEXT},
+        "cookie_name": {"type": "string", "pattern": build::TOKEN, "maxLength": limits::TEXT},
+        "plain_text": {"type": "string", "minLength": 1, "maxLength": limits::TEXT},
+        "cluster": {"type": "string", "pattern": format!("^[!-~]{{1,{}}}$", limits::TEXT)},
+        "salt": {"type": "string", "minLength": 1, "maxLength": limits::TEXT},
+        "secret": {"type": "string", "pattern": format!("^[!-~]{{{},{}}}$", limits::SECRET_MIN, limits::SECRET)},
         "percent": {"type": "number", "minimum": 0, "maximum": 100},
-        "weight": {"type": "number", "minimum": 0, "maximum": 1_000_000_000},
+        "weight": {"type": "number", "minimum": 0, "maximum": Weight::MAX.units() / Weight::UNITS_PER_ONE},
         "duration": {"type": "string", "pattern": "^([0-9]+(w|d|h|ms|m|s))+$", "examples": ["90s", "1h30m", "365d"]},
         "time": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})$", "examples": ["2026-11-20T12:00:00Z"]},
     });

@@ -1,10 +1,10 @@
 //! Splits and variants.
 
-use engine::policy::{Assignment, MirrorBy, OnMissingKey, SameSite};
+use engine::policy::{Assignment, MirrorBy, OnMissingKey, SameSite, limits};
 use serde_json::{Value, json};
 
 use super::build::{
-    Field, boolean, exactly_one, list, object, optional, refer, required, text, words,
+    Field, boolean, exactly_one, list, object, optional, optional_in, refer, required, text, words,
 };
 
 /// A decision point.
@@ -16,7 +16,7 @@ pub(super) fn split() -> Value {
                 "name",
                 refer("name", "Unique in the policy; stands in headers, metrics and cookies."),
             ),
-            optional("enabled", boolean("false: as if the split were not written. Default: true.")),
+            optional("enabled", boolean("false: as if the split were not written.")),
             optional("match", refer("match", "Who takes part. Default: every request.")),
             optional(
                 "key",
@@ -26,19 +26,19 @@ pub(super) fn split() -> Value {
                 "on_missing_key",
                 words(
                     OnMissingKey::ALL,
-                    "What a request without a key gets: the baseline, a variant by chance, or no part in the split. Default: baseline.",
+                    "What a request without a key gets: the baseline, a variant by chance, or no part in the split.",
                 ),
             ),
             optional(
                 "assignment",
                 words(
                     Assignment::ALL,
-                    "Whether the key decides (one user, one variant) or chance, anew for each request. Default: hash.",
+                    "Whether the key decides (one user, one variant) or chance, anew for each request.",
                 ),
             ),
             optional(
                 "algorithm",
-                json!({"enum": ["rendezvous"], "description": "How keys are assigned. Default: rendezvous."}),
+                json!({"enum": ["rendezvous"], "description": "How keys are assigned."}),
             ),
             optional(
                 "salt",
@@ -50,11 +50,11 @@ pub(super) fn split() -> Value {
             required("baseline", text("The variant served when in doubt.")),
             required(
                 "variants",
-                json!({"type": "array", "minItems": 1, "maxItems": 64, "items": {"$ref": "#/$defs/variant"}, "description": "The outcomes."}),
+                json!({"type": "array", "minItems": 1, "maxItems": limits::VARIANTS, "items": {"$ref": "#/$defs/variant"}, "description": "The outcomes."}),
             ),
             optional(
                 "weight_total",
-                json!({"anyOf": [{"$ref": "#/$defs/weight"}, {"const": "any"}], "description": "What the weights must sum to. Default: 100."}),
+                json!({"anyOf": [{"$ref": "#/$defs/weight"}, {"const": "any"}], "description": "What the weights must sum to."}),
             ),
             optional(
                 "overrides",
@@ -91,7 +91,7 @@ pub(super) fn split() -> Value {
                             "by",
                             words(
                                 MirrorBy::ALL,
-                                "Percent of users, always the same ones, or of requests. Default: user.",
+                                "Percent of users, always the same ones, or of requests.",
                             ),
                         ),
                     ],
@@ -138,9 +138,7 @@ pub(super) fn variant() -> Value {
             optional("max_weight", refer("weight", "The largest weight it may be given.")),
             optional(
                 "drain",
-                boolean(
-                    "Keep those who hold it by sticky cookie, admit nobody new. Default: false.",
-                ),
+                boolean("Keep those who hold it by sticky cookie, admit nobody new."),
             ),
             optional("request_headers", refer("header_edits", "Edits of the request's headers.")),
             optional("response_headers", refer("header_edits", "Edits of the response's headers.")),
@@ -151,11 +149,11 @@ pub(super) fn variant() -> Value {
                     [
                         required(
                             "status",
-                            json!({"type": "integer", "minimum": 200, "maximum": 599, "description": "The status code."}),
+                            json!({"type": "integer", "minimum": limits::STATUS.start(), "maximum": limits::STATUS.end(), "description": "The status code."}),
                         ),
                         optional(
                             "body",
-                            json!({"type": "string", "maxLength": 65536, "description": "Its text. Default: empty."}),
+                            json!({"type": "string", "maxLength": limits::BODY, "description": "Its text."}),
                         ),
                     ],
                 ),
@@ -174,7 +172,7 @@ pub(super) fn header_edits() -> Value {
                 required("name", refer("header_name", "Its name.")),
                 required(
                     "value",
-                    json!({"type": "string", "maxLength": 4096, "description": "Its value."}),
+                    json!({"type": "string", "maxLength": limits::HEADER_VALUE, "description": "Its value."}),
                 ),
             ],
         )
@@ -196,7 +194,7 @@ pub(super) fn header_edits() -> Value {
 pub(super) fn key() -> Value {
     let mut generate =
         vec![required("cookie", refer("cookie_name", "The cookie that keeps the id."))];
-    generate.extend(cookie("365d"));
+    generate.extend(cookie("generate"));
     let mut source = object(
         "Where the key may be: exactly one of these.",
         [
@@ -228,21 +226,17 @@ pub(super) fn key() -> Value {
 }
 
 /// The attributes of a cookie that the filter sets.
-fn cookie(ttl: &str) -> [Field; 6] {
-    let ttl = format!("How long browsers keep it. Default: {ttl}.");
+fn cookie(object: &str) -> [Field; 6] {
     [
-        optional("ttl", refer("duration", &ttl)),
+        optional_in(object, "ttl", refer("duration", "How long browsers keep it.")),
         optional(
             "domain",
             text("For this domain and all below it. Default: the host of the request alone."),
         ),
-        optional("secure", boolean("Only over TLS. Default: true.")),
-        optional("http_only", boolean("Not for scripts. Default: true.")),
-        optional(
-            "same_site",
-            words(SameSite::ALL, "Whether other sites' pages send it. Default: lax."),
-        ),
-        optional("partitioned", boolean("A jar for each embedding site (CHIPS). Default: false.")),
+        optional("secure", boolean("Only over TLS.")),
+        optional("http_only", boolean("Not for scripts.")),
+        optional("same_site", words(SameSite::ALL, "Whether other sites' pages send it.")),
+        optional("partitioned", boolean("A jar for each embedding site (CHIPS).")),
     ]
 }
 
@@ -254,7 +248,7 @@ fn sticky() -> Value {
         ),
         optional(
             "epoch",
-            json!({"type": "integer", "minimum": 0, "maximum": u32::MAX, "description": "Another epoch ends all earlier assignments. Default: 0."}),
+            json!({"type": "integer", "minimum": 0, "maximum": u32::MAX, "description": "Another epoch ends all earlier assignments."}),
         ),
         required(
             "secret",
@@ -264,7 +258,7 @@ fn sticky() -> Value {
             ),
         ),
     ];
-    fields.extend(cookie("30d"));
+    fields.extend(cookie("sticky"));
     object("Keeps a user's first variant by a cookie that cannot be forged.", fields)
 }
 
@@ -284,7 +278,7 @@ fn ramp() -> Value {
     );
     let mut steps = list(1, step, "The steps, each later than the one before.");
     if let Value::Object(steps) = &mut steps {
-        steps.insert("maxItems".to_owned(), engine::policy::Ramp::STEPS_MAX.into());
+        steps.insert("maxItems".to_owned(), limits::RAMP_STEPS.into());
     }
     object(
         "Weights over time.",
@@ -294,10 +288,7 @@ fn ramp() -> Value {
                 refer("time", "When the ramp begins; until then the variants' own weights hold."),
             ),
             required("steps", steps),
-            optional(
-                "linear",
-                boolean("Weights move in a straight line between steps. Default: false."),
-            ),
+            optional("linear", boolean("Weights move in a straight line between steps.")),
             optional("pause", refer("time", "The ramp stands still from then on.")),
         ],
     )
@@ -317,7 +308,7 @@ fn forced() -> Value {
 }
 
 fn rewrite() -> Value {
-    let prefix = |description| json!({"type": "string", "pattern": "^/[!-~]*$", "maxLength": 1024, "description": description});
+    let prefix = |description| json!({"type": "string", "pattern": "^/[!-~]*$", "maxLength": limits::PATH_PREFIX, "description": description});
     let mut rewrite = object(
         "Changes of host and path before the request goes on.",
         [

@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use engine::policy::{Code, Diagnostic, Severity, Value as Document, check};
+use engine::policy::{Checked, Code, Diagnostic, Severity, Value as Document, check};
 use jsonschema::Validator;
 
 use super::*;
+use crate::defaults::DEFAULTS;
 use crate::source::{Source, to_json};
 
 /// A policy in which every object of the language occurs, with every field that can stand beside the others.
@@ -205,6 +206,34 @@ fn schema_and_reader_require_the_same_fields() {
             }
         }
     });
+}
+
+#[test]
+fn a_field_that_is_not_written_means_its_default_to_the_reader() {
+    let (root, document) = (schema(), document(EVERYTHING));
+    let mut tried = BTreeSet::new();
+    visit(&root, &root, &document, "", &mut |path, object| {
+        let place = path.rsplit('.').next().unwrap_or_default();
+        for name in object["properties"].as_object().unwrap().keys() {
+            let full = format!("{place}.{name}");
+            let is = |known: &str| known == name || known == full;
+            let Some((known, default)) = DEFAULTS.iter().find(|(known, _)| is(known)) else {
+                continue;
+            };
+            let mut without = document.clone();
+            fields_of(&mut without, path).retain(|(field, _)| field != name);
+            let mut with = without.clone();
+            fields_of(&mut with, path).push((name.clone(), default.clone()));
+            let [without, with] = [without, with].map(|document| check(&document));
+            assert_eq!(without.policy, with.policy, "`{name}` at `{path}`");
+            let messages =
+                |c: &Checked| c.diagnostics.iter().map(|d| d.message.clone()).collect::<Vec<_>>();
+            assert_eq!(messages(&without), messages(&with), "`{name}` at `{path}`");
+            tried.insert(*known);
+        }
+    });
+    let untried: Vec<_> = DEFAULTS.iter().filter(|(known, _)| !tried.contains(known)).collect();
+    assert!(untried.is_empty(), "{untried:?}");
 }
 
 #[test]

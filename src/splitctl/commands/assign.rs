@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
+use engine::units;
+
 use crate::console::Console;
 use crate::moment;
 use crate::outcome::Outcome;
@@ -56,7 +58,7 @@ pub struct Args {
 
     /// The moment, for ramps: RFC 3339, or `now`.
     #[arg(long, value_name = "TIME", value_parser = moment::parse, default_value = "now")]
-    at: u64,
+    at: units::Moment,
 
     /// How rows are written.
     #[arg(long, value_enum, default_value_t)]

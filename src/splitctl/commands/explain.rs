@@ -8,6 +8,8 @@ mod request;
 
 use std::path::PathBuf;
 
+use engine::units;
+
 use crate::console::Console;
 use crate::format::Format;
 use crate::moment;
@@ -42,7 +44,7 @@ pub struct Args {
 
     /// The moment, for ramps: RFC 3339, or `now`.
     #[arg(long, value_name = "TIME", value_parser = moment::parse, default_value = "now")]
-    at: u64,
+    at: units::Moment,
 
     /// Only this split; the effects are those of all.
     #[arg(long, value_name = "NAME")]

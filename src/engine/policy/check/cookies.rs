@@ -20,7 +20,7 @@ pub(super) fn check(policy: &Policy, sink: &mut Sink) {
                 // Splits may share a cookie, if they agree on what it is.
                 KeySource::Generate(cookie) => {
                     let before = generated.insert(&cookie.name, index);
-                    let first = before.and_then(|before| policy.splits.get(SplitId::at(before)));
+                    let first = before.map(|before| &policy.splits[SplitId::at(before)]);
                     if let Some(first) = first.filter(|first| generates(first) != Some(cookie)) {
                         report(&cookie.name, first, &Path::Index(&list, index), "key", sink);
                     }
@@ -32,7 +32,7 @@ pub(super) fn check(policy: &Policy, sink: &mut Sink) {
     for (index, split) in policy.splits.iter().enumerate() {
         let Some(sticky) = &split.sticky else { continue };
         let before = used.insert(&sticky.cookie.name, index);
-        if let Some(first) = before.and_then(|before| policy.splits.get(SplitId::at(before))) {
+        if let Some(first) = before.map(|before| &policy.splits[SplitId::at(before)]) {
             report(&sticky.cookie.name, first, &Path::Index(&list, index), "sticky", sink);
         }
     }
@@ -48,7 +48,7 @@ fn generates(split: &Split) -> Option<&CookieOptions> {
 fn report(cookie: &str, first: &Split, path: &Path, field: &str, sink: &mut Sink) {
     let message =
         format!("cookie `{cookie}` is that of `{}` already, for something else", first.name);
-    sink.error(Code::CookieConflict, &Path::Field(path, field), message).help(
+    sink.report(Code::CookieConflict, &Path::Field(path, field), message).help(
         "give each use a cookie of its own; splits that share a generated key write it alike",
     );
 }

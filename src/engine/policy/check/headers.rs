@@ -1,55 +1,49 @@
 //! Rules over the headers that the filter owns: each has one use, and nothing else reads or edits it.
 
 use crate::policy::sink::{Path, Sink};
-use crate::policy::{Code, Force, KeySource, Policy, SecretSource, Split};
+use crate::policy::{Code, KeySource, Policy, SecretSource, Split};
+
+impl Policy {
+    /// The headers that never pass from a client, each after the field that names it.
+    pub fn owned_headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let force = self.force.as_ref();
+        let secret = force.and_then(|force| match &force.secret_in {
+            SecretSource::Header(name) => Some(name.as_str()),
+            SecretSource::Cookie(_) => None,
+        });
+        let owned = [
+            ("cluster_header", Some(self.cluster_header.as_str())),
+            ("variant_header", self.variant_header.as_deref()),
+            ("mirror_header", Some(self.mirror_header.as_str())),
+            ("force", force.map(|force| force.header.as_str())),
+            ("force", secret),
+        ];
+        owned.into_iter().filter_map(|(field, name)| Some((field, name?)))
+    }
+}
 
 /// Checks the headers that the filter sets.
 pub(super) fn check(policy: &Policy, sink: &mut Sink) {
     let root = Path::Root;
-    let mut taken: Vec<(&str, &str)> = vec![("cluster_header", &policy.cluster_header)];
-    let others = [
-        ("variant_header", policy.variant_header.as_deref()),
-        ("mirror_header", Some(policy.mirror_header.as_str())),
-        ("force", policy.force.as_ref().map(|force| force.header.as_str())),
-        ("force", policy.force.as_ref().and_then(secret_header)),
-        ("baggage", policy.baggage.then_some("baggage")),
-    ];
-    for (field, name) in others {
-        let Some(name) = name else { continue };
+    let mut taken: Vec<(&str, &str)> = Vec::new();
+    let baggage = policy.baggage.then_some(("baggage", "baggage"));
+    for (field, name) in policy.owned_headers().chain(baggage) {
         if let Some((first, _)) = taken.iter().find(|(_, other)| *other == name) {
             let message = format!("`{name}` is the `{first}` already");
-            sink.error(Code::ControlHeader, &Path::Field(&root, field), message)
+            sink.report(Code::ControlHeader, &Path::Field(&root, field), message)
                 .help("use a header of its own for each");
         }
         taken.push((field, name));
     }
     if policy.vary && policy.variant_header.is_none() {
         let message = "`vary` names the variant header, and that is off";
-        sink.error(Code::MissingVariantHeader, &Path::Field(&root, "vary"), message)
+        sink.report(Code::MissingVariantHeader, &Path::Field(&root, "vary"), message)
             .help("leave `variant_header` out to have the default one");
     }
 }
 
-/// The header that carries the secret.
-const fn secret_header(force: &Force) -> Option<&str> {
-    match &force.secret_in {
-        SecretSource::Header(name) => Some(name.as_str()),
-        SecretSource::Cookie(_) => None,
-    }
-}
-
-/// The headers that never pass from a client.
 fn is_owned(policy: &Policy, name: &str) -> bool {
-    let force = policy.force.as_ref();
-    let secret = force.and_then(secret_header);
-    let owned = [
-        Some(policy.cluster_header.as_str()),
-        policy.variant_header.as_deref(),
-        Some(policy.mirror_header.as_str()),
-        force.map(|force| force.header.as_str()),
-        secret,
-    ];
-    owned.into_iter().flatten().any(|own| own == name)
+    policy.owned_headers().any(|(_, own)| own == name)
 }
 
 /// Checks that a split neither reads nor edits a header that the filter owns.
@@ -58,7 +52,7 @@ pub(super) fn check_split(policy: &Policy, split: &Split, path: &Path, sink: &mu
     for name in headers_read(split).filter(|name| is_owned(policy, name)) {
         if !reported.contains(&name) {
             reported.push(name);
-            sink.error(
+            sink.report(
                 Code::ControlHeader,
                 path,
                 format!("`{name}` never passes from a client, so it is neither key nor condition"),
@@ -72,7 +66,7 @@ pub(super) fn check_split(policy: &Policy, split: &Split, path: &Path, sink: &mu
         let pairs = edits.set.iter().chain(&edits.add).map(|(name, _)| name);
         for name in pairs.chain(&edits.remove).filter(|name| is_owned(policy, name)) {
             let path = Path::Index(&list, index);
-            sink.error(
+            sink.report(
                 Code::ControlHeader,
                 &Path::Field(&path, "request_headers"),
                 format!("`{name}` is set by the filter itself"),

@@ -4,9 +4,6 @@ use crate::ids::Id as _;
 use crate::policy::sink::{Path, Sink};
 use crate::policy::{Code, Policy, Slice, Split, Weight};
 
-/// All buckets of a layer.
-const WHOLE: Slice = Slice { from: 0, to: 10_000 };
-
 /// Checks layers and requirements; run once all splits are read.
 pub(super) fn check(policy: &Policy, sink: &mut Sink) {
     for (id, layer) in policy.layers.pairs() {
@@ -19,7 +16,7 @@ pub(super) fn check(policy: &Policy, sink: &mut Sink) {
         if policy.splits.iter().all(|split| split.layer != Some(id)) {
             let list = Path::Field(&Path::Root, "layers");
             let message = format!("no split is in layer `{}`", layer.name);
-            sink.warning(Code::UnusedLayer, &Path::Index(&list, id.place()), message)
+            sink.report(Code::UnusedLayer, &Path::Index(&list, id.place()), message)
                 .help(format!("name it in a split, `layer: {}`, or remove it", layer.name));
         }
         check_members(&layer.name, &members, sink);
@@ -29,7 +26,7 @@ pub(super) fn check(policy: &Policy, sink: &mut Sink) {
 
 fn check_members(layer: &str, members: &[(usize, &Split)], sink: &mut Sink) {
     let list = Path::Field(&Path::Root, "splits");
-    let slice = |split: &Split| split.slice.unwrap_or(WHOLE);
+    let slice = |split: &Split| split.slice.unwrap_or(Slice::WHOLE);
     for (position, (index, split)) in members.iter().enumerate() {
         let path = Path::Index(&list, *index);
         let own = slice(split);
@@ -37,19 +34,18 @@ fn check_members(layer: &str, members: &[(usize, &Split)], sink: &mut Sink) {
         let above = members.iter().take(position).filter(|(_, earlier)| covers(earlier, split));
         let mut free = vec![own];
         for (_, earlier) in above {
-            free = free.into_iter().flat_map(|part| without(part, slice(earlier))).collect();
+            free = free.into_iter().flat_map(|part| part.without(slice(earlier))).collect();
         }
         if free.is_empty() {
             let message =
                 format!("earlier splits of layer `{layer}` take every user of `{}`", split.name);
-            sink.warning(Code::UnreachableSplit, &path, message)
+            sink.report(Code::UnreachableSplit, &path, message)
                 .help("give the splits of a layer `slice`s that do not overlap");
             continue;
         }
-        let overlapped = members.iter().take(position).find(|(_, earlier)| {
-            let other = slice(earlier);
-            other.from < own.to && own.from < other.to && covers(earlier, split)
-        });
+        let mut before = members.iter().take(position);
+        let overlapped =
+            before.find(|(_, earlier)| own.overlaps(slice(earlier)) && covers(earlier, split));
         // A split without a slice of its own takes what is left, which is no mistake.
         let overlapped = overlapped.filter(|_| split.slice.is_some());
         if let Some((_, earlier)) = overlapped {
@@ -57,26 +53,25 @@ fn check_members(layer: &str, members: &[(usize, &Split)], sink: &mut Sink) {
                 "the slices of `{}` and `{}` overlap, and there the first wins",
                 earlier.name, split.name
             );
-            sink.warning(Code::SliceOverlap, &Path::Field(&path, "slice"), message)
+            sink.report(Code::SliceOverlap, &Path::Field(&path, "slice"), message)
                 .help("give the splits of a layer `slice`s that do not overlap");
         }
     }
     let sliced = members.iter().all(|(_, split)| split.slice.is_some());
-    let mut unused = vec![WHOLE];
+    let mut unused = vec![Slice::WHOLE];
     for (_, split) in members {
-        unused = unused.into_iter().flat_map(|part| without(part, slice(split))).collect();
+        unused = unused.into_iter().flat_map(|part| part.without(slice(split))).collect();
     }
     if let Some(gap) = unused.first()
         && sliced
         && !members.is_empty()
     {
-        let percent = |bucket: u16| Weight::from_units(u64::from(bucket).saturating_mul(100));
         let message = format!(
             "{} to {} percent of layer `{layer}` are in no slice",
-            percent(gap.from),
-            percent(gap.to)
+            Weight::from(gap.from()),
+            Weight::from(gap.to())
         );
-        sink.warning(Code::SliceGap, &Path::Field(&Path::Root, "layers"), message)
+        sink.report(Code::SliceGap, &Path::Field(&Path::Root, "layers"), message)
             .help("leave it as room for later splits, or widen a `slice`");
     }
 }
@@ -90,26 +85,19 @@ fn covers(first: &Split, second: &Split) -> bool {
     }
 }
 
-/// What is left of a slice without another one.
-fn without(slice: Slice, other: Slice) -> impl Iterator<Item = Slice> {
-    let before = Slice { from: slice.from, to: slice.to.min(other.from) };
-    let after = Slice { from: slice.from.max(other.to), to: slice.to };
-    [before, after].into_iter().filter(|part| part.from < part.to)
-}
-
 fn check_requirements(policy: &Policy, sink: &mut Sink) {
     let list = Path::Field(&Path::Root, "splits");
     for (index, split) in policy.splits.iter().enumerate().filter(|(_, split)| split.enabled) {
         let disabled = split
             .requires
             .iter()
-            .filter_map(|required| policy.splits.get(required.split))
+            .map(|required| &policy.splits[required.split])
             .find(|required| !required.enabled);
         if let Some(required) = disabled {
             let path = Path::Index(&list, index);
             let message =
                 format!("`{}` is not enabled, so `{}` never applies", required.name, split.name);
-            sink.warning(Code::RequiresDisabled, &Path::Field(&path, "requires"), message)
+            sink.report(Code::RequiresDisabled, &Path::Field(&path, "requires"), message)
                 .help("enable it, or disable this one too");
         }
     }

@@ -10,7 +10,7 @@ mod ramp;
 mod variants;
 
 pub(super) use names::SplitNames;
-pub(super) use variants::report_sum;
+pub(super) use variants::check_sum;
 
 use super::sink::{Path, Sink};
 use super::{Policy, Split, Value};

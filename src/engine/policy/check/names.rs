@@ -34,14 +34,14 @@ impl<'v> SplitNames<'v> {
             _ => name,
         };
         if let Some(first) = self.names.insert(name, self.index) {
-            sink.error(
+            sink.report(
                 Code::DuplicateName,
                 &Path::Field(path, "name"),
                 format!("split `{}` is there already, as `splits[{first}]`", split.name),
             );
         } else if let Some(other) = self.salts.insert(salt, self.index) {
             let other = self.items.get(other).map_or("", name_of);
-            sink.warning(
+            sink.report(
                 Code::SharedSalt,
                 path,
                 format!("splits `{other}` and `{}` have one salt, `{}`", split.name, split.salt),

@@ -14,7 +14,7 @@ pub(super) fn check(overrides: &[Override], path: &Path, sink: &mut Sink) {
         let by: Option<Vec<usize>> = forced.matches.iter().map(taken).collect();
         if let Some(first) = by.as_ref().and_then(|by| by.first()) {
             let message = format!("`{list}[{first}]` comes first and takes the same requests");
-            sink.warning(Code::DeadOverride, &Path::Index(&list, index), message)
+            sink.report(Code::DeadOverride, &Path::Index(&list, index), message)
                 .help("remove one of them, or put the narrower one first");
         }
     }

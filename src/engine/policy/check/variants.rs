@@ -1,25 +1,26 @@
 //! Rules over the variants of a split and their weights.
 
+use std::cmp::Ordering;
+
 use crate::policy::name_map::NameMap;
 use crate::policy::sink::{Path, Sink};
-use crate::policy::{Code, Split, Weight, WeightTotal};
+use crate::policy::{Code, Split, Weight, WeightSum, WeightTotal};
 
 /// Checks the variants of a split.
 pub(super) fn check(split: &Split, path: &Path, sink: &mut Sink) {
     let list = Path::Field(path, "variants");
     let mut names = NameMap::default();
-    let mut sum = 0_u64;
     for (index, variant) in split.variants.iter().enumerate() {
         let path = Path::Index(&list, index);
         if let Some(first) = names.insert(variant.name.as_str(), index) {
-            sink.error(
+            sink.report(
                 Code::DuplicateName,
                 &Path::Field(&path, "name"),
                 format!("variant `{}` is there already, as `{list}[{first}]`", variant.name),
             );
         }
         if variant.drain && split.sticky.is_none() {
-            sink.error(
+            sink.report(
                 Code::DrainWithoutSticky,
                 &Path::Field(&path, "drain"),
                 format!(
@@ -29,26 +30,26 @@ pub(super) fn check(split: &Split, path: &Path, sink: &mut Sink) {
             )
             .help("add `sticky` to the split, or set the weight to 0 to switch the variant off");
         }
-        sum = sum.saturating_add(variant.weight.units());
     }
-    if let WeightTotal::Exactly(total) = split.weight_total
-        && sum != total.units()
-    {
-        report_sum(Weight::from_units(sum), total, &list, sink);
-    }
+    check_sum(split.variants.iter().map(|variant| variant.weight), split.weight_total, &list, sink);
     check_baseline(split, path, sink);
 }
 
-/// Says that weights do not sum to what they should.
-pub(crate) fn report_sum(found: Weight, wanted: Weight, path: &Path, sink: &mut Sink) {
-    let help = match wanted.units().checked_sub(found.units()) {
-        Some(short) => format!("{} are missing", Weight::from_units(short)),
-        None => {
-            let much = found.units().saturating_sub(wanted.units());
-            format!("{} are too many", Weight::from_units(much))
-        }
+/// Checks that weights sum to what they should.
+pub(crate) fn check_sum(
+    weights: impl Iterator<Item = Weight>,
+    total: WeightTotal,
+    path: &Path,
+    sink: &mut Sink,
+) {
+    let WeightTotal::Exactly(wanted) = total else { return };
+    let (found, wanted) = (weights.sum::<WeightSum>(), WeightSum::from(wanted));
+    let help = match found.cmp(&wanted) {
+        Ordering::Equal => return,
+        Ordering::Less => format!("{} are missing", found.distance(wanted)),
+        Ordering::Greater => format!("{} are too many", found.distance(wanted)),
     };
-    sink.error(Code::WeightSum, path, format!("the weights sum to {found}, not {wanted}"))
+    sink.report(Code::WeightSum, path, format!("the weights sum to {found}, not {wanted}"))
         .help(format!("{help}; for another sum set `weight_total` to it, or to `any`"));
 }
 
@@ -64,7 +65,7 @@ fn check_baseline(split: &Split, path: &Path, sink: &mut Sink) {
             "`{}` has more weight ({}) than the baseline `{}` ({})",
             heavier.name, heavier.weight, baseline.name, baseline.weight
         );
-        sink.warning(Code::BaselineOutweighed, &Path::Field(path, "variants"), message).help(
+        sink.report(Code::BaselineOutweighed, &Path::Field(path, "variants"), message).help(
             "check that the weights are not swapped; a `max_weight` on the challenger refuses that",
         );
     }

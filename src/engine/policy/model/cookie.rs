@@ -1,13 +1,15 @@
 //! Cookies that the filter sets.
 
+use crate::units::Seconds;
+
 /// The attributes of a cookie that the filter sets; its path is always `/`, since a cookie with the
 /// path of a user's first page would not be sent with the next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CookieOptions {
     /// The cookie's name, case-sensitive.
     pub name: String,
-    /// How long a browser keeps it, in seconds; at least 1.
-    pub ttl: u64,
+    /// How long a browser keeps it.
+    pub ttl: Seconds,
     /// `Domain`, in lower case; `None` = the host of the request alone.
     pub domain: Option<String>,
     /// `Secure`: only over TLS.
@@ -22,14 +24,14 @@ pub struct CookieOptions {
 
 impl CookieOptions {
     /// The default `ttl` of a generated key: 365 days.
-    pub const GENERATE_TTL: u64 = 365 * 86_400;
+    pub const GENERATE_TTL: Seconds = days(365);
     /// The default `ttl` of a sticky variant: 30 days.
-    pub const STICKY_TTL: u64 = 30 * 86_400;
+    pub const STICKY_TTL: Seconds = days(30);
     /// How long browsers keep any cookie: 400 days.
-    pub const TTL_CAP: u64 = 400 * 86_400;
+    pub const TTL_CAP: Seconds = days(400);
 
     /// A cookie with the default attributes.
-    pub const fn new(name: String, ttl: u64) -> Self {
+    pub const fn new(name: String, ttl: Seconds) -> Self {
         Self {
             name,
             ttl,
@@ -40,6 +42,15 @@ impl CookieOptions {
             partitioned: false,
         }
     }
+}
+
+#[expect(
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    reason = "for the constants above, where a mistake is one of the compiler's"
+)]
+const fn days(days: u32) -> Seconds {
+    Seconds::new(days * 86_400).expect("not 0")
 }
 
 /// The `SameSite` attribute.

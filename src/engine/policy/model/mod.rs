@@ -3,14 +3,17 @@
 mod cookie;
 mod ramp;
 mod secret;
+mod slice;
 
 pub use cookie::{CookieOptions, SameSite};
-pub use ramp::{Ramp, RampStep};
+pub use ramp::{Ramp, RampStep, Steps};
 pub use secret::Secret;
+pub use slice::Slice;
 
 use super::Weight;
 use crate::ids::{LayerId, List, SplitId, VariantId};
 use crate::matching::Match;
+use crate::units::Buckets;
 
 /// A checked split policy, version 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,10 +112,15 @@ pub struct Layer {
 /// Users who are served the baseline of every split.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holdout {
-    /// Buckets below this are held out: hundredths of a percent, 0..=10000.
-    pub buckets: u16,
+    /// Who is held out.
+    pub buckets: Buckets,
     /// Hashed with the key; `holdout` where none is written.
     pub salt: String,
+}
+
+impl Holdout {
+    /// The default of `salt`.
+    pub const SALT: &str = "holdout";
 }
 
 /// One decision point.
@@ -270,15 +278,6 @@ impl Assignment {
     pub const ALL: &[(&str, Self)] = &[("hash", Self::Hash), ("random", Self::Random)];
 }
 
-/// A split's share of its layer: buckets `from <= bucket < to`, in hundredths of a percent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slice {
-    /// First bucket, 0..=9999.
-    pub from: u16,
-    /// First bucket after the slice, 1..=10000.
-    pub to: u16,
-}
-
 /// Keeps a user's first variant by an authenticated cookie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sticky {
@@ -302,8 +301,8 @@ impl Sticky {
 pub struct Mirror {
     /// Where copies go.
     pub cluster: String,
-    /// How much: hundredths of a percent, 0..=10000.
-    pub buckets: u16,
+    /// How much.
+    pub buckets: Buckets,
     /// Whether the share is of users or of requests.
     pub by: MirrorBy,
 }

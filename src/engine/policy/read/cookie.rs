@@ -7,6 +7,7 @@ use super::read_word;
 use crate::policy::sink::{Path, Sink};
 use crate::policy::text::duration;
 use crate::policy::{Code, CookieOptions, SameSite, Value};
+use crate::units::{Millis, Seconds};
 
 /// A key source's `generate`: the cookie that keeps the new key.
 pub(crate) fn read_generated_cookie(
@@ -28,7 +29,7 @@ pub(super) fn read_cookie(
     path: &Path,
     sink: &mut Sink,
     name: Option<String>,
-    ttl: u64,
+    ttl: Seconds,
 ) -> Option<CookieOptions> {
     let mut cookie = CookieOptions::new(name.clone().unwrap_or_default(), ttl);
     if let Some(ttl) = fields.optional("ttl", sink, read_ttl) {
@@ -53,7 +54,7 @@ pub(super) fn read_cookie(
 /// Refuses what browsers refuse: attributes that contradict each other or the name's prefix.
 fn check_cookie(cookie: &CookieOptions, path: &Path, sink: &mut Sink) {
     let mut refuse = |field: &str, message: &'static str, help: &'static str| {
-        sink.error(Code::InvalidCookie, &Path::Field(path, field), message).help(help);
+        sink.report(Code::InvalidCookie, &Path::Field(path, field), message).help(help);
     };
     const ADD_SECURE: &str = "write `secure: true`, or leave the field out";
     if cookie.same_site == SameSite::None && !cookie.secure {
@@ -82,19 +83,18 @@ fn check_cookie(cookie: &CookieOptions, path: &Path, sink: &mut Sink) {
     }
 }
 
-/// How long browsers keep a cookie, in seconds.
-fn read_ttl(value: &Value, path: &Path, sink: &mut Sink) -> Option<u64> {
-    let milliseconds = read_duration(value, path, sink)?;
-    let seconds = milliseconds / 1_000;
-    if seconds == 0 || milliseconds % 1_000 != 0 {
+/// How long browsers keep a cookie.
+fn read_ttl(value: &Value, path: &Path, sink: &mut Sink) -> Option<Seconds> {
+    let ttl = Seconds::whole(read_duration(value, path, sink)?);
+    let Some(seconds) = ttl else {
         let message = format!("`{value}` is not a number of whole seconds");
-        sink.error(Code::InvalidDuration, path, message)
+        sink.report(Code::InvalidDuration, path, message)
             .help("browsers count the life of a cookie in seconds, from `1s` up");
         return None;
-    }
+    };
     if seconds > CookieOptions::TTL_CAP {
         let message = format!("browsers forget every cookie after `400d`, long before `{value}`");
-        sink.warning(Code::CookieTtlCapped, path, message)
+        sink.report(Code::CookieTtlCapped, path, message)
             .help("write `ttl: 400d`; for longer use a key that the application keeps");
     }
     Some(seconds)
@@ -116,7 +116,7 @@ fn read_domain(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
         return Some(domain.to_ascii_lowercase());
     }
     let message = format!("`{}` is not a cookie's domain", shown(domain));
-    sink.error(Code::InvalidDomain, path, message).help(match domain.strip_prefix('.') {
+    sink.report(Code::InvalidDomain, path, message).help(match domain.strip_prefix('.') {
         Some(rest) if !rest.is_empty() => {
             format!("write `{}`: its subdomains are included", shown(rest))
         }
@@ -125,13 +125,13 @@ fn read_domain(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
     None
 }
 
-/// A duration in milliseconds.
-pub(super) fn read_duration(value: &Value, path: &Path, sink: &mut Sink) -> Option<u64> {
+/// A duration.
+pub(super) fn read_duration(value: &Value, path: &Path, sink: &mut Sink) -> Option<Millis> {
     let text = read_text(value, path, sink)?;
     match duration::parse(text) {
-        Ok(milliseconds) => Some(milliseconds),
+        Ok(duration) => Some(duration),
         Err(why) => {
-            sink.error(Code::InvalidDuration, path, format!("`{}` {why}", shown(text)))
+            sink.report(Code::InvalidDuration, path, format!("`{}` {why}", shown(text)))
                 .help(duration::FORM);
             None
         }

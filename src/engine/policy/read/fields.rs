@@ -22,7 +22,7 @@ impl<'v, 'p> Fields<'v, 'p> {
         let mut seen = NameMap::default();
         for (name, _) in fields {
             if seen.insert(name, 0).is_some() {
-                sink.error(
+                sink.report(
                     Code::DuplicateField,
                     &Path::Field(path, name),
                     format!("field `{name}` is given twice"),
@@ -76,7 +76,7 @@ impl<'v, 'p> Fields<'v, 'p> {
             let here = self.path.to_string();
             let whose = if here.is_empty() { "the policy".to_owned() } else { format!("`{here}`") };
             // A misspelt field is reported as unknown; that it is missing goes with it.
-            sink.error(Code::MissingField, self.path, format!("{whose} needs a field `{name}`"));
+            sink.report(Code::MissingField, self.path, format!("{whose} needs a field `{name}`"));
         }
         entry
     }
@@ -148,7 +148,7 @@ pub(super) fn read_list<'v, T>(
         return None;
     };
     if items.is_empty() {
-        sink.error(Code::EmptyList, path, "the list is empty")
+        sink.report(Code::EmptyList, path, "the list is empty")
             .help("add an entry, or leave the field out");
         return None;
     }

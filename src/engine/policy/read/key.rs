@@ -4,7 +4,7 @@ use super::cookie::read_generated_cookie;
 use super::fields::{Fields, read_bool, read_list, read_text};
 use super::names::{read_cookie_name, read_header_name, shown};
 use crate::policy::sink::{Path, Sink, list_of};
-use crate::policy::{Code, KeySource, Value};
+use crate::policy::{Code, KeySource, Value, limits};
 
 /// The forms of a key source.
 const FORMS: [&str; 6] = ["header", "cookie", "query", "jwt", "client_ip", "generate"];
@@ -22,11 +22,11 @@ pub(super) fn read_key(value: &Value, path: &Path, sink: &mut Sink) -> Option<Ve
                 "nothing reads the cookie `{}` back: every request would be a new user",
                 cookie.name
             );
-            sink.error(Code::UnreadCookie, &path, message)
+            sink.report(Code::UnreadCookie, &path, message)
                 .help(format!("put `{{cookie: {}}}` before it", cookie.name));
         }
         if index.checked_add(1) != Some(sources.len()) {
-            sink.error(
+            sink.report(
                 Code::UnreachableKeySource,
                 &path,
                 "`generate` always gives a key, so the sources after it are never tried",
@@ -51,7 +51,7 @@ fn read_source(value: &Value, path: &Path, sink: &mut Sink) -> Option<KeySource>
     fields.close(sink);
     if given != 1 {
         let message = format!("a key source needs exactly one of {}", list_of(&FORMS));
-        sink.error(Code::InvalidKeySource, path, message)
+        sink.report(Code::InvalidKeySource, path, message)
             .help("sources are tried in order: `key: [{header: x-user-id}, {cookie: uid}]`");
         return None;
     }
@@ -68,7 +68,7 @@ fn read_form(value: &Value, path: &Path, sink: &mut Sink, name: &str) -> Option<
         "client_ip" => {
             let yes = read_bool(value, path, sink)?;
             if !yes {
-                sink.error(Code::InvalidKeySource, path, "`client_ip: false` is no source")
+                sink.report(Code::InvalidKeySource, path, "`client_ip: false` is no source")
                     .help("leave the entry out");
             }
             yes.then_some(KeySource::ClientIp)
@@ -88,10 +88,11 @@ fn read_jwt(value: &Value, path: &Path, sink: &mut Sink) -> Option<KeySource> {
 /// A name without control characters: of a query parameter, a claim, a provider.
 pub(super) fn read_plain_text(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
     let text = read_text(value, path, sink)?;
-    if !text.is_empty() && text.len() <= 256 && !text.chars().any(char::is_control) {
+    if !text.is_empty() && text.len() <= limits::TEXT && !text.chars().any(char::is_control) {
         return Some(text.to_owned());
     }
-    sink.error(Code::InvalidValue, path, format!("`{}` is not a name", shown(text)))
-        .help("a name here is 1 to 256 bytes of text without control characters");
+    sink.report(Code::InvalidValue, path, format!("`{}` is not a name", shown(text))).help(
+        format!("a name here is 1 to {} bytes of text without control characters", limits::TEXT),
+    );
     None
 }

@@ -9,10 +9,7 @@ use crate::matching::{
 };
 use crate::policy::name_map::NameMap;
 use crate::policy::sink::{Path, Sink, list_of};
-use crate::policy::{Code, Value};
-
-/// Entries a match list may have, and conditions each field of an entry.
-pub(super) const CONDITIONS_MAX: usize = 1_000;
+use crate::policy::{Code, Value, limits};
 
 /// A list of which any entry must hold.
 pub(super) fn read_matches(value: &Value, path: &Path, sink: &mut Sink) -> Option<Vec<Match>> {
@@ -22,7 +19,7 @@ pub(super) fn read_matches(value: &Value, path: &Path, sink: &mut Sink) -> Optio
 fn read_entry(value: &Value, path: &Path, sink: &mut Sink) -> Option<Match> {
     let mut fields = Fields::open(value, path, sink)?;
     if matches!(value, Value::Object(fields) if fields.is_empty()) {
-        sink.error(Code::EmptyMatch, path, "a match entry without conditions takes every request")
+        sink.report(Code::EmptyMatch, path, "a match entry without conditions takes every request")
             .help("leave `match` out to take every request, or add a condition");
         return None;
     }
@@ -55,11 +52,9 @@ fn read_conditions<'v, T>(
     read: impl FnMut(&'v Value, &Path, &mut Sink) -> Option<T>,
 ) -> Option<Vec<T>> {
     if let Value::List(items) = value
-        && items.len() > CONDITIONS_MAX
+        && let Some(over) = sink.over(limits::CONDITIONS, items.len(), "conditions", path)
     {
-        let message = format!("{} conditions are more than {CONDITIONS_MAX}", items.len());
-        sink.error(Code::LimitExceeded, path, message)
-            .help("for many values of a header, cookie or query parameter use one test with `in`");
+        over.help("for many values of a header, cookie or query parameter use one test with `in`");
         return None;
     }
     read_list(value, path, sink, read)
@@ -87,7 +82,7 @@ pub(super) fn warn_of_duplicates(count: usize, path: &Path, sink: &mut Sink) {
         1 => "one value is in the list already".to_owned(),
         _ => format!("{count} values are in the list already"),
     };
-    sink.warning(Code::DuplicateValue, path, message)
+    sink.report(Code::DuplicateValue, path, message)
         .help("each value counts once: remove the others");
 }
 
@@ -96,7 +91,7 @@ fn read_host(value: &Value, path: &Path, sink: &mut Sink) -> Option<HostPattern>
     match HostPattern::parse(text) {
         Ok(pattern) => Some(pattern),
         Err(why) => {
-            sink.error(
+            sink.report(
                 Code::InvalidHost,
                 path,
                 format!("`{}` is not a host pattern: {why}", shown(text)),
@@ -127,7 +122,7 @@ fn read_path(value: &Value, path: &Path, sink: &mut Sink) -> Option<PathPattern>
     fields.close(sink);
     if given != 1 {
         let message = format!("a path needs exactly one of {}", list_of(&FORMS));
-        sink.error(Code::InvalidTest, path, message).help("write `path: {prefix: /api/}`");
+        sink.report(Code::InvalidTest, path, message).help("write `path: {prefix: /api/}`");
         return None;
     }
     pattern
@@ -144,7 +139,7 @@ fn read_path_text(value: &Value, path: &Path, sink: &mut Sink) -> Option<Box<str
     } else {
         return Some(text.into());
     };
-    sink.error(Code::InvalidPath, path, format!("`{}` never matches: {problem}", shown(text)));
+    sink.report(Code::InvalidPath, path, format!("`{}` never matches: {problem}", shown(text)));
     None
 }
 
@@ -166,7 +161,7 @@ fn read_named_tests(
             a.test,
             b.test
         );
-        sink.warning(Code::NeverMatches, &Path::Index(path, later), message)
+        sink.report(Code::NeverMatches, &Path::Index(path, later), message)
             .help("all tests of an entry must hold; alternatives are entries of their own, or values of `in`");
     }
     Some(tests)
@@ -192,14 +187,18 @@ fn read_tested_header(value: &Value, path: &Path, sink: &mut Sink) -> Option<Str
         ":path" => "path` or `query",
         ":method" => "methods",
         "cookie" => {
-            sink.warning(Code::PreferCookies, path, "header `cookie` has all cookies in one value")
+            sink.report(Code::PreferCookies, path, "header `cookie` has all cookies in one value")
                 .help("use `cookies`, which tests one cookie by its name");
             return Some("cookie".into());
         }
         _ => return read_header_name(value, path, sink),
     };
-    sink.error(Code::PseudoHeader, path, format!("`{name}` is not among the headers of a request"))
-        .help(format!("use `{field}` of the match"));
+    sink.report(
+        Code::PseudoHeader,
+        path,
+        format!("`{name}` is not among the headers of a request"),
+    )
+    .help(format!("use `{field}` of the match"));
     None
 }
 
@@ -221,6 +220,6 @@ fn read_cidr(value: &Value, path: &Path, sink: &mut Sink) -> Option<Cidr> {
             format!("write `{network}` for the whole network"),
         ),
     };
-    sink.error(Code::InvalidCidr, path, message).help(help);
+    sink.report(Code::InvalidCidr, path, message).help(help);
     None
 }

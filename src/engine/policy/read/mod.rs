@@ -13,12 +13,17 @@ mod value_test;
 mod variant;
 pub(super) mod wire_struct;
 
+use std::ops::RangeInclusive;
+
 use crate::ids::List;
 use crate::policy::check;
 use crate::policy::name_map::NameMap;
 use crate::policy::sink::{Path, Sink};
 use crate::policy::value::name_of;
-use crate::policy::{Code, Force, Holdout, Layer, Policy, Secret, SecretSource, Value, Weight};
+use crate::policy::{
+    Code, Force, Holdout, Layer, Policy, Secret, SecretSource, Value, Weight, limits,
+};
+use crate::units::Buckets;
 use fields::{Fields, read_bool, read_list, read_text};
 use key::read_key;
 use names::{read_control_header, read_cookie_name, read_name, read_salt};
@@ -26,10 +31,6 @@ use split::{Around, read_splits};
 
 /// The version this release reads.
 const VERSION: i64 = 1;
-/// Layers a policy may have.
-pub(super) const LAYERS_MAX: usize = 64;
-/// The fewest bytes of a secret.
-const SECRET_MIN: usize = 16;
 
 /// Reads the document; `None` when something required could not be read (which is reported).
 pub(super) fn read_policy(value: &Value, sink: &mut Sink) -> Option<Policy> {
@@ -82,7 +83,7 @@ fn read_version(value: &Value, path: &Path, sink: &mut Sink) -> Option<()> {
         Value::Integer(VERSION) => return Some(()),
         Value::Float(n) if *n == VERSION as f64 => return Some(()),
         Value::Integer(_) | Value::Float(_) => {
-            sink.error(Code::UnsupportedVersion, path, format!("version `{value}` is not known"))
+            sink.report(Code::UnsupportedVersion, path, format!("version `{value}` is not known"))
                 .help("this release reads `version: 1`");
         }
         _ => {
@@ -95,7 +96,7 @@ fn read_version(value: &Value, path: &Path, sink: &mut Sink) -> Option<()> {
 fn read_client_ip(value: &Value, path: &Path, sink: &mut Sink) -> Option<u8> {
     let mut fields = Fields::open(value, path, sink)?;
     let hops =
-        fields.required("trusted_hops", sink, |v, p, s| read_whole(v, p, s, 0, u8::MAX.into()));
+        fields.required("trusted_hops", sink, |v, p, s| read_whole(v, p, s, 0..=u8::MAX.into()));
     fields.close(sink);
     hops.and_then(|hops| u8::try_from(hops).ok())
 }
@@ -114,7 +115,7 @@ fn read_force(value: &Value, path: &Path, sink: &mut Sink) -> Option<Force> {
         fields.close(sink);
         if places != 1 {
             let message = "a secret is carried in exactly one of `header`, `cookie`";
-            sink.error(Code::InvalidValue, path, message)
+            sink.report(Code::InvalidValue, path, message)
                 .help("write `secret: {header: x-split-secret, value: ...}`");
             return None;
         }
@@ -126,21 +127,27 @@ fn read_force(value: &Value, path: &Path, sink: &mut Sink) -> Option<Force> {
     Some(Force { header, secret_in, secret })
 }
 
-/// A secret: text of at least 16 bytes. It is never shown.
+/// A secret. It is never shown.
 pub(super) fn read_secret(value: &Value, path: &Path, sink: &mut Sink) -> Option<Secret> {
     let Value::String(secret) = value else {
         let message = format!("expected a string, found {}", value.kind());
-        sink.error(Code::WrongType, path, message).help("put the secret in quotes");
+        sink.report(Code::WrongType, path, message).help("put the secret in quotes");
         return None;
     };
     let printable = secret.bytes().all(|b| b.is_ascii_graphic());
-    if secret.len() >= SECRET_MIN && printable && secret.len() <= 256 {
+    if (limits::SECRET_MIN..=limits::SECRET).contains(&secret.len()) && printable {
         return Some(Secret::from(secret.as_str()));
     }
-    sink.error(Code::WeakSecret, path, "the secret is too easily guessed, or no header carries it")
-        .help(
-            "a secret is 16 to 256 visible ASCII characters, such as `openssl rand -hex 32` prints",
-        );
+    sink.report(
+        Code::WeakSecret,
+        path,
+        "the secret is too easily guessed, or no header carries it",
+    )
+    .help(format!(
+        "a secret is {} to {} visible ASCII characters, such as `openssl rand -hex 32` prints",
+        limits::SECRET_MIN,
+        limits::SECRET
+    ));
     None
 }
 
@@ -154,14 +161,11 @@ fn read_layers(value: &Value, path: &Path, sink: &mut Sink) -> Option<Vec<Layer>
         let name = name?;
         if names.insert(name_of(value), 0).is_some() {
             let message = format!("layer `{name}` is there already");
-            sink.error(Code::DuplicateName, &Path::Field(path, "name"), message);
+            sink.report(Code::DuplicateName, &Path::Field(path, "name"), message);
         }
         Some(Layer { salt: salt.unwrap_or_else(|| name.clone()), name })
     })?;
-    if layers.len() > LAYERS_MAX {
-        let message = format!("{} layers are more than {LAYERS_MAX}", layers.len());
-        sink.error(Code::LimitExceeded, path, message);
-    }
+    sink.over(limits::LAYERS, layers.len(), "layers", path);
     Some(layers)
 }
 
@@ -170,23 +174,18 @@ fn read_holdout(value: &Value, path: &Path, sink: &mut Sink) -> Option<Holdout> 
     let buckets = fields.required("percent", sink, read_percent);
     let salt = fields.optional("salt", sink, read_salt);
     fields.close(sink);
-    Some(Holdout { buckets: buckets?, salt: salt.unwrap_or_else(|| "holdout".into()) })
+    Some(Holdout { buckets: buckets?, salt: salt.unwrap_or_else(|| Holdout::SALT.into()) })
 }
 
-/// A percentage with up to two decimals, as a number of buckets: 0..=10000.
-pub(super) fn read_percent(value: &Value, path: &Path, sink: &mut Sink) -> Option<u16> {
+/// A percentage with up to two decimals, as a number of buckets.
+pub(super) fn read_percent(value: &Value, path: &Path, sink: &mut Sink) -> Option<Buckets> {
     if !matches!(value, Value::Integer(_) | Value::Float(_)) {
         sink.wrong_type(path, "a number", value);
         return None;
     }
-    let in_hundredths = |weight: Weight| {
-        let buckets = weight.units().checked_div(100)?;
-        let exact = buckets.checked_mul(100)? == weight.units();
-        u16::try_from(buckets).ok().filter(|buckets| exact && *buckets <= 10_000)
-    };
-    let buckets = Weight::from_value(value).ok().and_then(in_hundredths);
+    let buckets = Weight::from_value(value).ok().and_then(Weight::as_percent);
     if buckets.is_none() {
-        sink.error(Code::InvalidPercent, path, format!("`{value}` is not a percentage"))
+        sink.report(Code::InvalidPercent, path, format!("`{value}` is not a percentage"))
             .help("a percentage is 0 to 100 with up to two decimals");
     }
     buckets
@@ -197,8 +196,7 @@ pub(super) fn read_whole(
     value: &Value,
     path: &Path,
     sink: &mut Sink,
-    min: i64,
-    max: i64,
+    range: RangeInclusive<i64>,
 ) -> Option<i64> {
     let number = match value {
         Value::Integer(n) => Some(*n),
@@ -210,13 +208,11 @@ pub(super) fn read_whole(
             return None;
         }
     };
-    let number = number.filter(|n| (min..=max).contains(n));
+    let number = number.filter(|n| range.contains(n));
     if number.is_none() {
-        sink.error(
-            Code::InvalidValue,
-            path,
-            format!("`{value}` is not a whole number from {min} to {max}"),
-        );
+        let (min, max) = (range.start(), range.end());
+        let message = format!("`{value}` is not a whole number from {min} to {max}");
+        sink.report(Code::InvalidValue, path, message);
     }
     number
 }

@@ -4,10 +4,13 @@ use super::cookie::read_duration;
 use super::fields::{Fields, read_bool, read_list, read_text};
 use super::names::shown;
 use super::variant::read_weight;
-use crate::policy::check::report_sum;
+use crate::policy::check::check_sum;
 use crate::policy::name_map::NameMap;
 use crate::policy::sink::{Path, Sink};
-use crate::policy::{Code, Ramp, RampStep, Value, Variant, Weight, WeightTotal, time};
+use crate::policy::{
+    Code, Ramp, RampStep, Steps, Value, Variant, Weight, WeightTotal, limits, time,
+};
+use crate::units::{Millis, Moment};
 
 /// `variants` are those of the split, `None` where they could not be read; `total` is what the
 /// weights of every step must sum to.
@@ -29,7 +32,7 @@ pub(crate) fn read_ramp(
         && let (Some(pause), Some(start)) = (value.field("pause"), value.field("start"))
     {
         let message = format!("the pause `{pause}` is before the start `{start}`");
-        sink.error(Code::RampOrder, &Path::Field(path, "pause"), message).help(
+        sink.report(Code::RampOrder, &Path::Field(path, "pause"), message).help(
             "to keep the ramp from starting, move its `start`; to stand still, pause it later",
         );
     }
@@ -42,17 +45,16 @@ fn read_steps(
     sink: &mut Sink,
     variants: Option<&[Variant]>,
     total: WeightTotal,
-) -> Option<Vec<RampStep>> {
+) -> Option<Steps> {
     if let Value::List(items) = value
-        && items.len() > Ramp::STEPS_MAX
+        && let Some(over) = sink.over(limits::RAMP_STEPS, items.len(), "steps", path)
     {
-        let message = format!("{} steps are more than {}", items.len(), Ramp::STEPS_MAX);
-        sink.error(Code::LimitExceeded, path, message)
-            .help("`linear: true` moves the weights in a straight line between a few steps");
+        over.help("`linear: true` moves the weights in a straight line between a few steps");
         return None;
     }
-    let mut before: Option<(u64, &Value)> = None;
-    read_list(value, path, sink, |value, path, sink| {
+    let mut before: Option<(Millis, &Value)> = None;
+    // Steps that are not in order have been reported.
+    let steps = read_list(value, path, sink, |value, path, sink| {
         let mut fields = Fields::open(value, path, sink)?;
         let after = fields.required("after", sink, read_duration);
         let weights =
@@ -63,12 +65,13 @@ fn read_steps(
             && after <= before
         {
             let message = format!("`{text}` is not later than the step before, at `{before_text}`");
-            sink.error(Code::RampOrder, &Path::Field(path, "after"), message)
+            sink.report(Code::RampOrder, &Path::Field(path, "after"), message)
                 .help("`after` counts from the ramp's start, not from the step before");
         }
         before = written.or(before);
         Some(RampStep { after: after?, weights: weights?.into() })
-    })
+    })?;
+    Steps::new(steps)
 }
 
 /// The weights of one step: an object with every variant's name.
@@ -90,7 +93,7 @@ fn read_weights(
     for (name, value) in given {
         let path = Path::Field(path, name);
         if seen.insert(name, 0).is_some() {
-            sink.error(Code::DuplicateField, &path, format!("field `{name}` is given twice"))
+            sink.report(Code::DuplicateField, &path, format!("field `{name}` is given twice"))
                 .help("keep one of them");
             complete = false;
         } else if let Some(weight) = read_weight(value, &path, sink) {
@@ -110,7 +113,7 @@ fn read_weights(
         }
     }
     for name in known.iter().filter(|name| !given.iter().any(|(given, _)| given == *name)) {
-        sink.error(Code::MissingField, path, format!("`{path}` gives `{name}` no weight"))
+        sink.report(Code::MissingField, path, format!("`{path}` gives `{name}` no weight"))
             .help("every step names every variant; a weight of 0 switches it off");
         complete = false;
     }
@@ -135,25 +138,20 @@ fn check_weights(
             let name = &variant.name;
             let message =
                 format!("weight `{weight}` of `{name}` is over its `max_weight` of {max}");
-            sink.error(Code::WeightOverMax, &Path::Field(path, name), message)
+            sink.report(Code::WeightOverMax, &Path::Field(path, name), message)
                 .help("lower the weight; or raise `max_weight`, if this is really wanted");
         }
     }
-    let sum = weights.iter().fold(0_u64, |sum, weight| sum.saturating_add(weight.units()));
-    if let WeightTotal::Exactly(total) = total
-        && sum != total.units()
-    {
-        report_sum(Weight::from_units(sum), total, path, sink);
-    }
+    check_sum(weights.iter().copied(), total, path, sink);
 }
 
-/// A moment, in milliseconds since 1970.
-fn read_time(value: &Value, path: &Path, sink: &mut Sink) -> Option<u64> {
+/// A moment.
+fn read_time(value: &Value, path: &Path, sink: &mut Sink) -> Option<Moment> {
     let text = read_text(value, path, sink)?;
     match time::parse(text) {
         Ok(moment) => Some(moment),
         Err(why) => {
-            sink.error(Code::InvalidTime, path, format!("`{}` {why}", shown(text)))
+            sink.report(Code::InvalidTime, path, format!("`{}` {why}", shown(text)))
                 .help(time::FORM);
             None
         }

@@ -14,13 +14,8 @@ use crate::policy::sink::{Path, Sink};
 use crate::policy::value::name_of;
 use crate::policy::{
     Assignment, Code, KeySource, Mirror, MirrorBy, OnMissingKey, Override, Policy, Requirement,
-    Slice, Split, Value, Variant, WeightTotal,
+    Slice, Split, Value, Variant, WeightTotal, limits,
 };
-
-/// Splits a policy may have.
-pub(super) const SPLITS_MAX: usize = 2_000;
-/// Variants a split may have.
-pub(super) const VARIANTS_MAX: usize = 64;
 
 /// What a split needs to know of the policy around it.
 pub(super) struct Around<'p> {
@@ -55,10 +50,8 @@ pub(super) fn read_splits(
         sink.wrong_type(path, "a list", value);
         return None;
     };
-    if items.len() > SPLITS_MAX {
-        let message = format!("{} splits are more than {SPLITS_MAX}", items.len());
-        sink.error(Code::LimitExceeded, path, message)
-            .help("give proxies only the splits of the hosts they serve");
+    if let Some(over) = sink.over(limits::SPLITS, items.len(), "splits", path) {
+        over.help("give proxies only the splits of the hosts they serve");
         return None;
     }
     // No splits at all is a policy, too: the way to switch everything off and keep the file.
@@ -98,7 +91,7 @@ fn read_split(
     let assignment =
         fields.optional("assignment", sink, |v, p, s| read_word(v, p, s, Assignment::ALL));
     if !key_given && assignment != Some(Assignment::Random) {
-        sink.error(
+        sink.report(
             Code::MissingKey,
             path,
             "nothing says which header or cookie identifies the user",
@@ -120,7 +113,7 @@ fn read_split(
     let layer = fields.optional("layer", sink, |v, p, s| find_layer(v, p, s, around.policy));
     let slice = fields.optional("slice", sink, read_slice);
     if let (Some(_), None) = (fields.get("slice"), fields.get("layer")) {
-        sink.error(
+        sink.report(
             Code::SliceWithoutLayer,
             &Path::Field(path, "slice"),
             "a slice is a share of a layer, and there is none",
@@ -159,12 +152,8 @@ fn read_split(
 
 fn read_variants(value: &Value, path: &Path, sink: &mut Sink) -> Option<Vec<Variant>> {
     let variants = read_list(value, path, sink, read_variant)?;
-    if variants.len() > VARIANTS_MAX {
-        let message = format!("{} variants are more than {VARIANTS_MAX}", variants.len());
-        sink.error(Code::LimitExceeded, path, message);
-        return None;
-    }
-    Some(variants)
+    let over = sink.over(limits::VARIANTS, variants.len(), "variants", path).is_some();
+    (!over).then_some(variants)
 }
 
 fn read_weight_total(value: &Value, path: &Path, sink: &mut Sink) -> Option<WeightTotal> {
@@ -177,7 +166,7 @@ fn read_weight_total(value: &Value, path: &Path, sink: &mut Sink) -> Option<Weig
     }
     let total = read_weight(value, path, sink)?;
     if total.is_zero() {
-        sink.error(Code::InvalidWeight, path, "a `weight_total` of `0` leaves nobody a variant")
+        sink.report(Code::InvalidWeight, path, "a `weight_total` of `0` leaves nobody a variant")
             .help("to switch the split off, write `enabled: false`");
         return None;
     }
@@ -197,7 +186,7 @@ fn read_override(
         (None, Some(_)) if skip == Some(true) => Some(None),
         (Some(_), None) | (None, None) => fields.required("variant", sink, index_of).map(Some),
         _ => {
-            sink.error(
+            sink.report(
                 Code::ConflictingFields,
                 path,
                 "an override either names a `variant` or says `skip: true`",
@@ -234,7 +223,7 @@ fn find_layer(value: &Value, path: &Path, sink: &mut Sink, policy: &Policy) -> O
     if found.is_none() {
         let known: Vec<_> = policy.layers.iter().map(|layer| layer.name.as_str()).collect();
         if known.is_empty() {
-            sink.error(Code::UnknownLayer, path, format!("unknown layer `{name}`"))
+            sink.report(Code::UnknownLayer, path, format!("unknown layer `{name}`"))
                 .help(format!("declare it: `layers: [{{name: {name}}}]`"));
         } else {
             sink.unknown(Code::UnknownLayer, path, "layer", name, &known);
@@ -248,13 +237,12 @@ fn read_slice(value: &Value, path: &Path, sink: &mut Sink) -> Option<Slice> {
     let from = fields.required("from", sink, read_percent);
     let to = fields.required("to", sink, read_percent);
     fields.close(sink);
-    let (from, to) = (from?, to?);
-    if from >= to {
-        sink.error(Code::InvalidSlice, path, "the slice holds nobody: `from` is not below `to`")
+    let slice = Slice::new(from?, to?);
+    if slice.is_none() {
+        sink.report(Code::InvalidSlice, path, "the slice holds nobody: `from` is not below `to`")
             .help("a slice is percent of its layer, `from` included and `to` not: `{from: 0, to: 50}`");
-        return None;
     }
-    Some(Slice { from, to })
+    slice
 }
 
 fn read_mirror(value: &Value, path: &Path, sink: &mut Sink) -> Option<Mirror> {
@@ -282,7 +270,7 @@ fn read_requirement(
         }
         if around.names.iter().skip(earlier.len()).any(|later| *later == name) {
             let message = format!("split `{name}` is not decided yet at this point");
-            sink.error(Code::ForwardRequirement, path, message).help(
+            sink.report(Code::ForwardRequirement, path, message).help(
                 "splits are decided in order: move the split that is required before this one",
             );
         } else if !around.names.contains(&name) {

@@ -21,7 +21,7 @@ pub(crate) fn read_sticky(
         None => split.map(Sticky::default_cookie),
     };
     let cookie = read_cookie(&mut fields, path, sink, name, CookieOptions::STICKY_TTL);
-    let epoch = fields.optional("epoch", sink, |v, p, s| read_whole(v, p, s, 0, u32::MAX.into()));
+    let epoch = fields.optional("epoch", sink, |v, p, s| read_whole(v, p, s, 0..=u32::MAX.into()));
     let secret = fields.required("secret", sink, read_secret);
     fields.close(sink);
     let epoch = epoch.and_then(|epoch| u32::try_from(epoch).ok()).unwrap_or_default();

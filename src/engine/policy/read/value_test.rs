@@ -7,7 +7,7 @@ use crate::matching::{
     Cohort, CohortError, Form, Needle, NumberRange, Pattern, PatternError, Text, ValueTest,
 };
 use crate::policy::sink::{Path, Sink, list_of};
-use crate::policy::{Code, Value};
+use crate::policy::{Code, Value, limits};
 
 /// The forms of a value test.
 const FORMS: [&str; 8] =
@@ -63,19 +63,19 @@ pub(super) fn read_value_test(
     }
     match given.as_slice() {
         ["present"] if not => {
-            sink.error(Code::InvalidTest, path, "`not` does not go with `present`")
+            sink.report(Code::InvalidTest, path, "`not` does not go with `present`")
                 .help("to require that nothing is sent, write `present: false`");
             return None;
         }
         [form @ ("present" | "range")] if ignore_case => {
             let message = format!("`ignore_case` does not go with `{form}`");
-            sink.error(Code::InvalidTest, path, message).help("leave `ignore_case` out");
+            sink.report(Code::InvalidTest, path, message).help("leave `ignore_case` out");
             return None;
         }
         [_] => {}
         _ => {
             let message = format!("a value test needs exactly one of {}", list_of(&FORMS));
-            sink.error(Code::InvalidTest, path, message)
+            sink.report(Code::InvalidTest, path, message)
                 .help("to require that it is sent, whatever its value, write `present: true`");
             return None;
         }
@@ -130,13 +130,13 @@ pub(super) fn read_pattern(
         Ok(pattern) => return Some(pattern),
         Err(PatternError::Invalid(why)) => {
             let message = format!("`{}` is not a regular expression: {why}", shown(text));
-            sink.error(Code::InvalidRegex, path, message)
+            sink.report(Code::InvalidRegex, path, message)
                 .help("the syntax is that of Rust's crate `regex-lite`: no look-around, no back-references, ASCII classes");
         }
         Err(PatternError::TooLarge) => {
             let message =
-                format!("the compiled expression is larger than {} bytes", Pattern::SIZE_MAX);
-            sink.error(Code::LimitExceeded, path, message)
+                format!("the compiled expression is larger than {} bytes", limits::COMPILED_REGEX);
+            sink.report(Code::LimitExceeded, path, message)
                 .help("`x{500}` counts as 500 times `x`; for many values use `in`");
         }
     }
@@ -151,9 +151,8 @@ fn read_cohort(
     ignore_case: bool,
 ) -> Option<Cohort> {
     if let Value::List(items) = value
-        && items.len() > Cohort::VALUES_MAX
+        && too_many_values(items.len(), path, sink)
     {
-        too_many_values(items.len(), path, sink);
         return None;
     }
     let values = read_list(value, path, sink, |v, p, s| read_operand(v, p, s, place, Part::Whole))?;
@@ -162,7 +161,9 @@ fn read_cohort(
             warn_of_duplicates(duplicates, path, sink);
             return Some(cohort);
         }
-        Err(CohortError::TooMany) => too_many_values(values.len(), path, sink),
+        Err(CohortError::TooMany) => {
+            too_many_values(values.len(), path, sink);
+        }
         Err(CohortError::TooLong(index)) => {
             let length = values.get(index).map_or(0, |value| value.len());
             value_too_long(length, &Path::Index(path, index), sink);
@@ -171,21 +172,23 @@ fn read_cohort(
     None
 }
 
-fn too_many_values(count: usize, path: &Path, sink: &mut Sink) {
-    let message = format!("{count} values are more than {}", Cohort::VALUES_MAX);
-    sink.error(Code::LimitExceeded, path, message)
-        .help("for more, have whoever authenticates users send a header that says so");
+fn too_many_values(count: usize, path: &Path, sink: &mut Sink) -> bool {
+    let over = sink.over(limits::COHORT, count, "values", path);
+    over.map(|over| {
+        over.help("for more, have whoever authenticates users send a header that says so")
+    })
+    .is_some()
 }
 
 fn value_too_long(length: usize, path: &Path, sink: &mut Sink) {
-    let message = format!("a value of {length} bytes is more than {}", Cohort::VALUE_MAX);
-    sink.error(Code::LimitExceeded, path, message);
+    let message = format!("a value of {length} bytes is more than {}", limits::VALUE);
+    sink.report(Code::LimitExceeded, path, message);
 }
 
 /// A text that is not too long for a value.
 fn read_limited<'v>(value: &'v Value, path: &Path, sink: &mut Sink) -> Option<&'v str> {
     let text = read_text(value, path, sink)?;
-    if text.len() > Cohort::VALUE_MAX {
+    if text.len() > limits::VALUE {
         value_too_long(text.len(), path, sink);
         return None;
     }
@@ -202,7 +205,7 @@ fn read_operand<'v>(
 ) -> Option<&'v str> {
     let text = read_limited(value, path, sink)?;
     if text.is_empty() && part != Part::Whole {
-        sink.error(Code::InvalidValue, path, "every value meets this: the text is empty")
+        sink.report(Code::InvalidValue, path, "every value meets this: the text is empty")
             .help("to require that it is sent, whatever its value, write `present: true`");
         return None;
     }
@@ -214,7 +217,7 @@ fn read_operand<'v>(
         Part::Any => "contains",
     };
     let message = format!("no {} value {verb} `{}`", place.word(), shown(text));
-    sink.error(Code::InvalidValue, path, message).help(why);
+    sink.report(Code::InvalidValue, path, message).help(why);
     None
 }
 
@@ -260,7 +263,7 @@ fn read_range(value: &Value, path: &Path, sink: &mut Sink) -> Option<NumberRange
         (_, true) => "no number is in the range: `from` is not below `to`",
         _ => return (!broken).then_some(NumberRange { from, to }),
     };
-    sink.error(Code::InvalidRange, path, message)
+    sink.report(Code::InvalidRange, path, message)
         .help("`from` is in the range and `to` is not: `{from: 18, to: 65}` is 18 to 64");
     None
 }
@@ -271,7 +274,7 @@ fn read_whole_number(value: &Value, path: &Path, sink: &mut Sink) -> Option<i64>
         // Beyond, a double is one of several numbers that it may have been written as.
         Value::Float(n) if n.trunc() == *n && n.abs() <= EXACT_MAX => return Some(*n as i64),
         Value::Float(n) if n.trunc() == *n => {
-            sink.error(Code::InvalidRange, path, format!("`{value}` is too large to be exact"))
+            sink.report(Code::InvalidRange, path, format!("`{value}` is too large to be exact"))
                 .help("bounds go to 9007199254740992 (2^53) in both directions");
         }
         _ => {

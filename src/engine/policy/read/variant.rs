@@ -1,28 +1,11 @@
 //! Reading variants and what they do to requests and responses.
 
 use super::fields::{Fields, read_bool, read_list, read_text};
-use super::names::{read_cluster, read_header_name, read_name, shown};
+use super::names::{OF_THE_MESSAGE, read_cluster, read_header_name, read_name, shown};
 use super::read_whole;
 use crate::matching::HostPattern;
 use crate::policy::sink::{Path, Sink, list_of};
-use crate::policy::{Code, HeaderEdits, Respond, Rewrite, Value, Variant, Weight};
-
-/// Longest body of a variant's own response, in bytes.
-const BODY_MAX: usize = 64 * 1024;
-/// Longest value of a header that a variant sets, in bytes.
-const HEADER_VALUE_MAX: usize = 4096;
-
-/// Headers whose edit would break the message or the connection.
-const NOT_EDITED: [&str; 8] = [
-    "host",
-    "connection",
-    "content-length",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
+use crate::policy::{Code, HeaderEdits, Respond, Rewrite, Value, Variant, Weight, limits};
 
 pub(super) fn read_variant(value: &Value, path: &Path, sink: &mut Sink) -> Option<Variant> {
     let mut fields = Fields::open(value, path, sink)?;
@@ -32,7 +15,7 @@ pub(super) fn read_variant(value: &Value, path: &Path, sink: &mut Sink) -> Optio
     let max_weight = fields.optional("max_weight", sink, read_weight);
     if let (Some(weight), Some(max)) = (weight, max_weight.filter(|max| weight > Some(*max))) {
         let name = name.as_deref().unwrap_or("this variant");
-        sink.error(
+        sink.report(
             Code::WeightOverMax,
             &Path::Field(path, "weight"),
             format!("weight `{weight}` of `{name}` is over its `max_weight` of {max}"),
@@ -48,7 +31,7 @@ pub(super) fn read_variant(value: &Value, path: &Path, sink: &mut Sink) -> Optio
     for name in ["cluster", "rewrite", "request_headers"] {
         if own_answer && fields.get(name).is_some() {
             let message = format!("`{name}` has no effect: the proxy itself answers this variant");
-            sink.error(Code::ConflictingFields, &Path::Field(path, name), message)
+            sink.report(Code::ConflictingFields, &Path::Field(path, name), message)
                 .help("remove it, or remove `respond`");
         }
     }
@@ -74,8 +57,8 @@ pub(super) fn read_weight(value: &Value, path: &Path, sink: &mut Sink) -> Option
     match Weight::from_value(value) {
         Ok(weight) => Some(weight),
         Err(why) => {
-            sink.error(Code::InvalidWeight, path, format!("`{value}` {why}"))
-                .help("weights are 0 to 1000000000 with up to four decimals");
+            sink.report(Code::InvalidWeight, path, format!("`{value}` {why}"))
+                .help(format!("weights are 0 to {} with up to four decimals", Weight::MAX));
             None
         }
     }
@@ -90,7 +73,7 @@ fn read_header_edits(value: &Value, path: &Path, sink: &mut Sink) -> Option<Head
     fields.close(sink);
     if empty {
         let forms = list_of(&["set", "add", "remove"]);
-        sink.error(Code::EmptyList, path, format!("nothing to do: none of {forms}"))
+        sink.report(Code::EmptyList, path, format!("nothing to do: none of {forms}"))
             .help("write `{set: [{name: x-stage, value: canary}]}`, or leave the field out");
     }
     Some(HeaderEdits {
@@ -106,11 +89,14 @@ fn read_header_value(value: &Value, path: &Path, sink: &mut Sink) -> Option<(Str
     let value = fields.required("value", sink, |value, path, sink| {
         let text = read_text(value, path, sink)?;
         let allowed = text.bytes().all(|b| !b.is_ascii_control());
-        if allowed && text.trim() == text && text.len() <= HEADER_VALUE_MAX {
+        if allowed && text.trim() == text && text.len() <= limits::HEADER_VALUE {
             return Some(text.to_owned());
         }
-        sink.error(Code::InvalidValue, path, format!("no header carries `{}`", shown(text))).help(
-            "a header value has up to 4096 bytes, no control characters and no spaces around it",
+        sink.report(Code::InvalidValue, path, format!("no header carries `{}`", shown(text))).help(
+            format!(
+                "a header value has up to {} bytes, no control characters and no spaces around it",
+                limits::HEADER_VALUE
+            ),
         );
         None
     });
@@ -120,9 +106,9 @@ fn read_header_value(value: &Value, path: &Path, sink: &mut Sink) -> Option<(Str
 
 fn read_edited_header(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
     let name = read_header_name(value, path, sink)?;
-    if NOT_EDITED.contains(&name.as_str()) {
+    if OF_THE_MESSAGE.contains(&name.as_str()) {
         let message = format!("the message itself depends on header `{name}`");
-        sink.error(Code::ReservedHeader, path, message).help(match name.as_str() {
+        sink.report(Code::ReservedHeader, path, message).help(match name.as_str() {
             "host" => "to change the host write `rewrite: {host: ...}`",
             _ => "leave it alone",
         });
@@ -133,12 +119,12 @@ fn read_edited_header(value: &Value, path: &Path, sink: &mut Sink) -> Option<Str
 
 fn read_respond(value: &Value, path: &Path, sink: &mut Sink) -> Option<Respond> {
     let mut fields = Fields::open(value, path, sink)?;
-    let status = fields.required("status", sink, |v, p, s| read_whole(v, p, s, 200, 599));
+    let status = fields.required("status", sink, |v, p, s| read_whole(v, p, s, limits::STATUS));
     let body = fields.optional("body", sink, |value, path, sink| {
         let text = read_text(value, path, sink)?;
-        if text.len() > BODY_MAX {
-            let message = format!("a body of {} bytes is more than {BODY_MAX}", text.len());
-            sink.error(Code::LimitExceeded, path, message);
+        if text.len() > limits::BODY {
+            let message = format!("a body of {} bytes is more than {}", text.len(), limits::BODY);
+            sink.report(Code::LimitExceeded, path, message);
             return None;
         }
         Some(text.to_owned())
@@ -157,7 +143,7 @@ fn read_rewrite(value: &Value, path: &Path, sink: &mut Sink) -> Option<Rewrite> 
         if matches!(HostPattern::parse(without_port), Ok(HostPattern::Exact(_))) {
             return Some(text.to_owned());
         }
-        sink.error(Code::InvalidHost, path, format!("`{}` is not a host", shown(text)))
+        sink.report(Code::InvalidHost, path, format!("`{}` is not a host", shown(text)))
             .help("write a host as `checkout.example.com`, with `:port` where it is needed");
         None
     });
@@ -171,7 +157,7 @@ fn read_rewrite(value: &Value, path: &Path, sink: &mut Sink) -> Option<Rewrite> 
     let empty = ["host", "path_prefix"].into_iter().all(|name| fields.get(name).is_none());
     fields.close(sink);
     if empty {
-        sink.error(Code::EmptyList, path, "nothing to do: neither `host` nor `path_prefix`").help(
+        sink.report(Code::EmptyList, path, "nothing to do: neither `host` nor `path_prefix`").help(
             "write `rewrite: {path_prefix: {from: /api, to: /v2/api}}`, or leave the field out",
         );
     }
@@ -181,10 +167,10 @@ fn read_rewrite(value: &Value, path: &Path, sink: &mut Sink) -> Option<Rewrite> 
 fn read_prefix(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
     let text = read_text(value, path, sink)?;
     let allowed = text.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'?' | b'#'));
-    if text.starts_with('/') && allowed && text.len() <= 1024 {
+    if text.starts_with('/') && allowed && text.len() <= limits::PATH_PREFIX {
         return Some(text.to_owned());
     }
-    sink.error(Code::InvalidPath, path, format!("`{}` is not a path prefix", shown(text)))
+    sink.report(Code::InvalidPath, path, format!("`{}` is not a path prefix", shown(text)))
         .help("a path prefix begins with `/` and has no spaces, `?` or `#`");
     None
 }

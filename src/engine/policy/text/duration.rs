@@ -1,6 +1,8 @@
 //! Durations as text: `90s`, `15m`, `1h30m`, `365d` -> milliseconds.
 
-/// The longest duration: ten years of 365 days. Longer ones are typing errors.
+use crate::units::Millis;
+
+/// The longest duration in milliseconds: ten years of 365 days. Longer ones are typing errors.
 pub const MAX: u64 = 3_650 * 86_400_000;
 
 /// The units, from large to small, each with its milliseconds.
@@ -16,11 +18,11 @@ pub const UNITS: [(&str, u64); 6] = [
 /// How a duration is written, for help.
 pub const FORM: &str = "a duration is whole numbers with units from large to small, such as `90s`, `15m`, `1h30m`, `365d` (w, d, h, m, s, ms)";
 
-/// The milliseconds of a duration.
+/// Reads a duration.
 ///
 /// # Errors
 /// Says in words why the text is no duration.
-pub fn parse(text: &str) -> Result<u64, String> {
+pub fn parse(text: &str) -> Result<Millis, String> {
     if text.is_empty() {
         return Err("is empty".into());
     }
@@ -59,7 +61,7 @@ pub fn parse(text: &str) -> Result<u64, String> {
             .ok_or("is longer than ten years, `3650d`")?;
         rest = after;
     }
-    Ok(sum)
+    Ok(Millis::new(sum))
 }
 
 /// Splits a text before the first byte of that kind; the kinds here are all ASCII.
@@ -93,7 +95,7 @@ mod tests {
             ("3650d", MAX),
             ("87600h", MAX),
         ] {
-            assert_eq!(parse(text), Ok(milliseconds), "{text}");
+            assert_eq!(parse(text), Ok(Millis::new(milliseconds)), "{text}");
         }
     }
 
@@ -129,7 +131,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_stops_the_reader(text in "[0-9a-z.wdhms +-]{0,20}|\\PC*") {
-            prop_assert!(parse(&text).is_err() || parse(&text) <= Ok(MAX));
+            prop_assert!(parse(&text).is_err() || parse(&text) <= Ok(Millis::new(MAX)));
         }
     }
 }

@@ -3,7 +3,9 @@
 //! Own code: a policy needs only this much of a calendar, and every proxy fetches the module, so a
 //! date library would have to earn its bytes.
 
-/// The last moment that can be written: `9999-12-31T23:59:59.999Z`.
+use crate::units::Moment;
+
+/// The last moment that can be written, in milliseconds since 1970: `9999-12-31T23:59:59.999Z`.
 pub const MAX: u64 = 253_402_300_799_999;
 /// Days of a year before each month, where February has 28.
 const DAYS_BEFORE: [u64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
@@ -11,12 +13,12 @@ const DAYS_BEFORE: [u64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304
 /// How a moment is written, for help.
 pub const FORM: &str = "a time is RFC 3339 with its offset, such as `2026-11-20T12:00:00Z` or `2026-11-20T13:00:00+01:00`";
 
-/// The milliseconds since 1970 of a timestamp: `2026-11-20T12:00:00Z`, with fractions of a second
+/// Reads a timestamp: `2026-11-20T12:00:00Z`, with fractions of a second
 /// down to a millisecond, with an offset such as `+01:00` in the place of `Z`.
 ///
 /// # Errors
 /// Says in words why the text is no timestamp.
-pub fn parse(text: &str) -> Result<u64, &'static str> {
+pub fn parse(text: &str) -> Result<Moment, &'static str> {
     const FORMAT: &str = "is not of the form `2026-11-20T12:00:00Z`";
     let mut reader = Reader { rest: text.as_bytes() };
     let year = reader.digits(4).ok_or(FORMAT)?;
@@ -55,7 +57,7 @@ pub fn parse(text: &str) -> Result<u64, &'static str> {
         Offset::West(offset) => seconds.saturating_add(offset),
     };
     let moment = seconds.saturating_mul(1_000).saturating_add(fraction);
-    if moment > MAX { Err("is after the year 9999") } else { Ok(moment) }
+    if moment > MAX { Err("is after the year 9999") } else { Ok(Moment::new(moment)) }
 }
 
 /// Seconds between a local clock and UTC.
@@ -195,7 +197,7 @@ mod tests {
             ("2400-02-29T12:00:00Z", 13_574_606_400_000),
             ("9999-12-31T23:59:59.999Z", MAX),
         ] {
-            assert_eq!(parse(text), Ok(moment), "{text}");
+            assert_eq!(parse(text), Ok(Moment::new(moment)), "{text}");
         }
     }
 
@@ -211,10 +213,10 @@ mod tests {
             "2026-11-19T12:01:00-23:59",
             "2026-11-21T11:59:00.0+23:59",
         ] {
-            assert_eq!(parse(text), Ok(1_795_176_000_000), "{text}");
+            assert_eq!(parse(text), Ok(Moment::new(1_795_176_000_000)), "{text}");
         }
         assert_eq!(parse("1969-12-31T23:00:00-01:00"), Err("is before 1970"));
-        assert_eq!(parse("1970-01-01T00:30:00-01:00"), Ok(5_400_000));
+        assert_eq!(parse("1970-01-01T00:30:00-01:00"), Ok(Moment::new(5_400_000)));
     }
 
     #[test]
@@ -291,7 +293,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_stops_the_reader(text in "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{0,5})?([Zz]|[+-][0-9:]{0,6})?|\\PC*") {
-            prop_assert!(parse(&text).is_err() || parse(&text) <= Ok(MAX));
+            prop_assert!(parse(&text).is_err() || parse(&text) <= Ok(Moment::new(MAX)));
         }
     }
 }

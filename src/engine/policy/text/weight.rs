@@ -1,8 +1,13 @@
 //! Weights: decimals kept as whole numbers, so that sums are exact.
 
 use std::fmt;
+use std::iter::Sum;
 
 use crate::policy::Value;
+use crate::units::Buckets;
+
+/// A bucket is a hundredth of a percent.
+const UNITS_OF_A_BUCKET: u64 = Weight::UNITS_PER_ONE / 100;
 
 /// A variant's share, in units of 0.0001; at most [`Weight::MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
@@ -17,9 +22,15 @@ impl Weight {
     /// The default `weight_total`.
     pub const HUNDRED: Self = Self(100 * Self::UNITS_PER_ONE);
 
-    /// A weight of that many units of 0.0001.
-    pub const fn from_units(units: u64) -> Self {
-        Self(units)
+    /// A weight of that many units of 0.0001; `None` above the largest.
+    pub const fn from_units(units: u64) -> Option<Self> {
+        if units <= Self::MAX.0 { Some(Self(units)) } else { None }
+    }
+
+    /// A number of percent as buckets; `None` where it is above 100 or has more than two decimals.
+    pub fn as_percent(self) -> Option<Buckets> {
+        let buckets = u16::try_from(self.0 / UNITS_OF_A_BUCKET).ok()?;
+        self.0.is_multiple_of(UNITS_OF_A_BUCKET).then(|| Buckets::new(buckets))?
     }
 
     /// The weight in units of 0.0001.
@@ -45,7 +56,7 @@ impl Weight {
         if !number.is_finite() || number < 0.0 {
             return Err("is not a number of 0 or more");
         }
-        if number > 1e9 {
+        if number > (Self::MAX.0 / Self::UNITS_PER_ONE) as f64 {
             return Err("is larger than 1000000000");
         }
         let units = number * Self::UNITS_PER_ONE as f64;
@@ -58,10 +69,47 @@ impl Weight {
     }
 }
 
+/// As a number of percent.
+impl From<Buckets> for Weight {
+    fn from(buckets: Buckets) -> Self {
+        Self(u64::from(buckets.count()).wrapping_mul(UNITS_OF_A_BUCKET))
+    }
+}
+
 impl fmt::Display for Weight {
     /// As short as possible: `5`, `0.25`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, rest) = (self.0 / Self::UNITS_PER_ONE, self.0 % Self::UNITS_PER_ONE);
+        WeightSum(self.0).fmt(f)
+    }
+}
+
+/// What weights sum to, in units of 0.0001. There are at most 64 weights in a sum, so it is exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WeightSum(u64);
+
+impl WeightSum {
+    /// How far two sums are apart.
+    pub const fn distance(self, other: Self) -> Self {
+        Self(self.0.abs_diff(other.0))
+    }
+}
+
+impl From<Weight> for WeightSum {
+    fn from(weight: Weight) -> Self {
+        Self(weight.0)
+    }
+}
+
+impl Sum<Weight> for WeightSum {
+    fn sum<I: Iterator<Item = Weight>>(weights: I) -> Self {
+        Self(weights.fold(0, |sum, weight| sum.saturating_add(weight.0)))
+    }
+}
+
+impl fmt::Display for WeightSum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const ONE: u64 = Weight::UNITS_PER_ONE;
+        let (whole, rest) = (self.0 / ONE, self.0 % ONE);
         if rest == 0 {
             return write!(f, "{whole}");
         }

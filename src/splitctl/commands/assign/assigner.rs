@@ -6,6 +6,7 @@ use engine::hash::Hash;
 use engine::plan::Plan;
 use engine::policy::{Assignment, Policy};
 use engine::reason::Reason;
+use engine::units;
 
 use crate::population::chance;
 use crate::verdict::find_split;
@@ -14,7 +15,7 @@ use crate::verdict::find_split;
 pub(super) struct Assigner {
     plan: Plan,
     population: Population,
-    now: u64,
+    now: units::Moment,
 }
 
 /// A row without its key.
@@ -32,7 +33,7 @@ impl Assigner {
     ///
     /// # Errors
     /// When there is no such split, or no key decides it.
-    pub(super) fn new(policy: Policy, name: &str, now: u64) -> anyhow::Result<Self> {
+    pub(super) fn new(policy: Policy, name: &str, now: units::Moment) -> anyhow::Result<Self> {
         let (id, split) = find_split(&policy, name)?;
         ensure!(split.enabled, "split `{name}` is not enabled: nobody is assigned");
         ensure!(
@@ -51,7 +52,7 @@ impl Assigner {
         let facts = KeyFacts::new(plan, population, key);
         let decisions = decide(plan, &facts, &context, &mut Nobody);
         let salt = &plan.questions.salts[plan.splits[id].salt];
-        let bucket = (!key.is_empty()).then(|| Hash::new(&salt.prefix, key).bucket());
+        let bucket = (!key.is_empty()).then(|| Hash::new(&salt.prefix, key).bucket().number());
         let (variant, reason) = match decisions.of(id) {
             // Without a key and by chance: any variant, another one next time.
             Some(decision) if decision.reason == Reason::Random => (None, Reason::NoKey.as_str()),
@@ -85,13 +86,13 @@ mod tests {
 
     /// How many of 1000 keys, and of those in the lower 40 % of the layer, are out.
     fn out(split: &str) -> (usize, usize) {
-        let assigner = Assigner::new(policy(split), "s", 0).unwrap();
+        let assigner = Assigner::new(policy(split), "s", units::Moment::default()).unwrap();
         let (mut out, mut below) = (0, 0);
         for key in 0..1_000 {
             let key = key.to_string();
             if assigner.assign(key.as_bytes()).reason == "out" {
                 out += 1;
-                below += usize::from(Hash::new(b"l\x1f", key.as_bytes()).bucket() < 4_000);
+                below += usize::from(Hash::new(b"l\x1f", key.as_bytes()).bucket().number() < 4_000);
             }
         }
         (out, below)
@@ -113,7 +114,7 @@ mod tests {
             (r#", "on_missing_key": "skip""#, None, "out"),
             (r#", "layer": "l", "slice": {"from": 40, "to": 100}"#, None, "out"),
         ] {
-            let assigner = Assigner::new(policy(split), "s", 0).unwrap();
+            let assigner = Assigner::new(policy(split), "s", units::Moment::default()).unwrap();
             let expected = Assigned { variant, bucket: None, reason };
             assert_eq!(assigner.assign(b""), expected, "{split}");
         }
@@ -128,8 +129,8 @@ mod tests {
         );
         let policy = policy.policy.unwrap();
         let (first, second) = (
-            Assigner::new(policy.clone(), "first", 0).unwrap(),
-            Assigner::new(policy, "s", 0).unwrap(),
+            Assigner::new(policy.clone(), "first", units::Moment::default()).unwrap(),
+            Assigner::new(policy, "s", units::Moment::default()).unwrap(),
         );
         for key in 0..100 {
             let key = key.to_string();

@@ -115,7 +115,7 @@ fn a_reader_that_has_had_enough_is_no_error() {
             file: args.file.clone(),
             split: args.split.clone(),
             ids: args.ids.clone(),
-            at: 0,
+            at: units::Moment::default(),
         };
         let mut err = Vec::new();
         let error = run(&args, &mut Console { out: &mut Closed, err: &mut err }).unwrap_err();

@@ -1,7 +1,6 @@
 //! What there is to say about each code: why it is one, what to do, and the least text that shows it.
 
-use engine::policy::Code;
-use engine::policy::Severity::{self, Error, Warning};
+use engine::policy::{Code, Severity};
 
 /// A diagnostic.
 #[derive(Debug, Clone, Copy)]
@@ -32,16 +31,16 @@ use Example::{File, Policy, Split};
 pub(crate) fn all() -> Vec<Entry> {
     let own = FILES.iter().map(|(code, meaning, explanation, example)| Entry {
         code,
-        severity: Error,
+        severity: Severity::Error,
         meaning,
         explanation,
         example: *example,
     });
     let of_policies = Code::ALL.iter().map(|code| {
         let found = POLICIES.iter().find(|(of, ..)| of == code);
-        let (_, severity, explanation, example) =
-            found.copied().unwrap_or((*code, Error, "", Policy("")));
-        Entry { code: code.as_str(), severity, meaning: code.meaning(), explanation, example }
+        let (_, explanation, example) = found.copied().unwrap_or((*code, "", Policy("")));
+        let (severity, meaning) = (code.severity(), code.meaning());
+        Entry { code: code.as_str(), severity, meaning, explanation, example }
     });
     own.chain(of_policies).collect()
 }
@@ -69,148 +68,116 @@ const FILES: [(&str, &str, &str, Example); 3] = [
     ),
 ];
 
-const POLICIES: &[(Code, Severity, &str, Example)] = &[
+const POLICIES: &[(Code, &str, Example)] = &[
     (
         Code::InvalidJson,
-        Error,
         "The filter reads JSON only. A file named `.json` must be JSON, too; other names may be YAML.",
         File("{\"version\": 1,}"),
     ),
     (
         Code::UnsupportedVersion,
-        Error,
         "The version names the language of the policy, not your revision of it. Write `version: 1`.",
         Policy("version: 2"),
     ),
     (
         Code::WrongType,
-        Error,
         "A typical case is a text without quotes that YAML reads as a number or boolean: write `exact: \"true\"`.",
         Split("enabled: \"no\""),
     ),
     (
         Code::MissingField,
-        Error,
         "A policy needs `version` and `splits`; a split needs `name`, `baseline` and `variants`; a variant needs `name` and `weight`.",
         File("version: 1\n"),
     ),
     (
         Code::UnknownField,
-        Error,
         "Nothing is dropped in silence: a misspelt field would otherwise change who is served what. The help names the field that was probably meant.",
         Split("basline: stable"),
     ),
     (
         Code::DuplicateField,
-        Error,
         "Most readers keep the last of two equal fields and say nothing. Keep the one that is meant.",
         Split("enabled: true\nenabled: false"),
     ),
     (
         Code::EmptyList,
-        Error,
         "An empty list could mean everything or nothing. To take every request, leave `match` out; to switch a split off, write `enabled: false`.",
         Split("match: []"),
     ),
     (
         Code::EmptyMatch,
-        Error,
         "An entry without conditions holds for every request, and so the whole list does. Leave `match` out if that is meant.",
         Split("match: [{}]"),
     ),
     (
         Code::InvalidName,
-        Error,
         "Names stand in headers, metrics and cookies, which all take this form.",
         Split("name: Checkout Page"),
     ),
     (
         Code::DuplicateName,
-        Error,
         "Metrics, overrides and requirements refer to splits and variants by name.",
         Split("variants: [{name: stable, weight: 50}, {name: stable, weight: 50}]"),
     ),
     (
         Code::UnknownVariant,
-        Error,
         "`baseline`, `overrides`, `requires` and the weights of a ramp name variants of a split.",
         Split("baseline: stabel"),
     ),
-    (
-        Code::InvalidValue,
-        Error,
-        "The message says what the field takes.",
-        Split("on_missing_key: ignore"),
-    ),
+    (Code::InvalidValue, "The message says what the field takes.", Split("on_missing_key: ignore")),
     (
         Code::InvalidHost,
-        Error,
         "Hosts are compared without port and scheme. Write `shop.example.com`, `*.example.com` or `*`.",
         Split("match: [{hosts: [\"https://shop.example.com\"]}]"),
     ),
     (
         Code::InvalidPath,
-        Error,
         "A path begins with `/` and is compared without its query; test the query by `query`.",
         Split("match: [{path: {prefix: \"api?x=1\"}}]"),
     ),
-    (
-        Code::InvalidMethod,
-        Error,
-        "Methods are case-sensitive: `GET`.",
-        Split("match: [{methods: [get]}]"),
-    ),
+    (Code::InvalidMethod, "Methods are case-sensitive: `GET`.", Split("match: [{methods: [get]}]")),
     (
         Code::InvalidHeaderName,
-        Error,
         "A header name is letters, digits and a few signs; `:authority`, `:path` and `:method` are fields of the match.",
         Split("key: [{header: \"x user\"}]"),
     ),
     (
         Code::InvalidCookieName,
-        Error,
         "A cookie name is letters, digits and a few signs.",
         Split("key: [{cookie: \"u;id\"}]"),
     ),
     (
         Code::InvalidCluster,
-        Error,
         "The name goes to Envoy in a header: 1 to 256 visible ASCII characters.",
         Split("variants: [{name: stable, cluster: \"web v1\", weight: 100}]"),
     ),
     (
         Code::InvalidSalt,
-        Error,
         "A salt is 1 to 256 bytes without control characters. Leave it out to use the split's name.",
         Split("salt: \"\""),
     ),
     (
         Code::ReservedHeader,
-        Error,
         "Routing, framing and authentication depend on these headers. Use one of your own, such as `x-split-cluster`.",
         Policy("cluster_header: host"),
     ),
     (
         Code::ControlHeader,
-        Error,
         "The filter sets or removes its own headers before anything reads them, so that no client can choose a cluster. A condition on one would never see what a client sent.",
         Split("key: [{header: x-split-variant}]"),
     ),
     (
         Code::InvalidTest,
-        Error,
         "Write exactly one of `exact`, `prefix`, `suffix`, `contains`, `regex`, `present`, `in`, `range`; for several conditions write several tests.",
         Split("match: [{headers: [{name: x-tier, exact: a, prefix: b}]}]"),
     ),
     (
         Code::InvalidKeySource,
-        Error,
         "Each entry of `key` is one source; sources are tried in order.",
         Split("key: [{header: x-user-id, cookie: uid}]"),
     ),
     (
         Code::MissingKey,
-        Error,
         "Without a key the same user would meet another variant with each request. Give the split or the policy a `key`, or write `assignment: random` if that is wanted.",
         File(
             "version: 1\nsplits:\n- {name: checkout, baseline: stable, variants: [{name: stable, weight: 100}]}\n",
@@ -218,31 +185,26 @@ const POLICIES: &[(Code, Severity, &str, Example)] = &[
     ),
     (
         Code::InvalidWeight,
-        Error,
         "Weights are 0 to 1000000000 with up to four decimals.",
         Split("variants: [{name: stable, weight: -1}]"),
     ),
     (
         Code::WeightSum,
-        Error,
         "By default weights are percent. For other sums give `weight_total`, or `any`.",
         Split("variants: [{name: stable, weight: 95}, {name: canary, weight: 50}]"),
     ),
     (
         Code::WeightOverMax,
-        Error,
         "`max_weight` is there to refuse weights that were swapped. Raise it where the weight is really meant.",
         Split("baseline: canary\nvariants: [{name: canary, weight: 100, max_weight: 50}]"),
     ),
     (
         Code::InvalidPercent,
-        Error,
         "Users are counted in 10000 buckets, so two decimals of a percent are all there are.",
         Policy("holdout: {percent: 0.001}"),
     ),
     (
         Code::InvalidSlice,
-        Error,
         "A slice is percent of its layer, `from` included and `to` not.",
         Policy(
             "layers: [{name: page}]\nsplits: [{name: checkout, layer: page, slice: {from: 50, to: 50}, baseline: stable, variants: [{name: stable, weight: 100}]}]",
@@ -250,67 +212,56 @@ const POLICIES: &[(Code, Severity, &str, Example)] = &[
     ),
     (
         Code::SliceWithoutLayer,
-        Error,
         "Name the `layer` that the slice is a share of; to give fewer users another variant, change the weights.",
         Split("slice: {from: 0, to: 50}"),
     ),
     (
         Code::UnknownLayer,
-        Error,
         "Layers are declared in `layers`, so that a typing error makes no layer of its own.",
         Split("layer: page"),
     ),
     (
         Code::UnknownSplit,
-        Error,
         "`requires` names another split of the policy.",
         Split("requires: [{split: serch, variant: b}]"),
     ),
     (
         Code::ForwardRequirement,
-        Error,
         "Splits are decided in order. Move the split that is required before the one that requires it.",
         Split("requires: [{split: checkout, variant: stable}]"),
     ),
     (
         Code::ConflictingFields,
-        Error,
         "One of the fields would have no effect. Remove it.",
         Split("variants: [{name: stable, weight: 100, cluster: web, respond: {status: 503}}]"),
     ),
     (
         Code::LimitExceeded,
-        Error,
         "Limits keep the time per request and the memory of a proxy small. The help names another way.",
         Split("match: [{path: {regex: \"/[a-z]{60000}\"}}]"),
     ),
     (
         Code::UnreadCookie,
-        Error,
         "Put `{cookie: NAME}` before `generate`: otherwise nothing reads the key back, and every request is a new user.",
         Split("key: [{generate: {cookie: uid}}]"),
     ),
     (
         Code::UnreachableKeySource,
-        Error,
         "`generate` always gives a key. Put it last.",
         Split("key: [{cookie: uid}, {generate: {cookie: uid}}, {header: x-user-id}]"),
     ),
     (
         Code::DrainWithoutSticky,
-        Error,
         "A draining variant keeps those who hold it by sticky cookie. Without `sticky` write a weight of 0.",
         Split("variants: [{name: stable, weight: 100}, {name: old, weight: 0, drain: true}]"),
     ),
     (
         Code::MissingVariantHeader,
-        Error,
         "`vary: true` tells caches to keep variants apart by that header. Leave `variant_header` at its default, or leave `vary` out.",
         Policy("variant_header: null\nvary: true"),
     ),
     (
         Code::UnreachableSplit,
-        Warning,
         "In a layer the first split that applies wins. Give the splits slices that do not overlap, or a narrower match to the first.",
         Policy(
             "layers: [{name: page}]\nsplits:\n- {name: one, layer: page, baseline: a, variants: [{name: a, weight: 100}]}\n- {name: two, layer: page, baseline: a, variants: [{name: a, weight: 100}]}",
@@ -318,7 +269,6 @@ const POLICIES: &[(Code, Severity, &str, Example)] = &[
     ),
     (
         Code::SliceOverlap,
-        Warning,
         "Users in both slices always meet the earlier split, so the later one is smaller than its slice says.",
         Policy(
             "layers: [{name: page}]\nsplits:\n- {name: one, layer: page, slice: {from: 0, to: 60}, baseline: a, variants: [{name: a, weight: 100}]}\n- {name: two, layer: page, slice: {from: 50, to: 100}, baseline: a, variants: [{name: a, weight: 100}]}",
@@ -326,7 +276,6 @@ const POLICIES: &[(Code, Severity, &str, Example)] = &[
     ),
     (
         Code::SliceGap,
-        Warning,
         "These users are in no split of the layer. That may be room for later splits; it may be a typing error.",
         Policy(
             "layers: [{name: page}]\nsplits: [{name: one, layer: page, slice: {from: 0, to: 60}, baseline: a, variants: [{name: a, weight: 100}]}]",
@@ -334,7 +283,6 @@ const POLICIES: &[(Code, Severity, &str, Example)] = &[
     ),
     (
         Code::DeadOverride,
-        Warning,
         "Overrides are tried in order. Remove one, or put the narrower one first.",
         Split(
             "overrides:\n- {match: [{methods: [GET]}], variant: stable}\n- {match: [{methods: [GET]}], skip: true}",
@@ -342,19 +290,12 @@ const POLICIES: &[(Code, Severity, &str, Example)] = &[
     ),
     (
         Code::BaselineOutweighed,
-        Warning,
         "Perhaps the weights are swapped. At the end of a rollout give the baseline 0, or make the winner the baseline.",
         Split("variants: [{name: stable, weight: 5}, {name: canary, weight: 95}]"),
     ),
-    (
-        Code::UnusedLayer,
-        Warning,
-        "A split joins a layer by naming it.",
-        Policy("layers: [{name: page}]"),
-    ),
+    (Code::UnusedLayer, "A split joins a layer by naming it.", Policy("layers: [{name: page}]")),
     (
         Code::RequiresDisabled,
-        Warning,
         "Nobody has a variant of a split that is not enabled.",
         Policy(
             "splits:\n- {name: one, enabled: false, baseline: a, variants: [{name: a, weight: 100}]}\n- {name: two, requires: [{split: one, variant: a}], baseline: a, variants: [{name: a, weight: 100}]}",
@@ -362,7 +303,6 @@ const POLICIES: &[(Code, Severity, &str, Example)] = &[
     ),
     (
         Code::SharedSalt,
-        Warning,
         "The variants of both splits go to the same users, so their effects cannot be told apart. Give each a salt of its own, or none.",
         Policy(
             "splits:\n- {name: one, salt: s, baseline: a, variants: [{name: a, weight: 100}]}\n- {name: two, salt: s, baseline: a, variants: [{name: a, weight: 100}]}",
@@ -370,37 +310,31 @@ const POLICIES: &[(Code, Severity, &str, Example)] = &[
     ),
     (
         Code::InvalidDuration,
-        Error,
         "Whole numbers with units from large to small: `90s`, `15m`, `1h30m`, `365d`.",
         Split("key: [{cookie: uid}, {generate: {cookie: uid, ttl: 1.5h}}]"),
     ),
     (
         Code::InvalidTime,
-        Error,
         "RFC 3339 with an offset, such as `2026-11-20T12:00:00Z`: a time without one is another moment on each machine.",
         Split("ramp: {start: 2026-11-20, steps: [{after: 1h, weights: {stable: 100}}]}"),
     ),
     (
         Code::InvalidCookie,
-        Error,
         "Browsers drop such a cookie without a word, and every request would be a new user.",
         Split("key: [{cookie: uid}, {generate: {cookie: uid, same_site: none, secure: false}}]"),
     ),
     (
         Code::InvalidDomain,
-        Error,
         "Write `example.com`; subdomains are included.",
         Split("key: [{cookie: uid}, {generate: {cookie: uid, domain: .example.com}}]"),
     ),
     (
         Code::CookieTtlCapped,
-        Warning,
         "Browsers forget every cookie after 400 days. For longer use a key that the application keeps.",
         Split("key: [{cookie: uid}, {generate: {cookie: uid, ttl: 500d}}]"),
     ),
     (
         Code::CookieConflict,
-        Error,
         "Give each use a cookie of its own. Splits that share a generated key write its cookie alike.",
         Policy(
             "splits:\n- {name: one, key: [{cookie: uid}, {generate: {cookie: uid}}], baseline: a, variants: [{name: a, weight: 100}]}\n- {name: two, sticky: {cookie: uid, secret: not-a-real-secret}, baseline: a, variants: [{name: a, weight: 100}]}",
@@ -408,13 +342,11 @@ const POLICIES: &[(Code, Severity, &str, Example)] = &[
     ),
     (
         Code::WeakSecret,
-        Error,
         "A secret is 16 to 256 visible ASCII characters, such as `openssl rand -hex 32` prints.",
         Split("sticky: {secret: hunter2}"),
     ),
     (
         Code::RampOrder,
-        Error,
         "`after` counts from the start of the ramp, and each step is later than the one before.",
         Split(
             "ramp: {start: 2026-11-20T12:00:00Z, steps: [{after: 2h, weights: {stable: 100}}, {after: 1h, weights: {stable: 100}}]}",
@@ -422,7 +354,6 @@ const POLICIES: &[(Code, Severity, &str, Example)] = &[
     ),
     (
         Code::StickyOutlivesRamp,
-        Warning,
         "Returning users keep the variant of their first visit and never see the later steps. Shorten `ttl`, or raise `epoch` at the end.",
         Split(
             "sticky: {secret: not-a-real-secret}\nramp: {start: 2026-11-20T12:00:00Z, steps: [{after: 1h, weights: {stable: 100}}]}",
@@ -430,43 +361,32 @@ const POLICIES: &[(Code, Severity, &str, Example)] = &[
     ),
     (
         Code::InvalidRegex,
-        Error,
         "The syntax is that of the crate `regex-lite`: no look-around, no back-references. An expression is compared with the whole value.",
         Split("match: [{path: {regex: \"/(\"}}]"),
     ),
     (
         Code::InvalidCidr,
-        Error,
         "Write `10.0.0.0/8`, `2001:db8::/32` or an address.",
         Split("match: [{source_ip: [10.0.0.1/8]}]"),
     ),
     (
         Code::InvalidRange,
-        Error,
         "`from` is in the range and `to` is not; one of them may be left out.",
         Split("match: [{headers: [{name: x-age, range: {from: 65, to: 18}}]}]"),
     ),
     (
         Code::PseudoHeader,
-        Error,
         "Use `hosts`, `path`, `query` and `methods` of the match.",
         Split("match: [{headers: [{name: host, exact: shop.example.com}]}]"),
     ),
     (
         Code::PreferCookies,
-        Warning,
         "All cookies are one value of that header. `cookies` tests one cookie by its name.",
         Split("match: [{headers: [{name: cookie, contains: beta}]}]"),
     ),
-    (
-        Code::DuplicateValue,
-        Warning,
-        "Each value counts once.",
-        Split("match: [{methods: [GET, GET]}]"),
-    ),
+    (Code::DuplicateValue, "Each value counts once.", Split("match: [{methods: [GET, GET]}]")),
     (
         Code::NeverMatches,
-        Warning,
         "All tests of an entry must hold. Alternatives are entries of their own, or values of `in`.",
         Split("match: [{headers: [{name: x-tier, exact: a}, {name: x-tier, exact: b}]}]"),
     ),

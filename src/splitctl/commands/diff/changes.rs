@@ -2,6 +2,7 @@
 
 use engine::ids::Id as _;
 use engine::policy::Value;
+use policy_text::defaults::default_of;
 use policy_text::source::to_json;
 
 use super::pairs::Pair;
@@ -14,20 +15,6 @@ pub(super) struct Change {
     pub(super) from: Option<Value>,
     pub(super) to: Option<Value>,
 }
-
-/// What fields mean that are not written.
-const DEFAULTS: [(&str, Value); 9] = [
-    ("enabled", Value::Bool(true)),
-    ("kill", Value::Bool(false)),
-    ("baggage", Value::Bool(false)),
-    ("vary", Value::Bool(false)),
-    ("drain", Value::Bool(false)),
-    ("linear", Value::Bool(false)),
-    ("epoch", Value::Integer(0)),
-    ("weight_total", Value::Integer(100)),
-    ("trusted_hops", Value::Integer(0)),
-];
-const WORDS: [(&str, &str); 2] = [("on_missing_key", "baseline"), ("assignment", "hash")];
 
 /// What changed outside of the splits, and their order.
 pub(super) fn of_policy(old: &Value, new: &Value) -> Vec<Change> {
@@ -102,17 +89,10 @@ fn compare_fields(old: &Value, new: &Value, path: &str, but: &[&str], changes: &
             continue;
         }
         let [from, to] = [from, to].map(|value| {
-            let value = value.cloned().or_else(|| default(name));
-            value.map(|value| redacted(&field, value))
+            value.or_else(|| default_of(&field)).cloned().map(|value| redacted(&field, value))
         });
         changes.push(Change { field, from, to });
     }
-}
-
-fn default(name: &str) -> Option<Value> {
-    let word = WORDS.iter().find(|(known, _)| *known == name);
-    let word = word.map(|(_, word)| Value::String((*word).to_owned()));
-    word.or_else(|| DEFAULTS.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value))
 }
 
 /// A secret is never shown, wherever it stands.

@@ -3,6 +3,8 @@
 use anyhow::Result;
 use engine::ids::Id as _;
 
+use engine::units;
+
 use super::Side;
 use super::pairs::Pair;
 use super::reshuffle::has_other_keys;
@@ -82,7 +84,7 @@ pub(super) fn count(
     new: &Side,
     pairs: &[Pair],
     users: u64,
-    now: u64,
+    now: units::Moment,
 ) -> Result<Vec<Option<Moves>>> {
     let differs = |pair: &&Pair| !pair.is_same(old, new);
     let mut all: Vec<Option<Moves>> =

@@ -44,7 +44,7 @@ impl Pair<'_> {
     /// The old variant that a new one is, as an index: by name, or one that was renamed.
     pub(super) fn old_variant(&self, new: VariantId) -> Option<VariantId> {
         let (old_split, new_split) = (self.old?, self.new?);
-        let variant = new_split.variants.get(new)?;
+        let variant = &new_split.variants[new];
         let by_name = old_split.variants.find(|v| v.name == variant.name);
         by_name.or_else(|| {
             // A new name for the same cluster, where the old name is gone.

@@ -111,7 +111,8 @@ fn by_layer(old: (&Policy, &Split), new: (&Policy, &Split)) -> Option<Reshuffle>
         let message = "the layer or its salt changed: the slice holds other users";
         return Some(Reshuffle::new("layer", message));
     }
-    let holds = |outer: Slice, inner: Slice| outer.from <= inner.from && inner.to <= outer.to;
+    let holds =
+        |outer: Slice, inner: Slice| outer.from() <= inner.from() && inner.to() <= outer.to();
     (!holds(from, to) && !holds(to, from)).then(|| {
         let message = "the slice moved: it loses users and takes in others";
         Reshuffle::new("slice", message).help("a slice that only grows or only shrinks moves fewer")
@@ -120,7 +121,7 @@ fn by_layer(old: (&Policy, &Split), new: (&Policy, &Split)) -> Option<Reshuffle>
 
 fn by_variant_names(pair: &Pair, after: &Split) -> Vec<Reshuffle> {
     let renamed = after.variants.pairs().filter_map(|(id, variant)| {
-        let old = pair.old?.variants.get(pair.old_variant(id)?)?;
+        let old = &pair.old?.variants[pair.old_variant(id)?];
         (old.name != variant.name).then_some((&old.name, &variant.name))
     });
     renamed

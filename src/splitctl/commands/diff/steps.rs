@@ -7,6 +7,7 @@ use engine::decision::{Context, KeyFacts, Observer, Population, Step as Told, de
 use engine::ids::{List, SplitId, VariantId};
 use engine::policy::Split;
 use engine::reason::Reason;
+use engine::units;
 
 use super::Side;
 use super::pairs::Pair;
@@ -23,8 +24,8 @@ pub(super) struct Step {
     pub(super) at: Option<Moment>,
 }
 
-/// What rises within so many milliseconds is one step: nobody can look in between.
-const WINDOW: u64 = 60_000;
+/// What rises within this time is one step: nobody can look in between.
+const WINDOW: units::Millis = units::Millis::new(60_000);
 /// As many users are asked at each moment of a ramp, at the most.
 const USERS_OF_A_RAMP: u64 = 10_000;
 
@@ -34,7 +35,7 @@ pub(super) fn above(
     new: &Side,
     pair: &Pair,
     users: u64,
-    now: u64,
+    now: units::Moment,
     limit: f64,
 ) -> Vec<Step> {
     let Some(split) = pair.new else { return Vec::new() };
@@ -55,19 +56,26 @@ pub(super) fn above(
 
 /// Rises within a window of the new ramp. Between two points weights move in a straight line or not at all, so it
 /// is enough to look at the windows that begin or end at a point.
-fn later(new: &Side, pair: &Pair, split: &Split, users: u64, now: u64, limit: f64) -> Vec<Step> {
+fn later(
+    new: &Side,
+    pair: &Pair,
+    split: &Split,
+    users: u64,
+    now: units::Moment,
+    limit: f64,
+) -> Vec<Step> {
     let Some(ramp) = &split.ramp else { return Vec::new() };
-    let points = ramp.steps.iter().map(|step| ramp.start.saturating_add(step.after));
-    let mut ends: Vec<u64> = std::iter::once(ramp.start)
+    let points = ramp.steps.iter().map(|step| ramp.start.after(step.after));
+    let mut ends: Vec<units::Moment> = std::iter::once(ramp.start)
         .chain(points)
-        .flat_map(|point| [point, point.saturating_add(WINDOW)])
+        .flat_map(|point| [point, point.after(WINDOW)])
         .filter(|end| *end > now)
         .collect();
     ends.sort_unstable();
     ends.dedup();
-    let mut found: Vec<(VariantId, u64, Step)> = Vec::new();
+    let mut found: Vec<(VariantId, units::Moment, Step)> = Vec::new();
     for end in ends {
-        let begin = end.saturating_sub(WINDOW).max(now);
+        let begin = end.before(WINDOW).max(now);
         let before = Shares::measure(new, split, users, begin);
         let after = Shares::measure(new, split, users, end);
         for variant in split.variants.ids() {
@@ -132,7 +140,7 @@ enum Outcome {
 }
 
 impl Shares {
-    fn measure(side: &Side, split: &Split, users: u64, now: u64) -> Self {
+    fn measure(side: &Side, split: &Split, users: u64, now: units::Moment) -> Self {
         let mut all = Self { users: Vec::new(), weighed: Vec::new() };
         let Some(id) = side.id(Some(split)) else { return all };
         let population = Population::of(&side.plan, id);
@@ -169,12 +177,9 @@ impl Shares {
         match outcome {
             Outcome::Nothing => 0.0,
             Outcome::Served(served) => f64::from(u8::from(served == variant)),
-            Outcome::Weighed(place) => self
-                .weighed
-                .get(place)
-                .and_then(|shares| shares.get(variant))
-                .copied()
-                .unwrap_or(0.0),
+            Outcome::Weighed(place) => {
+                self.weighed.get(place).map_or(0.0, |shares| shares[variant])
+            }
         }
     }
 

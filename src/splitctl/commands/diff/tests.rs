@@ -354,7 +354,7 @@ kill: true
     checkout
       match          [{"hosts":["shop.example.com"]}] -> [{"hosts":["shop.example.com","www.example.com","checkout.ex...
       sticky.secret  changed: (secret)
-      sticky.ttl     added: 1w
+      sticky.ttl     30d -> 1w
       overrides      added: [{"match":[{"headers":[{"name":"x-vip","present":true}]}],"v...
       mirror         added: {"cluster":"copy","percent":1}
       canary.weight  5 -> 4

@@ -7,6 +7,7 @@ use engine::ids::{SplitId, VariantId};
 use engine::metrics::Metrics;
 use engine::plan::{Plan, Position};
 use engine::policy::{KeySource, Split, Value, Weight};
+use engine::units::{Bucket, Buckets, Moment};
 use policy_text::canonical::to_value;
 use policy_text::source::to_flow;
 
@@ -22,7 +23,7 @@ use crate::policy_file::{PolicyFile, Valid};
 const CHANCE: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9];
 
 /// Judges a request and reports all of it.
-pub(super) fn report(file: &PolicyFile, valid: &Valid, request: &Described, now: u64) -> Report {
+pub(super) fn report(file: &PolicyFile, valid: &Valid, request: &Described, now: Moment) -> Report {
     let plan = Plan::new(valid.policy.clone());
     let context = Context { now, random: CHANCE };
     let facts = plan.facts(request);
@@ -61,7 +62,7 @@ struct Judged<'j> {
     id: SplitId,
     split: &'j Split,
     written: Option<&'j Value>,
-    now: u64,
+    now: Moment,
 }
 
 impl Judged<'_> {
@@ -95,9 +96,9 @@ impl Judged<'_> {
                 let slice = self.split.slice?;
                 StepReport::Slice {
                     layer: self.layer(),
-                    from_percent: percent(slice.from),
-                    to_percent: percent(slice.to),
-                    bucket: *bucket,
+                    from_percent: percent(slice.from()),
+                    to_percent: percent(slice.to()),
+                    bucket: bucket.map(Bucket::number),
                     holds: *holds,
                 }
             }
@@ -122,10 +123,10 @@ impl Judged<'_> {
                 key: String::from_utf8_lossy(key).into_owned(),
                 source: source(self.split.key.get(*index)?),
                 generated: *generated,
-                bucket: *bucket,
+                bucket: bucket.number(),
             },
             Step::Holdout { bucket, held } => StepReport::Holdout {
-                bucket: *bucket,
+                bucket: bucket.number(),
                 percent: percent(self.plan.policy.holdout.as_ref()?.buckets),
                 held: *held,
             },
@@ -161,7 +162,7 @@ impl Judged<'_> {
     /// Where the moment is on a ramp.
     fn ramp(&self, position: Position) -> Option<String> {
         let ramp = self.split.ramp.as_ref()?;
-        let (point, steps) = (position.point(), ramp.steps.len());
+        let (point, steps) = (position.point(), ramp.steps.count());
         let start = moment::write(ramp.start);
         let paused = ramp
             .pause
@@ -207,8 +208,8 @@ fn item(list: Option<&Value>, index: usize) -> Option<&Value> {
     }
 }
 
-fn percent(buckets: u16) -> f64 {
-    f64::from(buckets) / 100.0
+fn percent(buckets: Buckets) -> f64 {
+    f64::from(buckets.count()) / 100.0
 }
 
 /// A key source in words: ``header `x-user-id` ``.

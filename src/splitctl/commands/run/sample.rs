@@ -1,7 +1,5 @@
 //! Requests that a split's weights decide, derived from what the split matches.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use engine::decision::{self, Context, Decision, Decisions, Nobody, Step};
 use engine::effects::{HeaderEdit, on_request};
 use engine::host::{AUTHORITY, Host, METHOD, PATH};
@@ -177,8 +175,7 @@ fn with_parameter(path: &str, name: &str, value: &[u8]) -> String {
 
 /// What decisions made here depend on besides their request.
 pub(super) fn now() -> Context {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Context { now: u64::try_from(now.as_millis()).unwrap_or_default(), random: [0; 2] }
+    Context { now: crate::moment::now(), random: [0; 2] }
 }
 
 /// A request of the lab as the engine sees it: its headers with names in lower case.

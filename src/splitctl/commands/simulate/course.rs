@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use engine::ids::SplitId;
 use engine::plan::{Plan, SplitPlan};
 use engine::policy::Split;
+use engine::units;
 
 use super::json;
 use crate::format::Format;
@@ -66,8 +67,9 @@ impl<'p> Course<'p> {
             match &split.ramp {
                 Some(ramp) => {
                     splits.push((split, &plan.splits[*id]));
-                    let last = ramp.start.saturating_add(ramp.length());
-                    start = Some(start.map_or(ramp.start, |start| start.min(ramp.start)));
+                    let (first, last) =
+                        (ramp.start.get(), ramp.start.after(ramp.steps.length()).get());
+                    start = Some(start.map_or(first, |start| start.min(first)));
                     end = Some(end.map_or(last, |end| end.max(last)));
                 }
                 None => still.push(split),
@@ -76,13 +78,13 @@ impl<'p> Course<'p> {
         let (Some(start), Some(end)) = (start, end) else {
             bail!("no split has a `ramp`; without one, weights do not change over time");
         };
-        let from = from.map_or(start, |from| from.0);
+        let from = from.map_or(start, |from| from.0.get());
         // A ramp of one step at its start has no length, and is drawn all the same.
-        let to = to.map_or(end.max(from.saturating_add(HOUR)), |to| to.0);
+        let to = to.map_or(end.max(from.saturating_add(HOUR)), |to| to.0.get());
         let Some(span) = to.checked_sub(from).filter(|span| *span > 0) else {
-            bail!("`--from` {} is not before `--to` {}", Moment(from), Moment(to));
+            bail!("`--from` {} is not before `--to` {}", moment(from), moment(to));
         };
-        let every = every.map_or_else(|| round_step(span), |every| every.0);
+        let every = every.map_or_else(|| round_step(span), |every| every.0.get());
         if span.checked_div(every).is_none_or(|steps| steps >= ROWS) {
             bail!("that makes more than {ROWS} rows; choose a longer `--every`");
         }
@@ -99,7 +101,7 @@ impl<'p> Course<'p> {
         if format == Format::Json {
             return write_json(out, &self.to_json());
         }
-        let (from, to) = (Moment(self.from), Moment(self.to));
+        let (from, to) = (moment(self.from), moment(self.to));
         writeln!(out, "{}: weights from {from} to {to}", style::strong(policy))?;
         for (split, prepared) in &self.splits {
             writeln!(out, "\n{}", style::strong(&split.name))?;
@@ -124,7 +126,7 @@ impl<'p> Course<'p> {
         let mut table = Table::new([words("time")].into_iter().chain(variants));
         for at in self.moments() {
             let shares = shares(prepared, at).into_iter().map(percent);
-            table.row([Moment(at).to_string()].into_iter().chain(shares));
+            table.row([moment(at).to_string()].into_iter().chain(shares));
         }
         table.show(2, out)
     }
@@ -134,19 +136,24 @@ impl<'p> Course<'p> {
             let points = self.moments().map(|at| {
                 let named = split.variants.iter().zip(shares(prepared, at));
                 let variants = named.map(|(v, share)| json::Share { name: &v.name, share });
-                json::Point { time: Moment(at), variants: variants.collect() }
+                json::Point { time: moment(at), variants: variants.collect() }
             });
             json::SplitCourse { name: &split.name, points: points.collect() }
         });
-        let (from, to) = (Moment(self.from), Moment(self.to));
+        let (from, to) = (moment(self.from), moment(self.to));
         json::Course { from, to, splits: splits.collect() }
     }
 }
 
 /// Each variant's share of new users at a time, to a millionth.
 pub(super) fn shares(split: &SplitPlan, at: u64) -> Vec<f64> {
-    let now = split.weights_at(at);
+    let now = split.weights_at(moment(at).0);
     split.tags.ids().map(|variant| now.share(variant) as f64 / 1e6).collect()
+}
+
+/// The moment so many milliseconds after 1970.
+pub(super) const fn moment(milliseconds: u64) -> Moment {
+    Moment(units::Moment::new(milliseconds))
 }
 
 fn round_step(span: u64) -> u64 {

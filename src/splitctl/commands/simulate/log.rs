@@ -103,7 +103,7 @@ impl Totals<'_> {
         };
         let mut any = false;
         for id in self.wanted {
-            let Some(counts) = self.met.get_mut(*id) else { continue };
+            let counts = &mut self.met[*id];
             let place = match met[*id] {
                 Met::No => continue,
                 Met::Unknown => counts.last_mut(),

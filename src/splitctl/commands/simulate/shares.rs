@@ -108,10 +108,9 @@ impl SplitShares {
         for (known, count) in Reason::ALL.iter().zip(&mut self.reasons) {
             *count = count.saturating_add(u64::from(*known == reason));
         }
-        if matches!(reason, Reason::Split | Reason::Random)
-            && let Some(variant) = self.variants.get_mut(variant)
-        {
-            variant.users = variant.users.saturating_add(1);
+        if matches!(reason, Reason::Split | Reason::Random) {
+            let users = &mut self.variants[variant].users;
+            *users = users.saturating_add(1);
         }
     }
 

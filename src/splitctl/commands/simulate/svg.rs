@@ -5,8 +5,7 @@ use std::fmt::{self, Write as _};
 use engine::plan::SplitPlan;
 use engine::policy::Split;
 
-use super::course::{Course, shares};
-use crate::moment::Moment;
+use super::course::{self, Course, shares};
 
 /// Colours that people who see colours differently tell apart, too (Okabe and Ito).
 const COLORS: [&str; 7] =
@@ -61,7 +60,7 @@ fn write_axes(course: &Course, name: &str, svg: &mut String) -> fmt::Result {
     }
     for third in 0..=3_u32 {
         let x = f64::from(LEFT) + f64::from(PLOT_WIDTH) * f64::from(third) / 3.0;
-        let at = Moment(moment(course, third, 3)).to_string();
+        let at = course::moment(moment(course, third, 3)).to_string();
         let (date, time) = at.split_once('T').unwrap_or((&at, ""));
         let bottom = y_of(0.0);
         writeln!(

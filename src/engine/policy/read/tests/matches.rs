@@ -1,7 +1,8 @@
 //! What match lists mean, and an invalid one for each diagnostic about them.
 
-use crate::matching::{Cohort, Form, Match, Pattern, ValueTest};
-use crate::policy::read::matches::{CONDITIONS_MAX, read_matches};
+use crate::matching::{Form, Match, Pattern, ValueTest};
+use crate::policy::limits;
+use crate::policy::read::matches::read_matches;
 use crate::policy::sink::{Path, Sink};
 use crate::policy::*;
 
@@ -298,16 +299,22 @@ fn a_problem_says_what_to_do_about_it() {
 fn sizes_are_limited() {
     let many = |count: usize, item: &str| vec![item; count].join(",");
     let hosts = |count| one(&format!(r#""hosts": [{}]"#, many(count, r#""a.example""#)));
-    assert_eq!(problems(&hosts(CONDITIONS_MAX)), [("duplicate_value", "match[0].hosts".into())]);
-    assert_eq!(problems(&hosts(CONDITIONS_MAX + 1)), [("limit_exceeded", "match[0].hosts".into())]);
-    let entries = format!("[{}]", many(CONDITIONS_MAX + 1, r#"{"methods": ["GET"]}"#));
+    assert_eq!(
+        problems(&hosts(limits::CONDITIONS)),
+        [("duplicate_value", "match[0].hosts".into())]
+    );
+    assert_eq!(
+        problems(&hosts(limits::CONDITIONS + 1)),
+        [("limit_exceeded", "match[0].hosts".into())]
+    );
+    let entries = format!("[{}]", many(limits::CONDITIONS + 1, r#"{"methods": ["GET"]}"#));
     assert_eq!(problems(&entries), [("limit_exceeded", "match".into())]);
 
     let values =
         |values: &str| one(&format!(r#""cookies": [{{"name": "uid", "in": [{values}]}}]"#));
-    let too_many = values(&many(Cohort::VALUES_MAX + 1, r#""u""#));
+    let too_many = values(&many(limits::COHORT + 1, r#""u""#));
     assert_eq!(problems(&too_many), [("limit_exceeded", "match[0].cookies[0].in".into())]);
-    let long = "u".repeat(Cohort::VALUE_MAX + 1);
+    let long = "u".repeat(limits::VALUE + 1);
     let too_long = values(&format!(r#""u", "{long}""#));
     assert_eq!(problems(&too_long), [("limit_exceeded", "match[0].cookies[0].in[1]".into())]);
     let regex = one(&format!(r#""path": {{"regex": "{long}"}}"#));

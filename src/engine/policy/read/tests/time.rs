@@ -6,6 +6,7 @@ use crate::policy::read::ramp::read_ramp;
 use crate::policy::read::sticky::read_sticky;
 use crate::policy::sink::{Path, Sink};
 use crate::policy::*;
+use crate::units::{Millis, Moment, Seconds};
 
 const COOKIE: &str = r#"{"cookie": "uid", "ttl": "7d", "domain": "Shop.Example.com", "secure": true,
     "http_only": true, "same_site": "none", "partitioned": true}"#;
@@ -29,7 +30,7 @@ fn run<T>(text: &str, read: impl FnOnce(&Value, &Path, &mut Sink) -> Option<T>) 
 fn variants() -> [Variant; 2] {
     let variant =
         |name: &str, max| Variant { name: name.into(), max_weight: max, ..Variant::default() };
-    [variant("stable", None), variant("canary", Some(Weight::from_units(500_000)))]
+    [variant("stable", None), variant("canary", Weight::from_units(500_000))]
 }
 
 fn cookie(text: &str) -> Outcome<CookieOptions> {
@@ -64,7 +65,7 @@ fn a_cookie_is_read_with_all_its_attributes() {
     assert_eq!(diagnostics, []);
     let expected = CookieOptions {
         name: "uid".into(),
-        ttl: 7 * 86_400,
+        ttl: Seconds::new(7 * 86_400).unwrap(),
         domain: Some("shop.example.com".into()),
         secure: true,
         http_only: true,
@@ -74,7 +75,7 @@ fn a_cookie_is_read_with_all_its_attributes() {
     assert_eq!(found, Some(expected));
     let (found, diagnostics) = cookie(r#"{"cookie": "uid"}"#);
     assert_eq!(diagnostics, []);
-    assert_eq!(found, Some(CookieOptions::new("uid".into(), 365 * 86_400)));
+    assert_eq!(found, Some(CookieOptions::new("uid".into(), Seconds::new(365 * 86_400).unwrap())));
 }
 
 #[test]
@@ -129,12 +130,12 @@ fn a_cookie_that_browsers_would_drop_is_refused() {
 fn sticky_has_a_default_for_everything_but_its_secret() {
     let (found, diagnostics) = sticky(STICKY);
     assert_eq!(diagnostics, []);
-    let cookie = CookieOptions::new("held".into(), 90);
+    let cookie = CookieOptions::new("held".into(), Seconds::new(90).unwrap());
     assert_eq!(found, Some(Sticky { cookie, epoch: 7, secret: "0123456789abcdef".into() }));
 
     let (found, diagnostics) = sticky(r#"{"secret": "0123456789abcdef"}"#);
     assert_eq!(diagnostics, []);
-    let cookie = CookieOptions::new("split-checkout".into(), 30 * 86_400);
+    let cookie = CookieOptions::new("split-checkout".into(), Seconds::new(30 * 86_400).unwrap());
     assert_eq!(found, Some(Sticky { cookie, epoch: 0, secret: "0123456789abcdef".into() }));
 }
 
@@ -180,12 +181,14 @@ fn a_ramp_is_read_in_the_order_of_the_variants() {
     let (found, diagnostics) = ramp(RAMP);
     assert_eq!(diagnostics, []);
     let step = |after, weights: [u64; 2]| RampStep {
-        after,
-        weights: weights.map(|weight| Weight::from_units(weight * 10_000)).to_vec().into(),
+        after: Millis::new(after),
+        weights: weights.map(|weight| Weight::from_units(weight * 10_000).unwrap()).to_vec().into(),
     };
-    let start = 1_795_176_000_000;
+    let start = Moment::new(1_795_176_000_000);
     let steps = vec![step(0, [95, 5]), step(3_600_000, [90, 10]), step(86_400_000, [50, 50])];
-    assert_eq!(found, Some(Ramp { start, steps, linear: true, pause: Some(start + 7_200_000) }));
+    let steps = Steps::new(steps).unwrap();
+    let pause = Some(start.after(Millis::new(7_200_000)));
+    assert_eq!(found, Some(Ramp { start, steps, linear: true, pause }));
 }
 
 #[test]
@@ -260,7 +263,7 @@ fn a_ramp_has_1_to_100_steps() {
     let (found, diagnostics) = of(100);
     assert_eq!(diagnostics, []);
     let found = found.unwrap();
-    assert_eq!((found.steps.len(), found.linear, found.pause), (100, false, None));
+    assert_eq!((found.steps.count(), found.linear, found.pause), (100, false, None));
 }
 
 #[test]

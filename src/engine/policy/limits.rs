@@ -1,0 +1,45 @@
+//! The stated limits of a policy. Readers and checks refuse what is beyond them; the schema takes its numbers from
+//! here, and a test holds the reference to them. A limit is never lowered: a policy that was once accepted stays so.
+
+use crate::matching::{Cohort, Pattern};
+use crate::outcome::Class;
+use crate::reason::Reason;
+
+/// Splits of a policy.
+pub const SPLITS: usize = 2_000;
+/// Layers of a policy.
+pub const LAYERS: usize = 64;
+/// Variants of a split.
+pub const VARIANTS: usize = 64;
+/// Variants of all enabled splits together: a proxy never frees a metric, and these make 80,000 at most.
+pub const VARIANTS_IN_ALL: usize = 5_000;
+/// The most metrics that one variant can have: every reason, every class, the duration and the weight.
+pub const METRICS_OF_A_VARIANT: usize = Reason::ALL.len() + Class::ALL.len() + 2;
+/// Entries of a match list, and conditions in each field of an entry.
+pub const CONDITIONS: usize = 1_000;
+/// Steps of a ramp.
+pub const RAMP_STEPS: usize = 100;
+/// Values of one `in` list.
+pub const COHORT: usize = Cohort::VALUES_MAX;
+
+/// Bytes of a value that a request is tested for, and of a regular expression.
+pub const VALUE: usize = Cohort::VALUE_MAX;
+/// Bytes of a compiled regular expression.
+pub const COMPILED_REGEX: usize = Pattern::SIZE_MAX;
+/// Bytes of the name of a split, a variant or a layer.
+pub const NAME: usize = 64;
+/// Bytes of other names (headers, cookies, clusters, query parameters, claims) and of salts.
+pub const TEXT: usize = 256;
+/// The fewest bytes of a secret.
+pub const SECRET_MIN: usize = 16;
+/// Bytes of a secret.
+pub const SECRET: usize = 256;
+/// Bytes of a header's value that a variant sets.
+pub const HEADER_VALUE: usize = 4_096;
+/// Bytes of the body that a variant answers with.
+pub const BODY: usize = 64 * 1_024;
+/// Bytes of a path prefix that is rewritten, and of what takes its place.
+pub const PATH_PREFIX: usize = 1_024;
+
+/// The status codes that a variant may answer with.
+pub const STATUS: std::ops::RangeInclusive<i64> = 200..=599;
