@@ -44,8 +44,8 @@ use engine::decision::Context;
 use engine::host::{Claim, Host};
 use serde_json::Value;
 
-pub use read::all;
 pub(crate) use read::milliseconds_of;
+pub use read::{all, corpus};
 
 /// A vector file.
 #[derive(Debug, Clone)]
