@@ -45,8 +45,8 @@ use engine::host::{Claim, Host};
 use engine::units::Moment;
 use serde_json::Value;
 
-pub use read::all;
 pub(crate) use read::milliseconds_of;
+pub use read::{all, corpus};
 
 /// A vector file.
 #[derive(Debug, Clone)]

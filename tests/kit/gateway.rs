@@ -1,5 +1,6 @@
 //! What Istio's control plane makes of the manifests, and an Envoy that runs it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::Command;
 
@@ -25,6 +26,9 @@ pub(crate) fn of_kind<'d>(documents: &'d [Value], kind: &str) -> &'d Value {
 pub(crate) fn extension_config(plugin: &Value, configuration: &Value) -> Value {
     let [name, namespace] = ["name", "namespace"].map(|f| plugin["metadata"][f].as_str().unwrap());
     let module = lab::find_module().unwrap();
+    let environment = plugin.pointer("/spec/vmConfig/env").and_then(Value::as_array);
+    let variable = |v: &Value| (v["name"].as_str().unwrap().to_owned(), v["value"].clone());
+    let environment: BTreeMap<_, _> = environment.into_iter().flatten().map(variable).collect();
     json!({
         "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
         "name": format!("extensions.istio.io/wasmplugin/{namespace}.{name}"),
@@ -37,7 +41,7 @@ pub(crate) fn extension_config(plugin: &Value, configuration: &Value) -> Value {
                 "vm_config": {
                     "runtime": "envoy.wasm.runtime.v8",
                     "code": {"local": {"filename": module}},
-                    "environment_variables": {},
+                    "environment_variables": {"key_values": environment},
                 },
                 "failure_policy": plugin["spec"]["failStrategy"],
             },

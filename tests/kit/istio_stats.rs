@@ -149,22 +149,44 @@ fn istios_settings_give_labels_and_the_buckets_of_the_annotation() {
     assert_eq!(bounds, wanted);
 }
 
+/// A policy that is refused.
+fn refused() -> Value {
+    string_value(&json!({"version": 1, "splits": [{"name": "checkout"}]}), |n| format!("{n}"))
+}
+
+fn wait_for_counters(gateway: &Gateway, success: u64, fail: u64) {
+    wait_for(&format!("update_success {success}, config_fail {fail}"), SOON, || {
+        let found = grepped(gateway);
+        let number = |name: &str| found.get(name).copied();
+        (number("update_success") == Some(success) && number("config_fail") == Some(fail))
+            .then_some(())
+    });
+}
+
 #[test]
-fn with_the_mesh_configuration_one_sees_policies_come_and_be_refused() {
+fn a_refused_policy_is_a_success_for_envoy_and_the_gauge_tells() {
     let told = told();
     let (gateway, plugin) = start(stats_config(&told["meshConfig"]["defaultConfig"], None));
-    let counters = |success, fail| {
-        wait_for(&format!("update_success {success}, config_fail {fail}"), SOON, || {
-            let found = grepped(&gateway);
-            let number = |name: &str| found.get(name).copied();
-            (number("update_success") == Some(success) && number("config_fail") == Some(fail))
-                .then_some(())
-        });
-    };
-    counters(1, 0);
-    let refused = json!({"version": 1, "splits": [{"name": "checkout"}]});
-    gateway.update(&extension_config(&plugin, &string_value(&refused, |n| format!("{n}"))));
-    counters(1, 1);
+    wait_for_counters(&gateway, 1, 0);
+    gateway.update(&extension_config(&plugin, &refused()));
+    wait_for_counters(&gateway, 2, 0);
+    wait_for("the gauge is 1, by this name in Prometheus", SOON, || {
+        let scraped = get(gateway.admin, "/stats/prometheus", &[]).ok()?.body;
+        scraped.contains("\ntraffic_split_policy_refused{} 1\n").then_some(())
+    });
+    // The last good policy serves on.
+    let canary = "wasmcustom.split=.=checkout;.;variant=.=canary;.;traffic_split_weight";
+    assert_eq!(grepped(&gateway).get(canary), Some(&50_000));
+}
+
+#[test]
+fn where_the_plugins_environment_asks_for_it_envoy_rejects_a_refused_policy() {
+    let told = told();
+    let (gateway, mut plugin) = start(stats_config(&told["meshConfig"]["defaultConfig"], None));
+    plugin["spec"]["vmConfig"] =
+        json!({"env": [{"name": "TRAFFIC_SPLIT_ON_REFUSED_POLICY", "value": "reject"}]});
+    gateway.update(&extension_config(&plugin, &refused()));
+    wait_for_counters(&gateway, 1, 1);
     // By this name Prometheus has it.
     let scraped = get(gateway.admin, "/stats/prometheus", &[]).unwrap().body;
     let refused = "envoy_extension_config_discovery_http_filter_\

@@ -32,4 +32,13 @@ fn a_prometheus_watches_the_run_and_follows_the_policy() {
     let text = std::fs::read_to_string(&policy).unwrap();
     std::fs::write(&policy, text.replace("baseline: stable", "baseline: canary")).unwrap();
     wait("traffic_split:baseline{variant=\"canary\"}", &|one| one == 1.0);
+
+    // A policy with mistakes goes all the way: the filter in Envoy refuses it, and the one before serves on.
+    std::fs::write(&policy, text.replace("weight: 95", "weight: 94")).unwrap();
+    run.says("serves on");
+    wait("traffic_split_policy_refused", &|refused| refused == 1.0);
+    wait("ALERTS{alertname=\"TrafficSplitPolicyRefused\"}", &|pending| pending == 1.0);
+    wait("traffic_split:share:configured{variant=\"canary\"}", &|share| share == 0.05);
+    std::fs::write(&policy, text).unwrap();
+    wait("traffic_split_policy_refused", &|refused| refused == 0.0);
 }

@@ -141,7 +141,7 @@ fn page(files: &BTreeMap<String, Invalid>) -> String {
         ```\n\
         error[weight_sum] splits[0].variants: the weights sum to 110, not 100; help: ...\n\
         ```\n\n\
-        An **error** refuses the policy, and the one before stays in force. With a **warning** it works, but\n\
+        An **error** refuses the policy, and the last good one serves on. With a **warning** it works, but\n\
         perhaps not as meant. This page is generated from the code and from the policies in\n\
         `tests/vectors/invalid`, where each code has one that shows it.\n\n\
         | code | severity | meaning |\n|---|---|---|\n",

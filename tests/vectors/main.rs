@@ -1,5 +1,6 @@
 //! Each conformance vector is a test of its own name at each of the three levels (`90-vary::engine`, `90-vary::module`,
-//! `90-vary::envoy`), and each invalid policy is one (`invalid::weight_sum`). A level at which no case of a vector can
+//! `90-vary::envoy`), and each invalid policy is one (`invalid::weight_sum`), and each
+//! policy that was ever valid (`corpus::readme`). A level at which no case of a vector can
 //! be arranged has no test of it.
 
 mod engine;
@@ -19,6 +20,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let envoys = Arc::new(Envoys::default());
     let mut trials = invalid::trials();
+    trials.extend(vectors::corpus().into_iter().map(|recorded| {
+        test(format!("corpus::{}", recorded.name()), move || engine::holds(&recorded))
+    }));
     for vector in vectors::all() {
         let in_envoy = {
             let envoys = Arc::clone(&envoys);

@@ -9,10 +9,19 @@ use super::{Case, Line, Reply, Vector};
 
 /// Every vector, by file name.
 pub fn all() -> Vec<Vector> {
-    let folder = crate::root().join("tests/vectors/cases");
-    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+    folder("tests/vectors/cases")
+}
+
+/// Every policy that was ever valid and what was decided by it, in the form of vectors.
+pub fn corpus() -> Vec<Vector> {
+    folder("tests/corpus")
+}
+
+fn folder(path: &str) -> Vec<Vector> {
+    let mut files: Vec<PathBuf> = fs::read_dir(crate::root().join(path))
         .expect("the folder is there")
         .map(|entry| entry.expect("a file").path())
+        .filter(|file| file.extension().is_some_and(|extension| extension == "json"))
         .collect();
     files.sort();
     files.iter().map(read).collect()

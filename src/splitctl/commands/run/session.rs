@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use engine::plan::Plan;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use lab::{Lab, Stop, Update};
@@ -206,12 +206,18 @@ impl<'a, 'c> Session<'a, 'c> {
         report
     }
 
-    /// Takes a changed file over, if it is valid and Envoy accepts it, and says what happened.
+    /// Gives a changed file to Envoy, and says what became of it. One that is not valid goes there too: what
+    /// is seen then is what a refused policy does.
     fn update(&mut self, file: PolicyFile, current: &Valid) -> Result<Option<Valid>> {
         let begin = Instant::now();
         let (name, summary) = (file.source.name.clone(), file.summary());
         file.show_findings(self.talk())?;
         let Some(valid) = file.valid else {
+            if let Ok(document) = file.source.policy()
+                && self.lab.apply(&to_json(&document.value)?)? == Update::Applied
+            {
+                bail!("envoy took a policy that is not valid: its module is of another version");
+            }
             let refused = style::error("refused");
             writeln!(
                 self.talk(),
@@ -220,11 +226,12 @@ impl<'a, 'c> Session<'a, 'c> {
             )?;
             return Ok(None);
         };
-        if valid.document == current.document {
-            writeln!(self.talk(), "{} {name}: it says the same as before\n", style::fine("saved"))?;
-            return Ok(None);
-        }
         match self.lab.apply(&to_json(&valid.document)?)? {
+            Update::Applied if valid.document == current.document => {
+                let saved = style::fine("saved");
+                writeln!(self.talk(), "{saved} {name}: it says the same as before\n")?;
+                Ok(None)
+            }
             Update::Applied => {
                 if let Some(prometheus) = &self.prometheus {
                     prometheus.follow(&valid)?;
