@@ -69,8 +69,9 @@ impl Serving {
 }
 
 thread_local! {
-    /// For each plugin of this VM, the number of its newest configuration: those before it are silent.
-    static NEWEST: RefCell<BTreeMap<Vec<u8>, u64>> = RefCell::default();
+    /// For each plugin of this VM, the numbers of its configurations that are alive, in order: all but the
+    /// newest are silent. One whose listener was rejected ends, and the one before speaks again.
+    static ALIVE: RefCell<BTreeMap<Vec<u8>, Vec<u64>>> = RefCell::default();
     /// How many configurations this VM has had.
     static COUNT: Cell<u64> = const { Cell::new(0) };
 }
@@ -114,14 +115,14 @@ impl RootContext for Root {
                 count_refused();
                 strip = policy::headers_named(&text);
                 match refuse(&place) {
-                    Some(last) => Serving::LastGood(last),
+                    Some(serving) => serving,
                     None => return false,
                 }
             }
         };
         let number = COUNT.get().wrapping_add(1);
         COUNT.set(number);
-        NEWEST.with_borrow_mut(|newest| newest.insert(place.key().to_vec(), number));
+        ALIVE.with_borrow_mut(|alive| alive.entry(place.key().to_vec()).or_default().push(number));
         let (serving, strip) = (RefCell::new(serving), strip.into());
         let configured = Configured { place, number, at, serving, strip };
         configured.begin();
@@ -157,8 +158,8 @@ impl RootContext for Root {
     }
 }
 
-/// What serves instead of a policy that is refused; `None` = the host must refuse it.
-fn refuse(place: &Place) -> Option<Option<(Stamp, Rc<Active>)>> {
+/// What serves instead of a policy that is refused; `None` = the host is to refuse it.
+fn refuse(place: &Place) -> Option<Serving> {
     if std::env::var(ON_REFUSED).is_ok_and(|wish| wish == REJECT) {
         log::error!(
             "policy refused: see the errors above; {ON_REFUSED}={REJECT}, so the host refuses it"
@@ -167,7 +168,7 @@ fn refuse(place: &Place) -> Option<Option<(Stamp, Rc<Active>)>> {
     }
     let Some(stamp) = place.stamp() else {
         log::error!("policy refused: see the errors above; serves nothing: no split applies");
-        return Some(None);
+        return Some(Serving::LastGood(None));
     };
     let Ok(policy) = place.policy(stamp) else {
         log::error!(
@@ -178,13 +179,15 @@ fn refuse(place: &Place) -> Option<Option<(Stamp, Rc<Active>)>> {
         return None;
     };
     log::error!("policy refused: see the errors above; serves on: {:013x}", stamp.hash);
-    Some(policy.map(|active| (stamp, active)))
+    Some(Serving::LastGood(policy.map(|active| (stamp, active))))
 }
 
 impl Configured {
     /// Whether no later configuration of the plugin came to this VM.
     fn is_newest(&self) -> bool {
-        NEWEST.with_borrow(|newest| newest.get(self.place.key()) == Some(&self.number))
+        ALIVE.with_borrow(|alive| {
+            alive.get(self.place.key()).and_then(|numbers| numbers.last()) == Some(&self.number)
+        })
     }
 
     /// A policy is good when it is in force, at its first stream or tick: its listener may still be
@@ -247,5 +250,15 @@ impl Configured {
         if let Some(active) = serving.active() {
             active.show_weights();
         }
+    }
+}
+
+impl Drop for Configured {
+    fn drop(&mut self) {
+        ALIVE.with_borrow_mut(|alive| {
+            if let Some(numbers) = alive.get_mut(self.place.key()) {
+                numbers.retain(|number| *number != self.number);
+            }
+        });
     }
 }
