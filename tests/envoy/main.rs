@@ -2,7 +2,9 @@
 //! scenario, all on the loopback.
 
 mod bench;
+mod control_plane;
 mod native;
+mod traffic;
 mod wire;
 
 mod access_log;
@@ -10,6 +12,7 @@ mod clients;
 mod forged_headers;
 mod forms;
 mod golden;
+mod last_good_lds;
 mod metrics;
 mod mirror;
 mod missing_key;
