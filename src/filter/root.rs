@@ -135,9 +135,12 @@ impl RootContext for Root {
         if !std::mem::replace(&mut self.ticks, true) {
             count_errors(host::tick_every(TICK_MILLISECONDS));
         }
-        if let Some(configured) = self.configured.as_ref().filter(|c| c.is_newest()) {
+        let Some(configured) = &self.configured else { return };
+        // Also where a later configuration came: the host uses this one again, without a word, where its
+        // text comes back while a stream of it lives.
+        configured.refresh();
+        if configured.is_newest() {
             configured.come_into_force();
-            configured.refresh();
             configured.show();
         }
     }
