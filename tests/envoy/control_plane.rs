@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
 use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -113,11 +114,11 @@ pub(crate) fn deny(path: &str) -> Value {
 }
 
 /// Looks until there is something, or too long.
-pub(crate) fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
     within(SOON, what, look)
 }
 
-pub(crate) fn within<T>(limit: Duration, what: &str, look: impl Fn() -> Option<T>) -> T {
+pub(crate) fn within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -243,8 +244,18 @@ impl Proxy {
         assert!(self.put_plugin(xds::FILTER, &splitter(policy)), "rejected: {policy}");
     }
 
+    /// Replaces it where no listener asks for it now.
+    pub(crate) fn leave_policy(&self, policy: &Value) {
+        let extension = extension(xds::FILTER, &splitter(policy));
+        write(&self.folder, xds::FILTER, &self.version(), &extension);
+    }
+
+    fn version(&self) -> String {
+        self.versions.fetch_add(1, Ordering::Relaxed).wrapping_add(1).to_string()
+    }
+
     fn put(&self, file: &str, resource: &Value, stats: &str) -> bool {
-        let version = self.versions.fetch_add(1, Ordering::Relaxed).wrapping_add(1).to_string();
+        let version = self.version();
         let rejected = || {
             let now = self.stats(stats);
             let number = |name: &str| now.number(&format!("{stats}.{name}")).unwrap_or(0);
@@ -263,6 +274,13 @@ impl Proxy {
     /// Sends a request over a connection of its own.
     pub(crate) fn send(&self, request: &Request) -> Response {
         self.runtime.block_on(client::send(self.listener, request)).unwrap()
+    }
+
+    /// Sends requests over kept connections.
+    pub(crate) fn load(&self, requests: Vec<Request>) -> Vec<Response> {
+        let go_on = |_| ControlFlow::Continue(());
+        let answers = self.runtime.block_on(client::load(self.listener, requests, 4, go_on));
+        answers.into_iter().map(|answer| answer.unwrap().unwrap()).collect()
     }
 
     pub(crate) fn upstream(&self, cluster: &str) -> &Upstream {
