@@ -28,8 +28,13 @@ const TAIL: usize = 60;
 const REFUSED: &str = "traffic_split_policy_refused";
 
 /// What Envoy starts with.
+#[derive(Default)]
 pub(crate) struct Setup<'a> {
     pub(crate) listener: Value,
+    /// Other resources in watched files, by the names of their folders.
+    pub(crate) resources: &'a [(&'a str, Value)],
+    /// Clusters besides the usual ones.
+    pub(crate) clusters: &'a [&'a str],
     /// What [`discovered`] filters are, by their names.
     pub(crate) plugins: &'a [(&'a str, Value)],
     /// The listener is in the bootstrap, for good.
@@ -51,7 +56,12 @@ pub(crate) struct Proxy {
 
 /// A listener with these HTTP filters, on a free port.
 pub(crate) fn listener(filters: &[Value]) -> Value {
-    let mut routes = xds::routes("all", &["x-split-cluster"], &[], DEFAULT_CLUSTER);
+    listener_by(&["x-split-cluster"], filters)
+}
+
+/// The same with routes by other headers.
+pub(crate) fn listener_by(cluster_headers: &[&str], filters: &[Value]) -> Value {
+    let mut routes = xds::routes("all", cluster_headers, &[], DEFAULT_CLUSTER);
     routes.as_object_mut().unwrap().remove("@type");
     let router = filter(
         "router",
@@ -132,13 +142,13 @@ pub(crate) fn within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> O
 impl Proxy {
     /// One whose listener is watched, with these filters in it.
     pub(crate) fn inline(filters: &[Value]) -> Self {
-        Self::start(&Setup { listener: listener(filters), plugins: &[], is_static: false })
+        Self::start(&Setup { listener: listener(filters), ..Setup::default() })
     }
 
     /// One with the splitter from a watched file.
     pub(crate) fn discovering(splitter: Value) -> Self {
         let listener = listener(&[discovered(xds::FILTER)]);
-        Self::start(&Setup { listener, plugins: &[(xds::FILTER, splitter)], is_static: false })
+        Self::start(&Setup { listener, plugins: &[(xds::FILTER, splitter)], ..Setup::default() })
     }
 
     pub(crate) fn start(setup: &Setup<'_>) -> Self {
@@ -147,8 +157,8 @@ impl Proxy {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let start = |name: &str| Upstream::start(name, runtime.handle()).unwrap();
-        let upstreams: Vec<Upstream> =
-            CLUSTERS.into_iter().chain([DEFAULT_CLUSTER]).map(start).collect();
+        let clusters = CLUSTERS.iter().chain(setup.clusters).chain(&[DEFAULT_CLUSTER]);
+        let upstreams: Vec<Upstream> = clusters.map(|name| start(name)).collect();
         let cluster = |upstream: &Upstream| {
             let mut cluster = xds::cluster(upstream.cluster(), upstream.address());
             cluster.as_object_mut().unwrap().remove("@type");
@@ -169,6 +179,9 @@ impl Proxy {
             bootstrap["dynamic_resources"] =
                 json!({"lds_config": xds::watched_file("lds/current.json", "lds")});
             write(&folder, "lds", "1", &setup.listener);
+        }
+        for (name, resource) in setup.resources {
+            write(&folder, name, "1", resource);
         }
         for (name, config) in setup.plugins {
             write(&folder, name, "1", &extension(name, config));

@@ -64,7 +64,7 @@ fn with_the_policy_as_a_struct() {
     let of = |policy: &Value| splitter_of(policy, PolicyForm::Struct);
     let plugins = [(xds::FILTER, of(&bad_with_headers()))];
     let listener = listener(&[discovered(xds::FILTER)]);
-    let proxy = Proxy::start(&Setup { listener, plugins: &plugins, is_static: false });
+    let proxy = Proxy::start(&Setup { listener, plugins: &plugins, ..Setup::default() });
     assert_comes_to_serve(&proxy, &NAMED, |good| assert!(proxy.put_plugin(xds::FILTER, &of(good))));
 }
 
@@ -72,7 +72,7 @@ fn with_the_policy_as_a_struct() {
 fn with_the_policy_in_the_bootstrap_for_good() {
     for form in [PolicyForm::String, PolicyForm::Struct] {
         let listener = listener(&[filter(xds::FILTER, &splitter_of(&bad_with_headers(), form))]);
-        let proxy = Proxy::start(&Setup { listener, plugins: &[], is_static: true });
+        let proxy = Proxy::start(&Setup { listener, is_static: true, ..Setup::default() });
         proxy.wait_for_refusal(None);
         assert_guarded(&proxy, &NAMED);
         let traffic = Traffic::begin(&proxy, None);

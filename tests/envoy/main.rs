@@ -4,6 +4,7 @@
 mod bench;
 mod control_plane;
 mod native;
+mod other_modules;
 mod traffic;
 mod wire;
 
@@ -14,7 +15,9 @@ mod forms;
 mod golden;
 mod last_good_ecds;
 mod last_good_lds;
+mod last_good_plugins;
 mod last_good_start;
+mod last_good_vms;
 mod metrics;
 mod mirror;
 mod missing_key;
