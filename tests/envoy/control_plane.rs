@@ -33,8 +33,8 @@ pub(crate) struct Setup<'a> {
     pub(crate) listener: Value,
     /// Other resources in watched files, by the names of their folders.
     pub(crate) resources: &'a [(&'a str, Value)],
-    /// Clusters besides the usual ones.
-    pub(crate) clusters: &'a [&'a str],
+    /// Other names of clusters.
+    pub(crate) aliases: &'a [(&'a str, &'a str)],
     /// What [`discovered`] filters are, by their names.
     pub(crate) plugins: &'a [(&'a str, Value)],
     /// The listener is in the bootstrap, for good.
@@ -157,14 +157,17 @@ impl Proxy {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let start = |name: &str| Upstream::start(name, runtime.handle()).unwrap();
-        let clusters = CLUSTERS.iter().chain(setup.clusters).chain(&[DEFAULT_CLUSTER]);
-        let upstreams: Vec<Upstream> = clusters.map(|name| start(name)).collect();
-        let cluster = |upstream: &Upstream| {
-            let mut cluster = xds::cluster(upstream.cluster(), upstream.address());
+        let upstreams: Vec<Upstream> =
+            CLUSTERS.into_iter().chain([DEFAULT_CLUSTER]).map(start).collect();
+        let named = CLUSTERS.into_iter().chain([DEFAULT_CLUSTER]).map(|name| (name, name));
+        let cluster = |(name, cluster): (&str, &str)| {
+            let upstream = upstreams.iter().find(|upstream| upstream.cluster() == cluster);
+            let mut cluster = xds::cluster(name, upstream.unwrap().address());
             cluster.as_object_mut().unwrap().remove("@type");
             cluster
         };
-        let clusters: Vec<Value> = upstreams.iter().map(cluster).collect();
+        let clusters: Vec<Value> =
+            named.chain(setup.aliases.iter().copied()).map(cluster).collect();
 
         let mut bootstrap = json!({
             "node": {"id": "lab", "cluster": "lab"},
@@ -370,7 +373,8 @@ impl Drop for Proxy {
     fn drop(&mut self) {
         if thread::panicking() {
             let log = self.log();
-            let lines: Vec<&str> = log.lines().collect();
+            // Without access logs.
+            let lines: Vec<&str> = log.lines().filter(|line| !line.starts_with('{')).collect();
             eprintln!("envoy's log ends with:");
             lines.iter().skip(lines.len().saturating_sub(TAIL)).for_each(|l| eprintln!("  {l}"));
         }

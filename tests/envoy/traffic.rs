@@ -30,6 +30,9 @@ struct Round {
 /// A stream of requests.
 pub(crate) struct Traffic<'p> {
     proxy: &'p Proxy,
+    users: Vec<Request>,
+    /// The cluster of those for whom a policy names none.
+    default: &'static str,
     ending: Arc<AtomicBool>,
     rounds: JoinHandle<Vec<Round>>,
     /// From when on any of these may be in force.
@@ -39,25 +42,37 @@ pub(crate) struct Traffic<'p> {
 impl<'p> Traffic<'p> {
     /// Begins, with one policy in force.
     pub(crate) fn begin(proxy: &'p Proxy, policy: Option<&Value>) -> Self {
-        let script = vec![(Instant::now(), vec![clusters(policy)])];
+        Self::of((0..USERS).map(user).collect(), DEFAULT_CLUSTER, proxy, policy)
+    }
+
+    /// The same with other requests.
+    pub(crate) fn of(
+        users: Vec<Request>,
+        default: &'static str,
+        proxy: &'p Proxy,
+        policy: Option<&Value>,
+    ) -> Self {
+        let script = vec![(Instant::now(), vec![clusters(&users, default, policy)])];
         let ending = Arc::new(AtomicBool::new(false));
         let (address, end) = (proxy.listener, Arc::clone(&ending));
+        let requests = users.clone();
         let rounds = proxy.runtime.spawn(async move {
             let mut rounds = Vec::new();
             while !end.load(Ordering::Relaxed) {
                 let begin = Instant::now();
                 let go_on = |_| ControlFlow::Continue(());
-                let answers = client::load(address, users(), CONNECTIONS, go_on).await;
+                let answers = client::load(address, requests.clone(), CONNECTIONS, go_on).await;
                 rounds.push(Round { begin, end: Instant::now(), answers });
             }
             rounds
         });
-        Self { proxy, ending, rounds, script }
+        Self { proxy, users, default, ending, rounds, script }
     }
 
     /// From now on each request may be served by any of these policies, `None` standing for no split.
     pub(crate) fn may_be(&mut self, policies: &[Option<&Value>]) {
-        let clusters = policies.iter().map(|policy| clusters(*policy)).collect();
+        let of = |policy: &Option<&Value>| clusters(&self.users, self.default, *policy);
+        let clusters = policies.iter().map(of).collect();
         self.script.push((Instant::now(), clusters));
     }
 
@@ -65,7 +80,7 @@ impl<'p> Traffic<'p> {
     pub(crate) fn finish(self) -> usize {
         self.ending.store(true, Ordering::Relaxed);
         let rounds = self.proxy.runtime.block_on(self.rounds).unwrap();
-        let users = users();
+        let users = &self.users;
         let mut wrong = BTreeMap::<String, usize>::new();
         let mut count = 0;
         for round in rounds {
@@ -103,14 +118,11 @@ impl<'p> Traffic<'p> {
     }
 }
 
-fn users() -> Vec<Request> {
-    (0..USERS).map(user).collect()
-}
-
-fn clusters(policy: Option<&Value>) -> Clusters {
+fn clusters(users: &[Request], default: &str, policy: Option<&Value>) -> Clusters {
     let native = policy.map(Native::new);
     let cluster = |user: &Request| {
-        native.as_ref().map_or_else(|| DEFAULT_CLUSTER.to_owned(), |native| native.cluster(user))
+        let named = native.as_ref().and_then(|native| native.expect(user).cluster);
+        named.unwrap_or_else(|| default.to_owned())
     };
-    users().iter().map(cluster).collect()
+    users.iter().map(cluster).collect()
 }
