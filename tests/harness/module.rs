@@ -34,9 +34,20 @@ pub fn bytes() -> Vec<u8> {
 /// # Panics
 /// When the module cannot be built, read or started.
 pub fn host() -> WasmHost {
+    program().start().unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+/// Another VM with the module in it, which shares data with this one.
+///
+/// # Panics
+/// When the module cannot be started.
+pub fn host_beside(other: &WasmHost) -> WasmHost {
+    program().start_beside(other).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+fn program() -> &'static Program {
     static PROGRAM: OnceLock<Program> = OnceLock::new();
-    let program = PROGRAM.get_or_init(|| Program::compile(&bytes()).expect("the module is wasm"));
-    program.start().unwrap_or_else(|failure| panic!("{failure}"))
+    PROGRAM.get_or_init(|| Program::compile(&bytes()).expect("the module is wasm"))
 }
 
 /// A fresh VM that runs a policy.

@@ -4,6 +4,7 @@
 mod chance;
 mod faults;
 mod golden;
+mod last_good;
 mod life;
 
 use harness::module::{host, running};

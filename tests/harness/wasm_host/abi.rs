@@ -279,7 +279,7 @@ fn call_foreign_function(guest: &mut Guest<'_>, args: &Args<'_>) -> Answer {
 fn get_shared_data(guest: &mut Guest<'_>, args: &Args<'_>) -> Answer {
     let [key_at, key_length, place_at, length_at, cas_at] = args.words();
     let key = guest.bytes(key_at, key_length)?;
-    let (value, cas) = guest.state().shared_data.get(&key).cloned().ok_or(Status::NotFound)?;
+    let (value, cas) = guest.state().shared_data().get(&key).cloned().ok_or(Status::NotFound)?;
     guest.give(&value, place_at, length_at)?;
     guest.write_u32(cas_at, cas)
 }
@@ -289,7 +289,7 @@ fn set_shared_data(guest: &mut Guest<'_>, args: &Args<'_>) -> Answer {
     let [key_at, key_length, value_at, value_length, cas] = args.words();
     let key = guest.bytes(key_at, key_length)?;
     let value = guest.bytes(value_at, value_length)?;
-    let shared = &mut guest.state().shared_data;
+    let mut shared = guest.state().shared_data();
     let current = shared.get(&key).map_or(0, |(_, cas)| *cas);
     if cas != 0 && cas != current {
         return Err(Status::CasMismatch.into());

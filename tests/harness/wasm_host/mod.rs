@@ -37,7 +37,7 @@ pub use program::Program;
 pub use state::{FilterState, LocalReply};
 pub use types::{Failure, Level, Outcome, Response, Status, StreamId};
 
-use state::{Phase, Random, State, Stream};
+use state::{Phase, Random, SharedData, State, Stream};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use wasmi::{AsContext, Extern, Instance, Memory, Store, WasmParams, WasmResults};
@@ -239,6 +239,28 @@ impl WasmHost {
     /// Takes a property away again.
     pub fn remove_property(&mut self, path: &[&str]) {
         self.store.data_mut().properties.remove(path.join("\0").as_bytes());
+    }
+
+    /// Sets a variable of the environment; the guest's standard library reads all of them at its first use.
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        self.store.data_mut().environment.push(format!("{name}={value}"));
+    }
+
+    /// The data that VMs share, by key.
+    pub fn shared(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        let shared = self.store.data().shared_data();
+        shared.iter().map(|(key, (value, _))| (key.clone(), value.clone())).collect()
+    }
+
+    /// Shares data as another VM does.
+    pub fn share(&mut self, key: &[u8], value: &[u8]) {
+        let mut shared = self.store.data().shared_data();
+        let (data, number) = shared.entry(key.to_vec()).or_default();
+        (*data, *number) = (value.to_vec(), number.saturating_add(1));
+    }
+
+    fn shared_data(&self) -> SharedData {
+        self.store.data().shared_data.clone()
     }
 
     /// Takes a foreign function away, as an older Envoy has fewer; `clear_route_cache` is the only

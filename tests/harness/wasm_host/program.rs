@@ -34,7 +34,17 @@ impl Program {
 
     /// A new VM that runs the module, as every worker of Envoy has one.
     pub fn start(&self) -> Result<WasmHost, Failure> {
-        let mut store = Store::new(&self.engine, State::new());
+        self.start_as(State::new())
+    }
+
+    /// Another one, with which it shares data, as Envoy's VMs of one id do.
+    pub fn start_beside(&self, other: &WasmHost) -> Result<WasmHost, Failure> {
+        let shared_data = other.shared_data();
+        self.start_as(State { shared_data, ..State::new() })
+    }
+
+    fn start_as(&self, state: State) -> Result<WasmHost, Failure> {
+        let mut store = Store::new(&self.engine, state);
         let instance =
             self.instantiate(&mut store).map_err(|e| Failure::while_loading(e.to_string()))?;
         WasmHost::begin(store, instance, self.clone())

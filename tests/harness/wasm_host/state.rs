@@ -5,6 +5,7 @@ use super::headers::Headers;
 use super::metrics::Metrics;
 use super::{Level, Response, Status};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What the filter left with the stream for access logs and other filters: `wasm.<name>` in Envoy,
 /// here `<name>`.
@@ -55,6 +56,12 @@ impl Map {
     }
 }
 
+/// By key, the value with its compare-and-swap number.
+type Shared = BTreeMap<Vec<u8>, (Vec<u8>, u32)>;
+
+/// What VMs have in common.
+pub(super) type SharedData = Arc<Mutex<Shared>>;
+
 /// One request with its response.
 #[derive(Debug, Default)]
 pub(super) struct Stream {
@@ -94,7 +101,10 @@ pub(super) struct State {
     /// By path, the parts joined with NUL.
     pub(super) properties: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(super) foreign_functions: BTreeSet<String>,
-    pub(super) shared_data: BTreeMap<Vec<u8>, (Vec<u8>, u32)>,
+    /// With those VMs that were started beside this one.
+    pub(super) shared_data: SharedData,
+    /// `NAME=value`.
+    pub(super) environment: Vec<String>,
     pub(super) tick_periods: BTreeMap<u32, u32>,
     pub(super) metrics: Metrics,
     pub(super) logs: Vec<(Level, String)>,
@@ -117,7 +127,8 @@ impl State {
             configuration: Vec::new(),
             properties: BTreeMap::new(),
             foreign_functions: BTreeSet::from(["clear_route_cache".to_owned()]),
-            shared_data: BTreeMap::new(),
+            shared_data: SharedData::default(),
+            environment: Vec::new(),
             tick_periods: BTreeMap::new(),
             metrics: Metrics::default(),
             logs: Vec::new(),
@@ -127,6 +138,10 @@ impl State {
             random: Random(0),
             failing: BTreeMap::new(),
         }
+    }
+
+    pub(super) fn shared_data(&self) -> MutexGuard<'_, Shared> {
+        self.shared_data.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The stream in whose name the guest calls; none in a root context.

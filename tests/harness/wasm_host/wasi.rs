@@ -1,6 +1,6 @@
 //! The part of `wasi_snapshot_preview1` that Rust's standard library imports, answered as Envoy
-//! answers it: there is an output, a clock and random numbers, and there are no files, arguments or
-//! environment.
+//! answers it: there is an output, a clock, random numbers and an environment, and there are no files or
+//! arguments.
 
 use super::memory::{Answer, Args, Guest, HostFunction, Refusal};
 
@@ -26,8 +26,8 @@ pub(super) const FUNCTIONS: &[HostFunction] = &[
     HostFunction { name: "args_get", params: "ii", run: |_, _| Ok(()) },
     HostFunction { name: "args_sizes_get", params: "ii", run: no_strings },
     HostFunction { name: "clock_time_get", params: "ili", run: clock_time_get },
-    HostFunction { name: "environ_get", params: "ii", run: |_, _| Ok(()) },
-    HostFunction { name: "environ_sizes_get", params: "ii", run: no_strings },
+    HostFunction { name: "environ_get", params: "ii", run: environ_get },
+    HostFunction { name: "environ_sizes_get", params: "ii", run: environ_sizes_get },
     HostFunction { name: "fd_close", params: "i", run: |_, _| Ok(()) },
     HostFunction { name: "fd_fdstat_get", params: "ii", run: fd_fdstat_get },
     HostFunction {
@@ -45,7 +45,28 @@ pub(super) const FUNCTIONS: &[HostFunction] = &[
     HostFunction { name: "sched_yield", params: "", run: |_, _| Ok(()) },
 ];
 
-/// `args_sizes_get` and `environ_sizes_get`: none, and no bytes of them.
+/// Places of the variables, and the variables, each with a NUL at its end.
+fn environ_get(guest: &mut Guest<'_>, args: &Args<'_>) -> Answer {
+    let [mut place_at, mut at] = args.words();
+    for variable in guest.state().environment.clone() {
+        fault(guest.write_u32(place_at, at))?;
+        let bytes = [variable.as_bytes(), b"\0"].concat();
+        fault(guest.write(at, &bytes))?;
+        (place_at, at) = (place_at.wrapping_add(4), at.wrapping_add(bytes.len() as u32));
+    }
+    Ok(())
+}
+
+fn environ_sizes_get(guest: &mut Guest<'_>, args: &Args<'_>) -> Answer {
+    let [count_at, bytes_at] = args.words();
+    let variables = &guest.state().environment;
+    let (count, bytes) =
+        (variables.len(), variables.iter().map(|variable| variable.len() + 1).sum::<usize>());
+    fault(guest.write_u32(count_at, count as u32))?;
+    fault(guest.write_u32(bytes_at, bytes as u32))
+}
+
+/// None, and no bytes of them.
 fn no_strings(guest: &mut Guest<'_>, args: &Args<'_>) -> Answer {
     let [count_at, bytes_at] = args.words();
     fault(guest.write_u32(count_at, 0))?;
