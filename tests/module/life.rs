@@ -102,6 +102,7 @@ fn the_weight_of_a_variant_that_is_gone_goes_to_zero() {
     without["splits"][0]["variants"] =
         json!([{"name": "stable", "cluster": "checkout-v1", "weight": 100}]);
     assert!(host.configure(without.to_string().as_bytes()).unwrap());
+    host.tick().unwrap();
     assert_eq!((gauge(&host, "stable"), gauge(&host, "canary")), (1_000_000, 0));
 }
 
