@@ -44,8 +44,10 @@ struct Configured {
     place: Place,
     /// Its number among all configurations of this VM.
     number: u64,
-    /// When it was configured, in nanoseconds since 1970.
-    at: u64,
+    /// When it was configured, in nanoseconds since 1970, or taken up again.
+    at: Cell<u64>,
+    /// A later one came.
+    superseded: Cell<bool>,
     serving: RefCell<Serving>,
     /// Request headers that a refused policy names: they do not pass from a client either.
     strip: Rc<[String]>,
@@ -53,8 +55,8 @@ struct Configured {
 
 /// What a configuration serves by.
 enum Serving {
-    /// Its own policy, with its text as long as it is not stored.
-    Own(Rc<Active>, Option<Box<[u8]>>),
+    /// Its own policy with its text, and whether that is stored.
+    Own(Rc<Active>, Box<[u8]>, bool),
     /// It was refused: the last good policy and its stamp, or none.
     LastGood(Option<(Stamp, Rc<Active>)>),
 }
@@ -62,7 +64,7 @@ enum Serving {
 impl Serving {
     fn active(&self) -> Option<&Rc<Active>> {
         match self {
-            Self::Own(active, _) => Some(active),
+            Self::Own(active, ..) => Some(active),
             Self::LastGood(last) => last.as_ref().map(|(_, active)| active),
         }
     }
@@ -100,16 +102,13 @@ impl RootContext for Root {
                 Severity::Warning => log::warn!("{diagnostic}"),
             }
         }
-        let at = host::now_in_nanoseconds().unwrap_or_else(|status| {
-            count_errors(Err(status));
-            0
-        });
+        let at = now();
         let mut strip = Vec::new();
         let serving = match policy {
             Some(policy) => {
                 let active = Rc::new(Active::new(policy, hash));
                 log::info!("policy {hash:013x}, splits: {}", active.plan.enabled().count());
-                Serving::Own(active, Some(text))
+                Serving::Own(active, text, false)
             }
             None => {
                 count_refused();
@@ -124,7 +123,8 @@ impl RootContext for Root {
         COUNT.set(number);
         ALIVE.with_borrow_mut(|alive| alive.entry(place.key().to_vec()).or_default().push(number));
         let (serving, strip) = (RefCell::new(serving), strip.into());
-        let configured = Configured { place, number, at, serving, strip };
+        let (at, superseded) = (Cell::new(at), Cell::new(false));
+        let configured = Configured { place, number, at, superseded, serving, strip };
         configured.begin();
         self.configured = Some(configured);
         count_errors(host::tick_every(FIRST_TICK_MILLISECONDS));
@@ -185,12 +185,29 @@ fn refuse(place: &Place) -> Option<Serving> {
     Some(Serving::LastGood(policy.map(|active| (stamp, active))))
 }
 
+/// The time in nanoseconds since 1970; 0 where the host does not tell.
+fn now() -> u64 {
+    host::now_in_nanoseconds().unwrap_or_else(|status| {
+        count_errors(Err(status));
+        0
+    })
+}
+
 impl Configured {
-    /// Whether no later configuration of the plugin came to this VM.
+    /// Whether no later configuration of the plugin lives in this VM. The host takes an earlier one up again,
+    /// without a word, where its text comes back while a stream or a listener of it lives: once those after
+    /// it are gone, it is the newest.
     fn is_newest(&self) -> bool {
-        ALIVE.with_borrow(|alive| {
+        let is_newest = ALIVE.with_borrow(|alive| {
             alive.get(self.place.key()).and_then(|numbers| numbers.last()) == Some(&self.number)
-        })
+        });
+        if self.superseded.replace(!is_newest) && is_newest {
+            self.at.set(now());
+            if let Serving::Own(.., is_stored) = &mut *self.serving.borrow_mut() {
+                *is_stored = false;
+            }
+        }
+        is_newest
     }
 
     /// A policy is good when it is in force, at its first stream or tick: its listener may still be
@@ -207,13 +224,13 @@ impl Configured {
     /// Stores the policy as the last good one, once.
     fn come_into_force(&self) {
         let mut serving = self.serving.borrow_mut();
-        let Serving::Own(active, text) = &mut *serving else { return };
-        let Some(unstored) = text.take() else { return };
-        let stored = self.place.store(Stamp { hash: active.hash, at: self.at }, &unstored);
-        count_errors(stored);
-        if stored.is_err() {
-            *text = Some(unstored);
+        let Serving::Own(active, text, is_stored) = &mut *serving else { return };
+        if *is_stored {
+            return;
         }
+        let stored = self.place.store(Stamp { hash: active.hash, at: self.at.get() }, text);
+        count_errors(stored);
+        *is_stored = stored.is_ok();
         log::info!("policy {:013x} in force", active.hash);
         show_policy_refused(false);
         drop(serving);
@@ -242,7 +259,7 @@ impl Configured {
         let serving = self.serving.borrow();
         if let Serving::LastGood(last) = &*serving {
             // Until a good policy comes, which may be on another worker.
-            let good_came = last.as_ref().is_some_and(|(stamp, _)| stamp.at > self.at);
+            let good_came = last.as_ref().is_some_and(|(stamp, _)| stamp.at > self.at.get());
             if !good_came {
                 show_policy_refused(true);
             }

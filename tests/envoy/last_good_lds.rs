@@ -72,3 +72,37 @@ fn other_changes_of_the_listener_take_effect_while_a_policy_in_it_is_refused() {
     let http = proxy.stats("http.lab.downstream_rq_5xx");
     assert_eq!(http.number("http.lab.downstream_rq_5xx"), Some(0));
 }
+
+/// In a listener the old one lives on, drained, for as long as Envoy is told.
+#[test]
+fn a_policy_that_comes_back_before_its_old_listener_is_gone_is_the_last_good_one() {
+    let (first, second) = (checkout(20.0), checkout(70.0));
+    let proxy = Proxy::inline(&[inline(&first)]);
+    proxy.wait_for(&first);
+    proxy.put_filters(&[inline(&second)]);
+    proxy.wait_for(&second);
+    proxy.put_filters(&[inline(&first)]);
+    std::thread::sleep(Duration::from_secs(5));
+    proxy.wait_for(&first);
+    let traffic = Traffic::begin(&proxy, Some(&first));
+    proxy.put_filters(&[inline(&bad("1"))]);
+    proxy.wait_for_refusal(Some(&first));
+    traffic.finish();
+}
+
+#[test]
+fn a_refused_policy_that_comes_back_before_its_old_listener_is_gone_is_shown_again() {
+    let (first, second) = (checkout(20.0), checkout(70.0));
+    let proxy = Proxy::inline(&[inline(&first)]);
+    proxy.wait_for(&first);
+    proxy.put_filters(&[inline(&bad("1"))]);
+    proxy.wait_for_refusal(Some(&first));
+    proxy.put_filters(&[inline(&second)]);
+    proxy.wait_for(&second);
+    proxy.put_filters(&[inline(&bad("1"))]);
+    proxy.wait_for_refusal(Some(&second));
+    let traffic = Traffic::begin(&proxy, Some(&second));
+    std::thread::sleep(Duration::from_secs(2));
+    proxy.wait_for_refusal(Some(&second));
+    traffic.finish();
+}
