@@ -64,12 +64,16 @@ fn nothing_that_a_refused_text_says_is_done() {
 
 #[test]
 fn a_ramp_of_the_last_good_policy_goes_on_while_another_is_refused() {
-    const SECONDS: u64 = 12;
+    const SECONDS: u64 = 16;
     let mut policy = checkout(0.0);
+    // Before the ramp begins: Envoy may take long to start.
+    let proxy = Proxy::discovering(splitter(&policy));
+    proxy.wait_for(&policy);
     policy["splits"][0]["ramp"] = json!({"start": moment::write(moment::now()), "linear": true, "steps": [
         {"after": "0s", "weights": {"stable": 100, "canary": 0}},
         {"after": format!("{SECONDS}s"), "weights": {"stable": 0, "canary": 100}}]});
-    let proxy = Proxy::discovering(splitter(&policy));
+    proxy.put_policy(&policy);
+    proxy.wait_for(&policy);
     proxy.put_policy(&bad("1"));
     proxy.wait_for_refusal(Some(&policy));
     let canaries = || {
