@@ -84,8 +84,8 @@ fn where_none_was_ever_good_nothing_happens_but_that_no_client_chooses() {
     named["mirror_header"] = json!("x-copy");
     named["force"] =
         json!({"header": "x-take", "secret": {"header": "x-proof", "value": "0123456789abcdef"}});
-    let names = ["x-to", "x-copy", "x-take", "x-proof", "x-split-variant"];
-    let by_default = ["x-split-cluster", "x-split-mirror", "x-split-variant"];
+    let by_default = ["x-split-cluster", "x-split-mirror", "x-split-variant", "x-split-force"];
+    let names = [["x-to", "x-copy", "x-take", "x-proof"], by_default].concat();
     let cases: [(Vec<u8>, &[&str]); 5] = [
         (named.to_string().into_bytes(), &names),
         (wire_struct(&named), &names),

@@ -59,7 +59,7 @@ pub fn from_configuration(bytes: &[u8]) -> Checked {
     json
 }
 
-/// The request headers that a configuration names as its own, or has by default, as far as it can be
+/// The request headers that a configuration names as its own, and those of the defaults, as far as it can be
 /// read: one that is refused names headers that no client may send all the same.
 pub fn headers_named(bytes: &[u8]) -> Vec<String> {
     let document = document_from_json(bytes).ok().or_else(|| read::wire_struct::read(bytes));
@@ -69,11 +69,16 @@ pub fn headers_named(bytes: &[u8]) -> Vec<String> {
         _ => None,
     };
     let force = document.field("force");
+    // Routes may still go by the defaults where the text names others.
     let named = [
-        text(document.field("cluster_header")).or(Some(Policy::CLUSTER_HEADER.into())),
-        text(document.field("variant_header")).or(Some(Policy::VARIANT_HEADER.into())),
-        text(document.field("mirror_header")).or(Some(Policy::MIRROR_HEADER.into())),
-        force.map(|force| text(force.field("header")).unwrap_or(Force::HEADER.into())),
+        Some(Policy::CLUSTER_HEADER.into()),
+        Some(Policy::VARIANT_HEADER.into()),
+        Some(Policy::MIRROR_HEADER.into()),
+        Some(Force::HEADER.into()),
+        text(document.field("cluster_header")),
+        text(document.field("variant_header")),
+        text(document.field("mirror_header")),
+        text(force.and_then(|force| force.field("header"))),
         text(force.and_then(|force| force.field("secret")?.field("header"))),
     ];
     let is_name = |name: &String| {
