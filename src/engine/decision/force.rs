@@ -18,7 +18,7 @@ pub enum Forced<'r> {
 }
 
 impl<'r> Forced<'r> {
-    pub(super) fn read<F: Facts>(plan: &'r Plan, facts: &'r F, lines: &Lines<'r>) -> Self {
+    pub(super) fn read<F: Facts>(plan: &'r Plan, facts: &'r F, lines: &'r Lines<'_>) -> Self {
         let (Some(force), Some(slot)) = (&plan.policy.force, plan.own.force) else {
             return Self::Nothing;
         };
