@@ -21,7 +21,7 @@ use crate::policy::{Code, Force, Holdout, Layer, Policy, Secret, SecretSource, V
 use key::read_key;
 use names::{read_control_header, read_cookie_name, read_name, read_salt};
 use scalar::{read_bool, read_percent};
-use split::{Around, read_splits};
+use split::{Around, names_in, read_splits};
 
 /// The version this release reads.
 const VERSION: i64 = 1;
@@ -50,7 +50,12 @@ pub(super) fn read_policy(at: &Cursor) -> Option<Policy> {
     policy.holdout = fields.optional("holdout", read_holdout);
     fields.set("kill", &mut policy.kill, read_bool);
     check::check_policy(&policy, at);
-    let around = Around::new(&policy, key.as_deref(), fields.has("key"), at.value);
+    let around = Around {
+        policy: &policy,
+        key: key.as_deref().unwrap_or_default(),
+        key_given: fields.has("key"),
+        names: names_in(at.field("splits").value),
+    };
     let splits = fields.required("splits", |at| read_splits(at, &around));
     fields.close();
     policy.splits = splits?.into();

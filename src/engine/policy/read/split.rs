@@ -20,22 +20,11 @@ pub(super) struct Around<'p> {
     /// The policy, its splits not read yet.
     pub(super) policy: &'p Policy,
     /// The default key.
-    key: Option<&'p [KeySource]>,
+    pub(super) key: &'p [KeySource],
     /// The policy has a `key`, be it a broken one.
-    key_given: bool,
+    pub(super) key_given: bool,
     /// The names of all splits, as far as they can be read.
-    names: Vec<&'p str>,
-}
-
-impl<'p> Around<'p> {
-    pub(super) fn new(
-        policy: &'p Policy,
-        key: Option<&'p [KeySource]>,
-        key_given: bool,
-        document: &'p Value,
-    ) -> Self {
-        Self { policy, key, key_given, names: names_in(document.field("splits")) }
-    }
+    pub(super) names: Vec<&'p str>,
 }
 
 pub(super) fn read_splits(at: &Cursor, around: &Around) -> Option<Vec<Split>> {
@@ -60,60 +49,47 @@ pub(super) fn read_splits(at: &Cursor, around: &Around) -> Option<Vec<Split>> {
 
 fn read_split(at: &Cursor, around: &Around, earlier: &[Option<Split>]) -> Option<Split> {
     let mut fields = at.object()?;
+    let mut split = Split { enabled: true, key: around.key.to_vec(), ..Split::default() };
     let name = fields.required("name", read_name);
-    let enabled = fields.optional("enabled", read_bool);
-    let matches = fields.optional("match", read_matches);
-    let own_key = fields.optional("key", read_key);
+    fields.set("enabled", &mut split.enabled, read_bool);
+    split.matches = fields.optional("match", read_matches);
+    fields.set("key", &mut split.key, read_key);
     let key_given = fields.has("key") || around.key_given;
-    let on_missing_key = fields.optional("on_missing_key", |at| at.word(OnMissingKey::ALL));
-    let assignment = fields.optional("assignment", |at| at.word(Assignment::ALL));
-    if !key_given && assignment != Some(Assignment::Random) {
+    fields.set("on_missing_key", &mut split.on_missing_key, |at| at.word(OnMissingKey::ALL));
+    fields.set("assignment", &mut split.assignment, |at| at.word(Assignment::ALL));
+    if !key_given && split.assignment != Assignment::Random {
         at.report(Code::MissingKey, "nothing says which header or cookie identifies the user")
             .help("add `key: [{header: x-user-id}]` to the split, or to the policy for all splits");
     }
     fields.optional("algorithm", |at| at.word(&[("rendezvous", ())]));
     let salt = fields.optional("salt", read_salt);
-    let weight_total = fields.optional("weight_total", read_weight_total).unwrap_or_default();
+    fields.set("weight_total", &mut split.weight_total, read_weight_total);
     let variants = fields.required("variants", read_variants);
     // Where a variant has a problem, references to all of them can still be checked.
-    let names = names_in(at.value.field("variants"));
+    let names = names_in(at.field("variants").value);
     let find = |at: &Cursor| find_variant(at, &names);
     let baseline = fields.required("baseline", find);
-    let overrides = fields.optional("overrides", |at| at.list(|at| read_override(at, find)));
-    let layer = fields.optional("layer", |at| find_layer(at, around.policy));
-    let slice = fields.optional("slice", read_slice);
+    fields.set("overrides", &mut split.overrides, |at| at.list(|at| read_override(at, find)));
+    split.layer = fields.optional("layer", |at| find_layer(at, around.policy));
+    split.slice = fields.optional("slice", read_slice);
     if fields.has("slice") && !fields.has("layer") {
         let message = "a slice is a share of a layer, and there is none";
         at.field("slice")
             .report(Code::SliceWithoutLayer, message)
             .help("name the `layer`, or make the split smaller by `weight`s");
     }
-    let sticky = fields.optional("sticky", |at| read_sticky(at, name.as_deref()));
-    let ramp = fields.optional("ramp", |at| read_ramp(at, variants.as_deref(), weight_total));
-    let mirror = fields.optional("mirror", read_mirror);
-    let requires =
-        fields.optional("requires", |at| at.list(|at| read_requirement(at, around, earlier)));
+    split.sticky = fields.optional("sticky", |at| read_sticky(at, name.as_deref()));
+    split.ramp =
+        fields.optional("ramp", |at| read_ramp(at, variants.as_deref(), split.weight_total));
+    split.mirror = fields.optional("mirror", read_mirror);
+    let required = |at: &Cursor| read_requirement(at, around, earlier);
+    fields.set("requires", &mut split.requires, |at| at.list(required));
     fields.close();
-    let name = name?;
-    Some(Split {
-        enabled: enabled.unwrap_or(true),
-        matches,
-        key: own_key.or_else(|| around.key.map(<[_]>::to_vec)).unwrap_or_default(),
-        on_missing_key: on_missing_key.unwrap_or_default(),
-        assignment: assignment.unwrap_or_default(),
-        salt: salt.unwrap_or_else(|| name.clone()),
-        baseline: baseline?,
-        weight_total,
-        variants: variants?.into(),
-        overrides: overrides.unwrap_or_default(),
-        layer,
-        slice,
-        sticky,
-        ramp,
-        mirror,
-        requires: requires.unwrap_or_default(),
-        name,
-    })
+    split.name = name?;
+    split.salt = salt.unwrap_or_else(|| split.name.clone());
+    split.baseline = baseline?;
+    split.variants = variants?.into();
+    Some(split)
 }
 
 fn read_variants(at: &Cursor) -> Option<Vec<Variant>> {
@@ -166,8 +142,8 @@ fn find_variant(at: &Cursor, names: &[&str]) -> Option<VariantId> {
 }
 
 /// The names of the objects in a list, in its order; empty where there is none.
-fn names_in(list: Option<&Value>) -> Vec<&str> {
-    list.map_or_else(Vec::new, |list| list.items().iter().map(Value::name).collect())
+pub(super) fn names_in(list: &Value) -> Vec<&str> {
+    list.items().iter().map(Value::name).collect()
 }
 
 fn find_layer(at: &Cursor, policy: &Policy) -> Option<LayerId> {
