@@ -5,22 +5,13 @@ use std::fmt;
 
 /// Declares the closed list of codes: name in Rust, stable text, severity, what it means.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal $severity:ident: $meaning:literal;)*) => {
-        /// The stable code of a diagnostic.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Code {
-            $(#[doc = $meaning] $name,)*
+    ($($name:ident = $text:literal $severity:ident: $meaning:literal;)*) => {
+        crate::words::words! {
+            /// The stable code of a diagnostic.
+            Code { $(#[doc = $meaning] $name = $text,)* }
         }
 
         impl Code {
-            /// Every code.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The stable text, as printed and as used in JSON.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-
             /// Whether a policy with this problem is refused.
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$name => Severity::$severity,)* }
