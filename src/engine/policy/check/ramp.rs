@@ -11,13 +11,13 @@ pub(super) fn check(split: &Split, at: &Cursor) {
     if Millis::from(sticky.cookie.ttl) <= ramp.steps.length() {
         return;
     }
-    let (sticky, steps) = (at.field("sticky"), at.field("ramp").value.field("steps"));
-    let ttl = sticky
-        .value
-        .field("ttl")
-        .map_or_else(|| format!("{}d", CookieOptions::STICKY_TTL.get() / 86_400), Value::to_string);
-    let last = steps.and_then(|steps| steps.items().last());
-    let Some(length) = last.and_then(|step| step.field("after")) else { return };
+    let sticky = at.field("sticky");
+    let ttl = match sticky.field("ttl").value {
+        Value::Null => format!("{}d", CookieOptions::STICKY_TTL.get() / 86_400),
+        ttl => ttl.to_string(),
+    };
+    let steps = at.field("ramp").field("steps").value.items();
+    let Some(length) = steps.last().and_then(|step| step.field("after")) else { return };
     let message = format!(
         "the cookie keeps users on their first variant for `{ttl}`, but the ramp takes only `{length}`"
     );

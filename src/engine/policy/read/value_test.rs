@@ -58,9 +58,8 @@ pub(super) fn read_value_test(fields: &mut Fields, at: &Cursor, place: Place) ->
         }
         [_] => {
             return test.map(|test| match test {
-                Test::Present(wanted) => ValueTest::Present(wanted),
-                Test::Form(form) if not => ValueTest::IsNot(form),
-                Test::Form(form) => ValueTest::Is(form),
+                ValueTest::Is(form) if not => ValueTest::IsNot(form),
+                test => test,
             });
         }
         _ => (
@@ -71,22 +70,16 @@ pub(super) fn read_value_test(fields: &mut Fields, at: &Cursor, place: Place) ->
     at.refuse(Code::InvalidTest, message, help)
 }
 
-/// A test before `not` turns it round.
-enum Test {
-    Present(bool),
-    Form(Form),
-}
-
-/// Reads the value of the field that is named as one of [`FORMS`].
-fn read_form(at: &Cursor, name: &str, place: Place, ignore_case: bool) -> Option<Test> {
+/// Reads the value of the field that is named as one of [`FORMS`], before `not` turns the test round.
+fn read_form(at: &Cursor, name: &str, place: Place, ignore_case: bool) -> Option<ValueTest> {
     let text = |part| read_operand(at, place, part).map(|text| Text::new(text, ignore_case));
-    Some(Test::Form(match name {
+    Some(ValueTest::Is(match name {
         "exact" => Form::Exact(text(Part::Whole)?),
         "prefix" => Form::Prefix(text(Part::Beginning)?),
         "suffix" => Form::Suffix(text(Part::End)?),
         "contains" => Form::Contains(Needle::new(text(Part::Any)?)),
         "regex" => Form::Regex(read_pattern(at, ignore_case)?),
-        "present" => return read_bool(at).map(Test::Present),
+        "present" => return read_bool(at).map(ValueTest::Present),
         "in" => Form::In(read_cohort(at, place, ignore_case)?),
         _ => Form::Range(read_range(at)?),
     }))
