@@ -1,98 +1,58 @@
-//! Which modules need which, read from their `use` lines: no circles, and no command that needs another.
+//! Who may need whom inside a crate: no circles, and in the engine nothing that comes later.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+mod read;
 
-/// `commands::render` as its parts.
-type Module = Vec<String>;
+use std::collections::BTreeSet;
 
-/// For each module: which of its parts need which others.
-type Needs = BTreeMap<Module, BTreeSet<(String, String)>>;
+use read::{Needs, circles, needs, of_crate, parts};
 
-fn parts(path: &str) -> Module {
-    path.split("::").map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+/// The edges between the parts of a module.
+fn inside(needs: &Needs, module: &str) -> BTreeSet<(String, String)> {
+    needs.get(&parts(module)).cloned().unwrap_or_default()
 }
 
-/// The files of a crate by their modules, without tests.
-fn sources(folder: &Path, module: &Module, into: &mut BTreeMap<Module, String>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap();
-        let inner = [module.clone(), vec![name.to_owned()]].concat();
-        if path.is_dir() {
-            sources(&path, &inner, into);
-        } else if path.extension().is_some_and(|end| end == "rs") && !name.ends_with("tests") {
-            let module = if ["lib", "mod"].contains(&name) { module.clone() } else { inner };
-            let text = std::fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-            let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-            into.insert(module, lines.collect::<Vec<_>>().join("\n"));
-        }
-    }
+fn edges(list: &[(&str, &str)]) -> BTreeSet<(String, String)> {
+    list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
 }
 
-/// The paths in a text that begin in this way, with those in braces one by one.
-fn paths(text: &str, begin: &str) -> Vec<Module> {
-    let mut found = Vec::new();
-    let begins = text.match_indices(begin).map(|(at, _)| text.split_at(at));
-    // The second of two `super::` is no begin.
-    for (_, rest) in begins.filter(|(before, _)| !before.ends_with("::")) {
-        let in_path = |c: char| c.is_alphanumeric() || "_:".contains(c);
-        let (path, rest) = rest.split_at(rest.find(|c| !in_path(c)).unwrap_or(rest.len()));
-        match rest.strip_prefix('{').and_then(|inner| inner.split_once('}')) {
-            Some((inner, _)) => {
-                assert!(!inner.contains('{'), "braces in braces are not read here: {inner}");
-                found.extend(inner.split(',').map(|one| parts(&format!("{path}{one}"))));
-            }
-            None => found.push(parts(path)),
-        }
-    }
-    found
-}
-
-/// What is needed: `crate::` begins at the root, and each `super::` is one up.
-fn needs(files: &BTreeMap<Module, String>) -> Needs {
-    let mut needs = Needs::new();
-    for (module, text) in files {
-        for path in paths(text, "crate::").into_iter().chain(paths(text, "super::")) {
-            let up = path.iter().filter(|part| *part == "super").count();
-            let base = if up == 0 { &[] } else { &module[..module.len().saturating_sub(up)] };
-            let path = [base, &path[up.max(1)..]].concat();
-            let known = (0..=path.len()).rev().find(|end| files.contains_key(&path[..*end]));
-            let wanted = &path[..known.unwrap_or(0)];
-            let common = module.iter().zip(wanted).take_while(|(a, b)| a == b).count();
-            // A module and what is inside it are one.
-            if let (Some(from), Some(to)) = (module.get(common), wanted.get(common)) {
-                let inside = needs.entry(module[..common].to_vec()).or_default();
-                inside.insert((from.clone(), to.clone()));
-            }
-        }
-    }
-    needs
-}
-
-/// Those that are left when whoever needs nobody is taken away, again and again.
-fn circles(mut edges: BTreeSet<(String, String)>) -> BTreeSet<(String, String)> {
-    loop {
-        let needing: BTreeSet<String> = edges.iter().map(|(from, _)| from.clone()).collect();
-        let before = edges.len();
-        edges.retain(|(_, to)| needing.contains(to));
-        if edges.len() == before {
-            return edges;
+#[test]
+fn no_modules_of_a_crate_need_each_other() {
+    for name in ["engine", "filter", "lab", "policy-text", "splitctl"] {
+        let needs = of_crate(name);
+        assert!(!needs.is_empty(), "{name} was not read");
+        for (module, edges) in needs {
+            let circle = circles(edges);
+            assert!(circle.is_empty(), "a circle in `{name}::{}`: {circle:?}", module.join("::"));
         }
     }
 }
 
 #[test]
-fn no_modules_need_each_other_and_no_command_needs_another() {
-    let mut files = BTreeMap::new();
-    sources(&harness::root().join("src/splitctl"), &Module::new(), &mut files);
-    let needs = needs(&files);
-    assert!(needs[&parts("")].contains(&("cli".to_owned(), "commands".to_owned())), "{needs:?}");
-    assert_eq!(needs.get(&parts("commands")), None, "what two commands need is not a command's");
-    for (module, edges) in needs {
-        assert_eq!(circles(edges), BTreeSet::new(), "a circle in `{}`", module.join("::"));
+fn no_stage_of_the_engine_needs_a_later_one() {
+    let text = std::fs::read_to_string(harness::root().join("src/engine/lib.rs")).unwrap();
+    // What is declared without an empty line between is one stage.
+    let stages: Vec<Vec<&str>> = text
+        .split("\n\n")
+        .map(|block| block.lines().filter_map(|line| line.strip_prefix("pub mod ")).collect())
+        .filter(|stage: &Vec<&str>| !stage.is_empty())
+        .collect();
+    let stage = |module: &str| {
+        let declared =
+            |stage: &Vec<&str>| stage.iter().any(|m| m.strip_suffix(';') == Some(module));
+        stages.iter().position(declared).unwrap_or_else(|| panic!("`{module}` is in no stage"))
+    };
+    let order = ["hash", "matching", "policy", "plan", "decision", "metrics", "effects"];
+    assert!(order.map(stage).is_sorted_by(|a, b| a < b), "{stages:?}");
+    for (from, to) in inside(&of_crate("engine"), "") {
+        assert!(stage(&to) <= stage(&from), "`{from}` needs `{to}`, which comes after it");
     }
+}
+
+#[test]
+fn no_command_of_splitctl_needs_another() {
+    let needs = of_crate("splitctl");
+    assert!(inside(&needs, "").contains(&("cli".to_owned(), "commands".to_owned())), "{needs:?}");
+    assert_eq!(inside(&needs, "commands"), edges(&[]), "what two need is not a command's");
 }
 
 #[test]
@@ -107,10 +67,7 @@ fn a_circle_is_found_however_deep_its_ends_are() {
     ];
     let files = files.iter().map(|(module, text)| (parts(module), (*text).to_owned())).collect();
     let needs = needs(&files);
-    let edges = |list: &[(&str, &str)]| -> BTreeSet<_> {
-        list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
-    };
-    assert_eq!(needs[&parts("b")], edges(&[("other", "inner")]));
-    let all = needs[&parts("")].clone();
+    assert_eq!(inside(&needs, "b"), edges(&[("other", "inner")]));
+    let all = inside(&needs, "");
     assert_eq!(circles(all), edges(&[("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")]));
 }

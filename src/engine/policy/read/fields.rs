@@ -159,3 +159,14 @@ pub(super) fn read_list<'v, T>(
     }
     (list.len() == items.len()).then_some(list)
 }
+
+/// Warns, once, that some values of a list were there already.
+pub(super) fn warn_of_duplicates(count: usize, path: &Path, sink: &mut Sink) {
+    let message = match count {
+        0 => return,
+        1 => "one value is in the list already".to_owned(),
+        _ => format!("{count} values are in the list already"),
+    };
+    sink.warning(Code::DuplicateValue, path, message)
+        .help("each value counts once: remove the others");
+}

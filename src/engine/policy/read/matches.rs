@@ -1,6 +1,6 @@
 //! Reading match lists: document -> [`Match`].
 
-use super::fields::{Fields, read_list, read_text};
+use super::fields::{Fields, read_list, read_text, warn_of_duplicates};
 use super::key::read_plain_text;
 use super::names::{read_cookie_name, read_header_name, read_method, shown};
 use super::value_test::{Place, read_pattern, read_value_test};
@@ -78,17 +78,6 @@ fn read_set<'v, T: ToString>(
     let duplicates = texts.iter().filter(|text| seen.insert(text, 0).is_some()).count();
     warn_of_duplicates(duplicates, path, sink);
     Some(list)
-}
-
-/// Warns, once, that some values of a list were there already.
-pub(super) fn warn_of_duplicates(count: usize, path: &Path, sink: &mut Sink) {
-    let message = match count {
-        0 => return,
-        1 => "one value is in the list already".to_owned(),
-        _ => format!("{count} values are in the list already"),
-    };
-    sink.warning(Code::DuplicateValue, path, message)
-        .help("each value counts once: remove the others");
 }
 
 fn read_host(value: &Value, path: &Path, sink: &mut Sink) -> Option<HostPattern> {

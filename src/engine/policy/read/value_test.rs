@@ -1,7 +1,6 @@
 //! Reading value tests: `exact`, `prefix`, `suffix`, `contains`, `regex`, `present`, `in`, `range`.
 
-use super::fields::{Fields, read_bool, read_list, read_text};
-use super::matches::warn_of_duplicates;
+use super::fields::{Fields, read_bool, read_list, read_text, warn_of_duplicates};
 use super::names::shown;
 use crate::matching::{
     Cohort, CohortError, Form, Needle, NumberRange, Pattern, PatternError, Text, ValueTest,
