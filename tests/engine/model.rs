@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use crate::generate::{any_json, policy, situation};
+use harness::generate::{any_json, policy, situation};
 
 /// A situation as the engine sees it.
 struct Seen<'s>(&'s Situation);

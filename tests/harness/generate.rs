@@ -1,6 +1,6 @@
 //! Random policies that are valid, and requests that meet them now and then.
 
-use harness::model::Situation;
+use crate::model::Situation;
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -210,7 +210,7 @@ fn split(index: usize) -> impl Strategy<Value = Value> {
 }
 
 /// Up to 12 splits: beyond 8 the plan has an index.
-pub(crate) fn policy() -> impl Strategy<Value = Value> {
+pub fn policy() -> impl Strategy<Value = Value> {
     let splits = |count: usize| (0..count).map(split).collect::<Vec<_>>();
     let splits = select(vec![1_usize, 2, 3, 4, 12]).prop_flat_map(splits);
     let holdout = of((percent(), of("[a-z]{1,4}")));
@@ -230,7 +230,7 @@ pub(crate) fn policy() -> impl Strategy<Value = Value> {
 }
 
 /// A request, and all that a decision may depend on besides.
-pub(crate) fn situation() -> impl Strategy<Value = Situation> {
+pub fn situation() -> impl Strategy<Value = Situation> {
     let value = prop_oneof![
         3 => select(vec!["1", "12", "2", "", "true", "aB", "ab", "x"]).prop_map(|v| v.as_bytes().to_vec()),
         1 => prop::collection::vec(any::<u8>(), 0..6),
@@ -297,7 +297,7 @@ pub(crate) fn situation() -> impl Strategy<Value = Situation> {
 }
 
 /// JSON that looks like a policy here and there.
-pub(crate) fn any_json() -> impl Strategy<Value = Value> {
+pub fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
