@@ -102,7 +102,7 @@ pub(super) fn count(
     let others: Vec<bool> =
         counted().map(|pair| has_other_keys(old.policy, new.policy, pair)).collect();
     let mut counted: Vec<&mut Moves> = all.iter_mut().flatten().collect();
-    let served = |users: &Option<Users>, key: &[u8]| users.as_ref()?.ask(key).next().flatten();
+    let served = |users: &Option<Users>, key: &[u8]| users.as_ref()?.ask(key).first().copied().flatten();
     let mut other_key = Vec::new();
     for_each(Keys::counted(users), |key| {
         // Some key that has nothing to do with the old one.
