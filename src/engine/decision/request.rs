@@ -143,7 +143,7 @@ impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
     }
 
     fn forced<'f>(&'f self, plan: &'f Plan) -> Forced<'f> {
-        Forced::read(plan, self, &self.lines)
+        Forced::read(plan, &self.lines, |slot| self.cookie(slot).next())
     }
 
     /// What is cheap to ask is asked first.
