@@ -30,7 +30,7 @@ pub mod host;
 pub mod ids;
 pub mod outcome;
 pub mod reason;
-pub mod small;
+mod words;
 
 // The stages, in the order of the flow.
 pub mod matching;

@@ -1,41 +1,20 @@
 //! How a request ended: what the statistics of a variant tell apart.
 
-/// The class of a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "1xx to 5xx, the names say it")]
-pub enum Class {
-    Informational,
-    Success,
-    Redirection,
-    ClientError,
-    ServerError,
-    /// No response came.
-    None,
+crate::words::words! {
+    /// The class of a response; the label `class` of the metrics.
+    #[expect(missing_docs, reason = "1xx to 5xx, the names say it")]
+    Class {
+        Informational = "1xx",
+        Success = "2xx",
+        Redirection = "3xx",
+        ClientError = "4xx",
+        ServerError = "5xx",
+        /// No response came.
+        None = "none",
+    }
 }
 
 impl Class {
-    /// Every class, in the order of their places.
-    pub const ALL: [Self; 6] = [
-        Self::Informational,
-        Self::Success,
-        Self::Redirection,
-        Self::ClientError,
-        Self::ServerError,
-        Self::None,
-    ];
-
-    /// The label of the metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Informational => "1xx",
-            Self::Success => "2xx",
-            Self::Redirection => "3xx",
-            Self::ClientError => "4xx",
-            Self::ServerError => "5xx",
-            Self::None => "none",
-        }
-    }
-
     /// The class of a status code; 0 or anything else odd is `None`.
     pub const fn from_status(status: u16) -> Self {
         match status {

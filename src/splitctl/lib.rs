@@ -11,8 +11,6 @@ pub mod commands;
 pub mod console;
 pub mod finding;
 pub mod format;
-#[cfg(test)]
-mod imports;
 pub mod keys;
 pub mod moment;
 pub mod outcome;

@@ -16,8 +16,17 @@ pub type Served = Option<(VariantId, Reason)>;
 /// Who is served what in some splits, at a moment.
 pub struct Users<'p> {
     plan: &'p Plan,
-    asked: Vec<Population>,
+    groups: Vec<Group>,
+    /// How many splits are asked.
+    count: usize,
     now: units::Moment,
+}
+
+/// Splits that can be judged in one go.
+struct Group {
+    population: Population,
+    /// In the order of the policy, each with its place among those asked.
+    asked: Vec<(SplitId, usize)>,
 }
 
 impl<'p> Users<'p> {
@@ -27,18 +36,44 @@ impl<'p> Users<'p> {
         now: units::Moment,
         splits: impl IntoIterator<Item = SplitId>,
     ) -> Self {
-        let asked = splits.into_iter().map(|split| Population::of(plan, split)).collect();
-        Self { plan, asked, now }
+        let mut groups: Vec<Group> = Vec::new();
+        let mut count: usize = 0;
+        for (place, split) in splits.into_iter().enumerate() {
+            count = count.saturating_add(1);
+            let own = Population::of(plan, split);
+            let mut joined = groups
+                .iter_mut()
+                .filter_map(|group| Some((group.population.joined(plan, &own)?, group)));
+            match joined.next() {
+                Some((population, group)) => {
+                    group.population = population;
+                    group.asked.push((split, place));
+                }
+                None => groups.push(Group { population: own, asked: vec![(split, place)] }),
+            }
+        }
+        groups.iter_mut().for_each(|group| group.asked.sort_unstable());
+        Self { plan, groups, count, now }
     }
 
     /// What the splits serve to a user, in the order in which they were given.
-    pub fn ask(&self, key: &[u8]) -> impl Iterator<Item = Served> {
+    pub fn ask(&self, key: &[u8]) -> Vec<Served> {
         let context = Context { now: self.now, random: chance(key) };
-        self.asked.iter().map(move |population| {
-            let facts = KeyFacts::new(self.plan, population, key);
+        let mut served = vec![None; self.count];
+        for group in &self.groups {
+            let facts = KeyFacts::new(self.plan, &group.population, key);
             let decisions = decide(self.plan, &facts, &context, &mut Nobody);
-            decisions.of(population.asked()).map(|decision| (decision.variant, decision.reason))
-        })
+            // Both are in the order of the policy.
+            let mut decided = decisions.list().iter().peekable();
+            for (split, place) in &group.asked {
+                while decided.next_if(|decision| decision.split < *split).is_some() {}
+                let decision = decided.next_if(|decision| decision.split == *split);
+                if let Some(served) = served.get_mut(*place) {
+                    *served = decision.map(|decision| (decision.variant, decision.reason));
+                }
+            }
+        }
+        served
     }
 }
 
@@ -106,7 +141,7 @@ mod tests {
                 let decisions = decide(&plan, &facts, &Context::default(), &mut Nobody);
                 let decided =
                     plan.splits.ids().map(|id| decisions.of(id).map(|d| (d.variant, d.reason)));
-                assert!(users.ask(key.as_bytes()).eq(decided), "{key}");
+                assert_eq!(users.ask(key.as_bytes()), decided.collect::<Vec<_>>(), "{key}");
             }
         }
     }
@@ -123,9 +158,7 @@ mod tests {
             );
             let plan = Plan::new(policy::from_json(text.as_bytes()).policy.unwrap());
             let users = Users::new(&plan, units::Moment::default(), plan.find("c"));
-            (0..1_000)
-                .filter(|n| users.ask(format!("user-{n}").as_bytes()).all(|s| s.is_none()))
-                .count()
+            (0..1_000).filter(|n| users.ask(format!("user-{n}").as_bytes()) == [None]).count()
         };
         let path = |path: &str| format!(r#", "match": [{{"path": {{"prefix": "{path}"}}}}]"#);
         let forced = r#", "overrides": [{"match": [{"methods": ["PUT"]}], "variant": "x"}]"#;

@@ -108,7 +108,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_policy_makes_more_metrics_than_its_variants_may_have(document in crate::generate::policy()) {
+    fn no_policy_makes_more_metrics_than_its_variants_may_have(document in harness::generate::policy()) {
         let plan = crate::plan(&document);
         let variants: usize = plan.enabled().map(|(_, split, _)| split.variants.len()).sum();
         // And one of each split for generated keys, one of the policy for refused forces.

@@ -1,6 +1,5 @@
 //! The engine alone: golden values, properties, a naive model.
 
-mod generate;
 mod golden;
 mod limits;
 mod model;

@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use crate::generate::{any_json, policy, situation};
+use harness::generate::{any_json, policy, situation};
 
 /// A situation as the engine sees it.
 struct Seen<'s>(&'s Situation);
@@ -51,7 +51,9 @@ proptest! {
             prop_assert_eq!(&found, &harness::model::decide(&policy, situation));
             let (_, counters) = on_request(&plan, &request, &decisions);
             let new_keys = found.iter().filter(|decided| decided.new_key).count();
-            prop_assert_eq!(counters, found.len() + new_keys, "every decision has its counter");
+            prop_assert_eq!(decisions.force_refused, harness::model::force_refused(&policy, situation));
+            let counted = found.len() + new_keys + usize::from(decisions.force_refused);
+            prop_assert_eq!(counters, counted, "every decision has its counter");
             on_response(&plan, &decisions, &context);
         }
     }
@@ -104,7 +106,7 @@ fn random_policies_show_every_reason_that_the_model_knows() {
     }
     let wanted = [
         "fallback", "holdout", "killed", "mirror", "new_key", "no_key", "override", "random",
-        "split",
+        "split", "sticky",
     ];
     for what in wanted {
         assert!(seen.get(what).is_some_and(|count| *count >= 20), "{what} is rare: {seen:?}");

@@ -14,7 +14,7 @@ use harness::native::on_response;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::generate::{policy, situation};
+use harness::generate::{policy, situation};
 
 const USERS: u32 = 120;
 

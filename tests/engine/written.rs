@@ -7,7 +7,7 @@ use policy_text::source::Source;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::generate::policy;
+use harness::generate::policy;
 
 fn read(document: &Value) -> Policy {
     let checked = policy::from_json(document.to_string().as_bytes());

@@ -1,7 +1,8 @@
-//! What the tests share: golden values, conformance vectors, a naive model of the policy, and a
-//! small host for the real module. Empty for wasm, so that the workspace builds there.
+//! What the tests share: golden values, conformance vectors, random policies, a naive model of the
+//! policy, and a small host for the real module. Empty for wasm, so that the workspace builds there.
 #![cfg(not(target_family = "wasm"))]
 
+pub mod generate;
 pub mod golden;
 pub mod model;
 pub mod module;

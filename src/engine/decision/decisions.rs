@@ -1,8 +1,9 @@
 //! The outcome of a judgement.
 
+use smallvec::SmallVec;
+
 use crate::ids::{SplitId, VariantId};
 use crate::reason::Reason;
-use crate::small::Small;
 
 /// What one split decided.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -24,8 +25,8 @@ pub struct Decision {
 /// What all splits decided.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decisions {
-    list: Small<Decision, 4>,
-    unknown: Small<SplitId, 4>,
+    list: SmallVec<[Decision; 4]>,
+    unknown: SmallVec<[SplitId; 4]>,
     /// Somebody wanted to force a variant without knowing the secret.
     pub force_refused: bool,
 }
@@ -33,13 +34,13 @@ pub struct Decisions {
 impl Decisions {
     /// Those of the splits that apply, in order.
     pub fn list(&self) -> &[Decision] {
-        self.list.as_slice()
+        &self.list
     }
 
     /// The splits that may apply or not: it depends on facts that are unknown. None for a request
     /// that is there.
     pub fn unknown(&self) -> &[SplitId] {
-        self.unknown.as_slice()
+        &self.unknown
     }
 
     /// The decision of a split; `None` where it does not apply, or that is unknown.

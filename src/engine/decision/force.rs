@@ -2,8 +2,8 @@
 
 use subtle::ConstantTimeEq as _;
 
-use super::facts::Facts;
 use super::lines::Lines;
+use crate::ids::CookieSlot;
 use crate::plan::Plan;
 
 /// What a request wants to force.
@@ -18,13 +18,18 @@ pub enum Forced<'r> {
 }
 
 impl<'r> Forced<'r> {
-    pub(super) fn read<F: Facts>(plan: &'r Plan, facts: &'r F, lines: &Lines<'r>) -> Self {
+    /// From a request's lines, and a way to look for a cookie.
+    pub(super) fn read(
+        plan: &'r Plan,
+        lines: &'r Lines<'_>,
+        cookie: impl Fn(CookieSlot) -> Option<&'r [u8]>,
+    ) -> Self {
         let (Some(force), Some(slot)) = (&plan.policy.force, plan.own.force) else {
             return Self::Nothing;
         };
         let Some(wanted) = lines.all(slot).next() else { return Self::Nothing };
         let in_header = plan.own.secret.and_then(|slot| lines.all(slot).next());
-        let in_cookie = || plan.secret_cookie.and_then(|slot| facts.cookie(slot).next());
+        let in_cookie = || plan.secret_cookie.and_then(&cookie);
         let shown = in_header.or_else(in_cookie);
         // The time depends on the lengths alone.
         let secret = force.secret.reveal().as_bytes();

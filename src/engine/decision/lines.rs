@@ -2,26 +2,27 @@
 
 use std::borrow::Cow;
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::host::Host;
 use crate::ids::{HeaderSlot, Id as _};
 use crate::plan::Questions;
-use crate::small::Small;
 
 /// The lines of the headers that a plan asks for.
 #[derive(Debug)]
 pub struct Lines<'r> {
     /// For each slot the number of its first line, from 1; 0 = none.
-    first: Small<u16, 24>,
+    first: SmallVec<[u16; 24]>,
     /// In the order received.
-    lines: Small<(HeaderSlot, &'r [u8]), 8>,
+    lines: SmallVec<[(HeaderSlot, &'r [u8]); 8]>,
 }
 
 impl<'r> Lines<'r> {
     /// Walks over the headers of a request.
     #[inline]
     pub fn find<H: Host + ?Sized>(questions: &Questions, host: &'r H) -> Self {
-        let first = Small::of_default(questions.headers.len());
-        let mut found = Self { first, lines: Small::default() };
+        let first = smallvec![0; questions.headers.len()];
+        let mut found = Self { first, lines: SmallVec::new() };
         for (name, value) in host.headers() {
             if let Some(slot) = questions.headers.slot(name) {
                 found.add(slot, value);
@@ -32,8 +33,8 @@ impl<'r> Lines<'r> {
 
     fn add(&mut self, slot: HeaderSlot, value: &'r [u8]) {
         self.lines.push((slot, value));
-        let number = self.lines.as_slice().len();
-        if let Some(first) = self.first.as_mut_slice().get_mut(slot.place())
+        let number = self.lines.len();
+        if let Some(first) = self.first.get_mut(slot.place())
             && *first == 0
         {
             // A line beyond all numbers is not found, which is far more than any proxy lets pass.
@@ -43,9 +44,9 @@ impl<'r> Lines<'r> {
 
     /// The values of a header in the order received, one for each line it was sent on.
     pub fn all(&self, slot: HeaderSlot) -> impl Iterator<Item = &'r [u8]> + Clone {
-        let first = self.first.as_slice().get(slot.place()).copied().unwrap_or_default();
+        let first = self.first.get(slot.place()).copied().unwrap_or_default();
         let from = usize::from(first).checked_sub(1);
-        let lines = from.and_then(|from| self.lines.as_slice().get(from..)).unwrap_or_default();
+        let lines = from.and_then(|from| self.lines.get(from..)).unwrap_or_default();
         lines.iter().filter(move |(of, _)| *of == slot).map(|(_, value)| *value)
     }
 

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::cell::{OnceCell, RefCell};
 use std::net::IpAddr;
 
+use smallvec::SmallVec;
+
 use super::Context;
 use super::facts::{Facts, Found, Key, Whose};
 use super::force::Forced;
@@ -16,7 +18,9 @@ use crate::host::Host;
 use crate::ids::{CookieSlot, KeyId, QuerySlot, SaltId, SplitId};
 use crate::matching::{Encoded, Unmet, client_ip, cookies, query, without_port, without_query};
 use crate::plan::{Asked, KeySlot, Plan, Questions};
-use crate::small::Small;
+
+/// Cookies, each with its value.
+type Sent<'f> = SmallVec<[(CookieSlot, &'f [u8]); 4]>;
 
 /// The facts of a request.
 #[derive(Debug)]
@@ -25,14 +29,14 @@ pub struct RequestFacts<'f, H: ?Sized> {
     host: &'f H,
     lines: Lines<'f>,
     /// Those that the plan asks for, in the order sent.
-    cookies: OnceCell<Small<(CookieSlot, &'f [u8]), 4>>,
+    cookies: OnceCell<Sent<'f>>,
     /// Those that the plan asks for, in the order sent.
-    query: OnceCell<Small<(QuerySlot, Encoded<'f>), 2>>,
+    query: OnceCell<SmallVec<[(QuerySlot, Encoded<'f>); 2]>>,
     client_ip: OnceCell<Option<IpAddr>>,
     claims: Memo<Option<Cow<'f, [u8]>>, 1>,
     keys: Memo<Found<Key<'f>>, 2>,
     /// Hashes under salts that more than one split asks for.
-    hashes: RefCell<Small<(KeyId, SaltId, Hash), 2>>,
+    hashes: RefCell<SmallVec<[(KeyId, SaltId, Hash); 2]>>,
 }
 
 impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
@@ -68,34 +72,24 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
     }
 
     fn cookies(&self) -> &[(CookieSlot, &'f [u8])] {
-        let found = self.cookies.get_or_init(|| {
-            let mut found = Small::default();
+        self.cookies.get_or_init(|| {
             let names = &self.questions.cookies;
-            for (name, value) in cookies(self.lines.all(Questions::COOKIE)) {
-                if let Some(slot) = names.slot(name) {
-                    found.push((slot, value));
-                }
-            }
-            found
-        });
-        found.as_slice()
+            let sent = cookies(self.lines.all(Questions::COOKIE));
+            sent.filter_map(|(name, value)| Some((names.slot(name)?, value))).collect()
+        })
     }
 
     fn query(&self, slot: QuerySlot) -> impl Iterator<Item = Cow<'f, [u8]>> {
         let all = self.query.get_or_init(|| {
-            let mut found = Small::default();
             let names = &self.questions.query;
             // Most policies ask for none, and names may be encoded.
-            if !names.is_empty() {
-                for (name, value) in query(self.lines.first(Questions::PATH)) {
-                    if let Some(slot) = names.slot(&name.decoded()) {
-                        found.push((slot, value));
-                    }
-                }
+            if names.is_empty() {
+                return SmallVec::new();
             }
-            found
+            let sent = query(self.lines.first(Questions::PATH));
+            sent.filter_map(|(name, value)| Some((names.slot(&name.decoded())?, value))).collect()
         });
-        let named = all.as_slice().iter().filter(move |(name, _)| *name == slot);
+        let named = all.iter().filter(move |(name, _)| *name == slot);
         named.map(|(_, value)| value.decoded())
     }
 
@@ -149,7 +143,7 @@ impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
     }
 
     fn forced<'f>(&'f self, plan: &'f Plan) -> Forced<'f> {
-        Forced::read(plan, self, &self.lines)
+        Forced::read(plan, &self.lines, |slot| self.cookie(slot).next())
     }
 
     /// What is cheap to ask is asked first.
@@ -206,7 +200,7 @@ impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
             return Hash::new(&asked.prefix, key.bytes());
         }
         let mut known = self.hashes.borrow_mut();
-        let found = known.as_slice().iter().find(|(l, s, _)| (*l, *s) == (list, salt));
+        let found = known.iter().find(|(l, s, _)| (*l, *s) == (list, salt));
         if let Some((.., hash)) = found {
             return *hash;
         }

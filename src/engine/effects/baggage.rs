@@ -9,8 +9,8 @@ const BYTES_MAX: usize = 8192;
 /// All lines of the header as one value, with a member `split.<name>=<variant>` for each variant.
 /// A member of that name is replaced, all others are kept as they are, and ours are left out where
 /// they would break a limit: what others put there comes first.
-pub(super) fn with_members<'r>(
-    lines: impl Iterator<Item = &'r [u8]>,
+pub(super) fn with_members<'l, 'r>(
+    lines: impl Iterator<Item = &'l [u8]>,
     variants: impl Iterator<Item = (&'r str, &'r str)> + Clone,
 ) -> Vec<u8> {
     let mut value: Vec<u8> = Vec::new();

@@ -154,21 +154,20 @@ pub fn on_response<'p>(
         headers.push(HeaderEdit::Add { name: "vary", value: bytes_of(vary) });
     }
     let mut kept: Vec<&str> = Vec::new();
-    for (decision, Served { prepared, .. }) in list.iter().zip(served()) {
-        if let (Some(generated), true) = (&prepared.generated, decision.new_key)
-            && !kept.contains(&generated.name())
-        {
-            kept.push(generated.name());
-            let id = generated_id(generated.word(), context);
-            let value = Cow::Owned(generated.render(&String::from_utf8_lossy(&id)).into_bytes());
+    let mut keep = |name: &'p str, value: Cow<'p, [u8]>| {
+        if !kept.contains(&name) {
+            kept.push(name);
             headers.push(HeaderEdit::Add { name: SET_COOKIE, value });
         }
-        if let (Some(sticky), true) = (&prepared.sticky, decision.hold)
-            && !kept.contains(&sticky.cookie_name())
-        {
-            kept.push(sticky.cookie_name());
-            let value = bytes_of(sticky.set_cookie(decision.variant));
-            headers.push(HeaderEdit::Add { name: SET_COOKIE, value });
+    };
+    for (decision, Served { prepared, .. }) in list.iter().zip(served()) {
+        if let (Some(generated), true) = (&prepared.generated, decision.new_key) {
+            let id = generated_id(generated.word(), context);
+            let value = generated.render(&String::from_utf8_lossy(&id));
+            keep(generated.name(), Cow::Owned(value.into_bytes()));
+        }
+        if let (Some(sticky), true) = (&prepared.sticky, decision.hold) {
+            keep(sticky.cookie_name(), bytes_of(sticky.set_cookie(decision.variant)));
         }
     }
     headers

@@ -6,12 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// A network of IP addresses. An IPv4 address that is written as IPv6 (`::ffff:10.0.0.1`) counts as IPv4, here
 /// and in requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cidr(Network);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Network {
-    V4 { address: u32, mask: u32 },
-    V6 { address: u128, mask: u128 },
+pub struct Cidr {
+    first: IpAddr,
+    prefix: u8,
 }
 
 /// Why a text is no network.
@@ -41,52 +38,36 @@ impl Cidr {
             None => bits,
             Some(prefix) => read_prefix(prefix, bits).ok_or(CidrError::Prefix(bits))?,
         };
-        let network = match address {
-            IpAddr::V4(v4) => Network::v4(v4, prefix),
-            IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
-                // The 96 bits before the IPv4 address are all fixed.
-                Some(v4) if prefix >= 96 => Network::v4(v4, prefix.saturating_sub(96)),
-                _ => Network::v6(v6, prefix),
-            },
+        let (address, prefix) = match address.to_canonical() {
+            // The 96 bits before the IPv4 address are all fixed.
+            v4 if v4 != address && prefix >= 96 => (v4, prefix.saturating_sub(96)),
+            _ => (address, prefix),
         };
-        let cut = network.cut();
-        if cut == network { Ok(Self(network)) } else { Err(CidrError::HostBits(Self(cut))) }
+        let network = Self { first: first_of(address, prefix), prefix };
+        if network.first == address { Ok(network) } else { Err(CidrError::HostBits(network)) }
     }
 
     /// Whether an address is in the network.
     pub fn contains(&self, address: IpAddr) -> bool {
-        match (self.0, address.to_canonical()) {
-            (Network::V4 { address, mask }, IpAddr::V4(v4)) => v4.to_bits() & mask == address,
-            (Network::V6 { address, mask }, IpAddr::V6(v6)) => v6.to_bits() & mask == address,
-            _ => false,
-        }
+        first_of(address.to_canonical(), self.prefix) == self.first
     }
 
     /// The first address of the network.
-    pub fn first(&self) -> IpAddr {
-        match self.0 {
-            Network::V4 { address, .. } => Ipv4Addr::from_bits(address).into(),
-            Network::V6 { address, .. } => Ipv6Addr::from_bits(address).into(),
-        }
+    pub const fn first(&self) -> IpAddr {
+        self.first
     }
 }
 
-impl Network {
-    fn v4(address: Ipv4Addr, prefix: u8) -> Self {
-        let host = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
-        Self::V4 { address: address.to_bits(), mask: !host }
-    }
-
-    fn v6(address: Ipv6Addr, prefix: u8) -> Self {
-        let host = u128::MAX.checked_shr(prefix.into()).unwrap_or(0);
-        Self::V6 { address: address.to_bits(), mask: !host }
-    }
-
-    /// Without bits beyond the prefix.
-    const fn cut(self) -> Self {
-        match self {
-            Self::V4 { address, mask } => Self::V4 { address: address & mask, mask },
-            Self::V6 { address, mask } => Self::V6 { address: address & mask, mask },
+/// The first address of the network that an address is in.
+fn first_of(address: IpAddr, prefix: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => {
+            let host = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
+            (v4 & Ipv4Addr::from_bits(!host)).into()
+        }
+        IpAddr::V6(v6) => {
+            let host = u128::MAX.checked_shr(prefix.into()).unwrap_or(0);
+            (v6 & Ipv6Addr::from_bits(!host)).into()
         }
     }
 }
@@ -99,12 +80,9 @@ fn read_prefix(text: &str, bits: u8) -> Option<u8> {
 
 impl fmt::Display for Cidr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (prefix, bits) = match self.0 {
-            Network::V4 { mask, .. } => (mask.leading_ones(), 32),
-            Network::V6 { mask, .. } => (mask.leading_ones(), 128),
-        };
-        write!(f, "{}", self.first())?;
-        if prefix == bits { Ok(()) } else { write!(f, "/{prefix}") }
+        let bits = if self.first.is_ipv4() { 32 } else { 128 };
+        write!(f, "{}", self.first)?;
+        if self.prefix == bits { Ok(()) } else { write!(f, "/{}", self.prefix) }
     }
 }
 

@@ -5,22 +5,13 @@ use std::fmt;
 
 /// Declares the closed list of codes: name in Rust, stable text, severity, what it means.
 macro_rules! codes {
-    ($($(#[$doc:meta])* $name:ident = $text:literal $severity:ident: $meaning:literal;)*) => {
-        /// The stable code of a diagnostic.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Code {
-            $(#[doc = $meaning] $name,)*
+    ($($name:ident = $text:literal $severity:ident: $meaning:literal;)*) => {
+        crate::words::words! {
+            /// The stable code of a diagnostic.
+            Code { $(#[doc = $meaning] $name = $text,)* }
         }
 
         impl Code {
-            /// Every code.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The stable text, as printed and as used in JSON.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $text,)* }
-            }
-
             /// Whether a policy with this problem is refused.
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$name => Severity::$severity,)* }
@@ -135,20 +126,20 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// Adds what to do about it.
-    pub(crate) fn help(&mut self, help: impl Into<Cow<'static, str>>) {
-        self.set_help(help.into());
+    /// A problem without help.
+    pub(super) fn new(code: Code, path: String, message: Cow<'static, str>) -> Self {
+        let (path, message) = (in_one_line(path.into()), in_one_line(message));
+        Self { code, severity: code.severity(), path, message, help: None }
     }
 
-    /// Apart from [`Self::help`], so that its many callers do not each copy a text.
-    #[inline(never)]
-    fn set_help(&mut self, help: Cow<'static, str>) {
+    /// Adds what to do about it.
+    pub(super) fn set_help(&mut self, help: Cow<'static, str>) {
         self.help = Some(in_one_line(help));
     }
 }
 
 /// A text without control characters: what a document says cannot begin a line of its own in a log.
-pub(super) fn in_one_line(text: Cow<'static, str>) -> String {
+fn in_one_line(text: Cow<'static, str>) -> String {
     if !text.contains(char::is_control) {
         return text.into_owned();
     }
@@ -185,14 +176,10 @@ mod tests {
 
     #[test]
     fn a_diagnostic_prints_on_one_line() {
-        let mut diagnostic = Diagnostic {
-            code: Code::UnknownField,
-            severity: Severity::Error,
-            path: "splits[0].wieght".into(),
-            message: "unknown field `wieght`".into(),
-            help: None,
-        };
-        diagnostic.help("did you mean `weight`?");
+        let path = "splits[0].wieght".to_owned();
+        let mut diagnostic =
+            Diagnostic::new(Code::UnknownField, path, "unknown field `wieght`".into());
+        diagnostic.set_help("did you mean `weight`?".into());
         assert_eq!(
             diagnostic.to_string(),
             "error[unknown_field] splits[0].wieght: unknown field `wieght`; help: did you mean `weight`?"

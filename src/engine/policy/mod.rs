@@ -3,12 +3,12 @@
 //! Every input changes the policy or yields a diagnostic; nothing is dropped.
 
 mod check;
+mod cursor;
 mod diagnostic;
 pub mod limits;
 mod model;
 mod name_map;
 mod read;
-mod sink;
 mod text;
 mod value;
 
@@ -22,8 +22,8 @@ pub use text::weight::{Weight, WeightSum};
 pub use text::{duration, time};
 pub use value::Value;
 
+use cursor::{Cursor, Sink};
 use name_map::NameMap;
-use sink::{Path, Sink};
 
 /// The outcome of checking a document.
 #[derive(Debug, Clone)]
@@ -38,12 +38,11 @@ pub struct Checked {
 
 /// Checks a document, whatever format it was read from.
 pub fn check(document: &Value) -> Checked {
-    let mut sink = Sink::default();
-    let mut policy = read::read_policy(document, &mut sink);
-    if sink.diagnostics.iter().any(|d| d.severity == Severity::Error) {
-        policy = None;
-    }
-    Checked { policy, diagnostics: sink.diagnostics, hash: hash(document) }
+    let sink = Sink::default();
+    let policy = read::read_policy(&Cursor::root(document, &sink));
+    let diagnostics = sink.into_diagnostics();
+    let refused = diagnostics.iter().any(|d| d.severity == Severity::Error);
+    Checked { policy: policy.filter(|_| !refused), diagnostics, hash: hash(document) }
 }
 
 /// Reads and checks a policy as the plugin configuration carries it: JSON, or a
@@ -104,13 +103,13 @@ pub fn from_json(text: &[u8]) -> Checked {
 /// A diagnostic with line and column where the text is not JSON.
 pub fn document_from_json(text: &[u8]) -> Result<Value, Diagnostic> {
     serde_json::from_slice(text).map_err(|error| {
-        let mut sink = Sink::default();
         let message = format!("the policy is not JSON: {error}");
-        let diagnostic = sink.report(Code::InvalidJson, &Path::Root, message);
-        diagnostic.help(
-            "the plugin configuration is one JSON object; `splitctl render` makes it from YAML",
+        let mut diagnostic = Diagnostic::new(Code::InvalidJson, String::new(), message.into());
+        diagnostic.set_help(
+            "the plugin configuration is one JSON object; `splitctl render` makes it from YAML"
+                .into(),
         );
-        diagnostic.clone()
+        diagnostic
     })
 }
 

@@ -46,13 +46,21 @@ impl Value {
             _ => None,
         }
     }
-}
 
-/// The name of an object, as far as it can be read.
-pub(super) fn name_of(item: &Value) -> &str {
-    match item.field("name") {
-        Some(Value::String(name)) => name,
-        _ => "",
+    /// The entries, if this is a list that has any.
+    pub(super) const fn items(&self) -> &[Self] {
+        match self {
+            Self::List(items) => items.as_slice(),
+            _ => &[],
+        }
+    }
+
+    /// The name of an object, as far as it can be read.
+    pub(super) fn name(&self) -> &str {
+        match self.field("name") {
+            Some(Self::String(name)) => name,
+            _ => "",
+        }
     }
 }
 

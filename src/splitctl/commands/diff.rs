@@ -156,16 +156,17 @@ impl<'f> Report<'f> {
     fn new(old: &Side<'f>, new: &Side<'f>, at: Moment, args: &Args) -> Result<Self> {
         let (old_document, new_document) = (to_value(old.policy), to_value(new.policy));
         let pairs = pairs::pairs(old.policy, new.policy);
-        let mut moves = moves::count(old, new, &pairs, args.users, at.0)?;
-        let splits = pairs.iter().zip(&mut moves).map(|(pair, moves)| SplitReport {
+        let kinds = moves::count(old, new, &pairs, args.users, at.0)?;
+        let splits = pairs.iter().zip(&kinds).map(|(pair, kinds)| SplitReport {
             name: pair.name().to_owned(),
             kind: kind(pair),
             changes: changes::of_split(&old_document, &new_document, pair),
             reshuffles: reshuffle::of_split(old.policy, new.policy, pair),
-            moves: moves.take(),
+            moves: kinds.as_ref().and_then(|kinds| Moves::new(pair, kinds)),
             steps: args
                 .max_step
-                .map(|limit| steps::above(old, new, pair, args.users, at.0, limit))
+                .zip(kinds.as_ref())
+                .map(|(limit, kinds)| steps::above([old, new], pair, kinds, at.0, limit))
                 .unwrap_or_default(),
         });
         Ok(Self {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{list, scaled, text};
 
 /// The user's number 0..9999 under a salt.
-pub(super) fn bucket(salt: &str, key: &[u8]) -> u64 {
+pub fn bucket(salt: &str, key: &[u8]) -> u64 {
     scaled(hash(salt, key) as u64)
 }
 
@@ -31,7 +31,7 @@ pub(super) fn chance(random: u64, salt: &str) -> u64 {
 /// Names and weights, in units of 0.0001.
 type Weights = Vec<(String, u128)>;
 
-/// The weights of a split at a moment; variants that drain admit nobody.
+/// The weights of a split at a moment.
 pub(super) fn weights_at(split: &Value, now: u64) -> Weights {
     let variants = list(&split["variants"]);
     let own = |variant: &Value| (text(&variant["name"]).to_owned(), units(&variant["weight"]));
@@ -40,9 +40,24 @@ pub(super) fn weights_at(split: &Value, now: u64) -> Weights {
     if !ramp.is_null() {
         weights = ramped(ramp, &weights, now);
     }
-    let drains = |name: &str| variants.iter().any(|v| v["name"] == name && v["drain"] == true);
-    weights.retain(|(name, _)| !drains(name));
     weights
+}
+
+/// The weights for users who hold no variant yet: one that drains admits nobody.
+pub(super) fn admitting(split: &Value, now: u64) -> Weights {
+    let mut weights = weights_at(split, now);
+    let variants = list(&split["variants"]);
+    let drains = |name: &str| variants.iter().any(|v| v["name"] == name && v["drain"] == true);
+    weights.iter_mut().filter(|(name, _)| drains(name)).for_each(|(_, weight)| *weight = 0);
+    weights
+}
+
+/// Each variant's share of the users whom the weights serve, in order: its weight, and the sum of
+/// all that admit users.
+pub fn shares(split: &Value, now: u64) -> Vec<(String, u128, u128)> {
+    let weights = admitting(split, now);
+    let sum = weights.iter().map(|(_, weight)| weight).sum();
+    weights.into_iter().map(|(name, weight)| (name, weight, sum)).collect()
 }
 
 fn ramped(ramp: &Value, own: &Weights, now: u64) -> Weights {

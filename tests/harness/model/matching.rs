@@ -123,7 +123,7 @@ fn regex_meets(regex: &str, ignore_case: bool, value: &[u8]) -> bool {
 }
 
 /// The values of all cookies of a name, empty ones among them.
-fn cookies(request: &Pairs, wanted: &str) -> Vec<Vec<u8>> {
+pub(super) fn cookies(request: &Pairs, wanted: &str) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     for line in lines(request, "cookie") {
         for pair in line.split(|b| *b == b';') {
@@ -207,6 +207,6 @@ fn one(request: &Pairs, name: &str) -> Vec<u8> {
     lines(request, name).into_iter().next().unwrap_or_default()
 }
 
-fn lines(request: &Pairs, name: &str) -> Vec<Vec<u8>> {
+pub(super) fn lines(request: &Pairs, name: &str) -> Vec<Vec<u8>> {
     request.iter().filter(|(n, _)| n == name).map(|(_, v)| v.clone()).collect()
 }

@@ -1,13 +1,21 @@
 //! A naive model: what a policy means, written as plainly as possible from the design, on the
-//! document itself. It shares nothing with the engine but the hash function's crate. Slow, and
-//! only for documents that are valid. Sticky cookies and forcing are left to the vectors.
+//! document itself. It shares nothing with the engine but the crates of the hash functions. Slow, and
+//! only for documents that are valid.
 
 mod assignment;
+mod bare;
+mod forced;
 mod matching;
+mod sticky;
 
 use serde_json::Value;
 
-use assignment::{bucket, chance, h2_of, weights_at, winner};
+pub use assignment::{bucket, shares};
+pub use bare::{Bare, meets, with_key};
+pub use forced::{force_refused, tried_overrides};
+pub use sticky::sticky_value;
+
+use assignment::{admitting, chance, h2_of, weights_at, winner};
 
 /// The headers of a request in order: lower-case names, values as bytes.
 pub type Pairs = [(String, Vec<u8>)];
@@ -95,13 +103,12 @@ fn decide_split(policy: &Value, split: &Value, situation: &Situation) -> Option<
     if policy["kill"] == true {
         return Some(decided(text(&split["baseline"]), "killed"));
     }
-    let overrides = list(&split["overrides"]);
-    let forced = overrides.iter().find(|o| meets_any(policy, &o["match"], situation));
-    if forced.is_some_and(|forced| forced["skip"] == true) {
-        return None;
-    }
-    let (variant, reason) = match forced {
-        Some(forced) => (text(&forced["variant"]).to_owned(), "override"),
+    let forced = match forced::from_outside(policy, split, situation) {
+        Some(variant) => Some(Some(variant)),
+        None => forced::by_override(policy, split, situation),
+    };
+    let (variant, reason) = match &forced {
+        Some(variant) => (variant.clone()?, "override"),
         None => assign(policy, split, situation, known)?,
     };
     let mirror = &split["mirror"];
@@ -121,7 +128,7 @@ fn decide_split(policy: &Value, split: &Value, situation: &Situation) -> Option<
     Some(Decided { mirror: copied, new_key, ..decided(&variant, reason) })
 }
 
-/// Holdout, weights.
+/// Holdout, sticky, weights.
 fn assign(
     policy: &Value,
     split: &Value,
@@ -136,6 +143,12 @@ fn assign(
     {
         return Some((baseline(), "holdout"));
     }
+    let weights = weights_at(split, situation.now);
+    if let Some(held) = sticky::held(split, situation)
+        && weights.iter().any(|(name, weight)| *name == held && *weight > 0)
+    {
+        return Some((held, "sticky"));
+    }
     let salt = salt_of(split);
     let by_chance = chance(situation.random[0], salt);
     let (h2, reason) = match (key, split["on_missing_key"].as_str().unwrap_or("baseline")) {
@@ -145,7 +158,7 @@ fn assign(
         (None, "skip") => return None,
         (None, _) => (by_chance, "random"),
     };
-    Some(match winner(&weights_at(split, situation.now), h2) {
+    Some(match winner(&admitting(split, situation.now), h2) {
         Some(variant) => (variant, reason),
         None => (baseline(), "fallback"),
     })

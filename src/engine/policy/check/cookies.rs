@@ -2,13 +2,12 @@
 //! one cookie all but the first would be lost without a word.
 
 use crate::ids::{Id as _, SplitId};
+use crate::policy::cursor::Cursor;
 use crate::policy::name_map::NameMap;
-use crate::policy::sink::{Path, Sink};
 use crate::policy::{Code, CookieOptions, KeySource, Policy, Split};
 
 /// Checks the cookies of all splits; run once all splits are read.
-pub(super) fn check(policy: &Policy, sink: &mut Sink) {
-    let list = Path::Field(&Path::Root, "splits");
+pub(super) fn check(policy: &Policy, list: &Cursor) {
     let mut generated = NameMap::default();
     let mut used = NameMap::default();
     for (index, split) in policy.splits.iter().enumerate() {
@@ -22,7 +21,7 @@ pub(super) fn check(policy: &Policy, sink: &mut Sink) {
                     let before = generated.insert(&cookie.name, index);
                     let first = before.map(|before| &policy.splits[SplitId::at(before)]);
                     if let Some(first) = first.filter(|first| generates(first) != Some(cookie)) {
-                        report(&cookie.name, first, &Path::Index(&list, index), "key", sink);
+                        report(&cookie.name, first, &list.index(index).field("key"));
                     }
                 }
                 _ => {}
@@ -33,7 +32,7 @@ pub(super) fn check(policy: &Policy, sink: &mut Sink) {
         let Some(sticky) = &split.sticky else { continue };
         let before = used.insert(&sticky.cookie.name, index);
         if let Some(first) = before.map(|before| &policy.splits[SplitId::at(before)]) {
-            report(&sticky.cookie.name, first, &Path::Index(&list, index), "sticky", sink);
+            report(&sticky.cookie.name, first, &list.index(index).field("sticky"));
         }
     }
 }
@@ -45,10 +44,10 @@ fn generates(split: &Split) -> Option<&CookieOptions> {
     })
 }
 
-fn report(cookie: &str, first: &Split, path: &Path, field: &str, sink: &mut Sink) {
+fn report(cookie: &str, first: &Split, at: &Cursor) {
     let message =
         format!("cookie `{cookie}` is that of `{}` already, for something else", first.name);
-    sink.report(Code::CookieConflict, &Path::Field(path, field), message).help(
+    at.report(Code::CookieConflict, message).help(
         "give each use a cookie of its own; splits that share a generated key write it alike",
     );
 }

@@ -1,6 +1,6 @@
 //! Rules over the headers that the filter owns: each has one use, and nothing else reads or edits it.
 
-use crate::policy::sink::{Path, Sink};
+use crate::policy::cursor::Cursor;
 use crate::policy::{Code, KeySource, Policy, SecretSource, Split};
 
 impl Policy {
@@ -23,21 +23,22 @@ impl Policy {
 }
 
 /// Checks the headers that the filter sets.
-pub(super) fn check(policy: &Policy, sink: &mut Sink) {
-    let root = Path::Root;
+pub(super) fn check(policy: &Policy, root: &Cursor) {
     let mut taken: Vec<(&str, &str)> = Vec::new();
     let baggage = policy.baggage.then_some(("baggage", "baggage"));
     for (field, name) in policy.owned_headers().chain(baggage) {
         if let Some((first, _)) = taken.iter().find(|(_, other)| *other == name) {
             let message = format!("`{name}` is the `{first}` already");
-            sink.report(Code::ControlHeader, &Path::Field(&root, field), message)
+            root.field(field)
+                .report(Code::ControlHeader, message)
                 .help("use a header of its own for each");
         }
         taken.push((field, name));
     }
     if policy.vary && policy.variant_header.is_none() {
         let message = "`vary` names the variant header, and that is off";
-        sink.report(Code::MissingVariantHeader, &Path::Field(&root, "vary"), message)
+        root.field("vary")
+            .report(Code::MissingVariantHeader, message)
             .help("leave `variant_header` out to have the default one");
     }
 }
@@ -47,31 +48,26 @@ fn is_owned(policy: &Policy, name: &str) -> bool {
 }
 
 /// Checks that a split neither reads nor edits a header that the filter owns.
-pub(super) fn check_split(policy: &Policy, split: &Split, path: &Path, sink: &mut Sink) {
+pub(super) fn check_split(policy: &Policy, split: &Split, at: &Cursor) {
     let mut reported: Vec<&str> = Vec::new();
     for name in headers_read(split).filter(|name| is_owned(policy, name)) {
         if !reported.contains(&name) {
             reported.push(name);
-            sink.report(
-                Code::ControlHeader,
-                path,
-                format!("`{name}` never passes from a client, so it is neither key nor condition"),
-            )
-            .help("read another header, or rename the policy's own");
+            let message =
+                format!("`{name}` never passes from a client, so it is neither key nor condition");
+            at.report(Code::ControlHeader, message)
+                .help("read another header, or rename the policy's own");
         }
     }
-    let list = Path::Field(path, "variants");
     for (index, variant) in split.variants.iter().enumerate() {
         let edits = &variant.request_headers;
         let pairs = edits.set.iter().chain(&edits.add).map(|(name, _)| name);
         for name in pairs.chain(&edits.remove).filter(|name| is_owned(policy, name)) {
-            let path = Path::Index(&list, index);
-            sink.report(
-                Code::ControlHeader,
-                &Path::Field(&path, "request_headers"),
-                format!("`{name}` is set by the filter itself"),
-            )
-            .help("edit another header, or rename the policy's own");
+            at.field("variants")
+                .index(index)
+                .field("request_headers")
+                .report(Code::ControlHeader, format!("`{name}` is set by the filter itself"))
+                .help("edit another header, or rename the policy's own");
         }
     }
 }

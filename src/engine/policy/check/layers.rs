@@ -1,11 +1,11 @@
 //! Rules over all splits: what layers and requirements make of each other.
 
 use crate::ids::Id as _;
-use crate::policy::sink::{Path, Sink};
+use crate::policy::cursor::Cursor;
 use crate::policy::{Code, Policy, Slice, Split, Weight};
 
 /// Checks layers and requirements; run once all splits are read.
-pub(super) fn check(policy: &Policy, sink: &mut Sink) {
+pub(super) fn check(policy: &Policy, root: &Cursor) {
     for (id, layer) in policy.layers.pairs() {
         let members: Vec<(usize, &Split)> = policy
             .splits
@@ -14,21 +14,22 @@ pub(super) fn check(policy: &Policy, sink: &mut Sink) {
             .filter(|(_, split)| split.layer == Some(id) && split.enabled)
             .collect();
         if policy.splits.iter().all(|split| split.layer != Some(id)) {
-            let list = Path::Field(&Path::Root, "layers");
             let message = format!("no split is in layer `{}`", layer.name);
-            sink.report(Code::UnusedLayer, &Path::Index(&list, id.place()), message)
+            root.field("layers")
+                .index(id.place())
+                .report(Code::UnusedLayer, message)
                 .help(format!("name it in a split, `layer: {}`, or remove it", layer.name));
         }
-        check_members(&layer.name, &members, sink);
+        check_members(&layer.name, &members, root);
     }
-    check_requirements(policy, sink);
+    check_requirements(policy, &root.field("splits"));
 }
 
-fn check_members(layer: &str, members: &[(usize, &Split)], sink: &mut Sink) {
-    let list = Path::Field(&Path::Root, "splits");
+fn check_members(layer: &str, members: &[(usize, &Split)], root: &Cursor) {
+    let list = root.field("splits");
     let slice = |split: &Split| split.slice.unwrap_or(Slice::WHOLE);
     for (position, (index, split)) in members.iter().enumerate() {
-        let path = Path::Index(&list, *index);
+        let at = list.index(*index);
         let own = slice(split);
         // Those before it that get every request this one could get.
         let above = members.iter().take(position).filter(|(_, earlier)| covers(earlier, split));
@@ -39,7 +40,7 @@ fn check_members(layer: &str, members: &[(usize, &Split)], sink: &mut Sink) {
         if free.is_empty() {
             let message =
                 format!("earlier splits of layer `{layer}` take every user of `{}`", split.name);
-            sink.report(Code::UnreachableSplit, &path, message)
+            at.report(Code::UnreachableSplit, message)
                 .help("give the splits of a layer `slice`s that do not overlap");
             continue;
         }
@@ -53,7 +54,8 @@ fn check_members(layer: &str, members: &[(usize, &Split)], sink: &mut Sink) {
                 "the slices of `{}` and `{}` overlap, and there the first wins",
                 earlier.name, split.name
             );
-            sink.report(Code::SliceOverlap, &Path::Field(&path, "slice"), message)
+            at.field("slice")
+                .report(Code::SliceOverlap, message)
                 .help("give the splits of a layer `slice`s that do not overlap");
         }
     }
@@ -71,7 +73,8 @@ fn check_members(layer: &str, members: &[(usize, &Split)], sink: &mut Sink) {
             Weight::from(gap.from()),
             Weight::from(gap.to())
         );
-        sink.report(Code::SliceGap, &Path::Field(&Path::Root, "layers"), message)
+        root.field("layers")
+            .report(Code::SliceGap, message)
             .help("leave it as room for later splits, or widen a `slice`");
     }
 }
@@ -85,8 +88,7 @@ fn covers(first: &Split, second: &Split) -> bool {
     }
 }
 
-fn check_requirements(policy: &Policy, sink: &mut Sink) {
-    let list = Path::Field(&Path::Root, "splits");
+fn check_requirements(policy: &Policy, list: &Cursor) {
     for (index, split) in policy.splits.iter().enumerate().filter(|(_, split)| split.enabled) {
         let disabled = split
             .requires
@@ -94,10 +96,11 @@ fn check_requirements(policy: &Policy, sink: &mut Sink) {
             .map(|required| &policy.splits[required.split])
             .find(|required| !required.enabled);
         if let Some(required) = disabled {
-            let path = Path::Index(&list, index);
             let message =
                 format!("`{}` is not enabled, so `{}` never applies", required.name, split.name);
-            sink.report(Code::RequiresDisabled, &Path::Field(&path, "requires"), message)
+            list.index(index)
+                .field("requires")
+                .report(Code::RequiresDisabled, message)
                 .help("enable it, or disable this one too");
         }
     }

@@ -12,31 +12,26 @@ mod variants;
 pub(super) use names::SplitNames;
 pub(super) use variants::check_sum;
 
-use super::sink::{Path, Sink};
-use super::{Policy, Split, Value};
+use super::cursor::Cursor;
+use super::{Policy, Split};
 
 /// Checks what holds for all splits, before any of them is read.
-pub(super) fn check_policy(policy: &Policy, sink: &mut Sink) {
-    headers::check(policy, sink);
+pub(super) fn check_policy(policy: &Policy, root: &Cursor) {
+    headers::check(policy, root);
 }
 
-/// Checks a split on its own; `written` is how it stands in the document.
-pub(super) fn check_split(
-    policy: &Policy,
-    split: &Split,
-    written: &Value,
-    path: &Path,
-    sink: &mut Sink,
-) {
-    headers::check_split(policy, split, path, sink);
-    variants::check(split, path, sink);
-    overrides::check(&split.overrides, path, sink);
-    ramp::check(split, written, path, sink);
+/// Checks a split on its own.
+pub(super) fn check_split(policy: &Policy, split: &Split, at: &Cursor) {
+    headers::check_split(policy, split, at);
+    variants::check(split, at);
+    overrides::check(&split.overrides, &at.field("overrides"));
+    ramp::check(split, at);
 }
 
 /// Checks all splits together.
-pub(super) fn check_splits(policy: &Policy, sink: &mut Sink) {
-    layers::check(policy, sink);
-    metrics::check(policy, sink);
-    cookies::check(policy, sink);
+pub(super) fn check_splits(policy: &Policy, root: &Cursor) {
+    let splits = root.field("splits");
+    layers::check(policy, root);
+    metrics::check(policy, &splits);
+    cookies::check(policy, &splits);
 }

@@ -1,11 +1,10 @@
 //! Rules over the overrides of a split.
 
-use crate::policy::sink::{Path, Sink};
+use crate::policy::cursor::Cursor;
 use crate::policy::{Code, Override};
 
 /// An override whose conditions all stand in an earlier one never gets a request.
-pub(super) fn check(overrides: &[Override], path: &Path, sink: &mut Sink) {
-    let list = Path::Field(path, "overrides");
+pub(super) fn check(overrides: &[Override], list: &Cursor) {
     for (index, forced) in overrides.iter().enumerate() {
         let taken = |entry| {
             let earlier = overrides.iter().take(index);
@@ -14,7 +13,8 @@ pub(super) fn check(overrides: &[Override], path: &Path, sink: &mut Sink) {
         let by: Option<Vec<usize>> = forced.matches.iter().map(taken).collect();
         if let Some(first) = by.as_ref().and_then(|by| by.first()) {
             let message = format!("`{list}[{first}]` comes first and takes the same requests");
-            sink.report(Code::DeadOverride, &Path::Index(&list, index), message)
+            list.index(index)
+                .report(Code::DeadOverride, message)
                 .help("remove one of them, or put the narrower one first");
         }
     }

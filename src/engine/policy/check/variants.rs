@@ -2,46 +2,34 @@
 
 use std::cmp::Ordering;
 
+use crate::policy::cursor::Cursor;
 use crate::policy::name_map::NameMap;
-use crate::policy::sink::{Path, Sink};
 use crate::policy::{Code, Split, Weight, WeightSum, WeightTotal};
 
 /// Checks the variants of a split.
-pub(super) fn check(split: &Split, path: &Path, sink: &mut Sink) {
-    let list = Path::Field(path, "variants");
+pub(super) fn check(split: &Split, at: &Cursor) {
+    let list = at.field("variants");
     let mut names = NameMap::default();
     for (index, variant) in split.variants.iter().enumerate() {
-        let path = Path::Index(&list, index);
-        if let Some(first) = names.insert(variant.name.as_str(), index) {
-            sink.report(
-                Code::DuplicateName,
-                &Path::Field(&path, "name"),
-                format!("variant `{}` is there already, as `{list}[{first}]`", variant.name),
-            );
+        let (at, name) = (list.index(index), variant.name.as_str());
+        if let Some(first) = names.insert(name, index) {
+            let message = format!("variant `{name}` is there already, as `{list}[{first}]`");
+            at.field("name").report(Code::DuplicateName, message);
         }
         if variant.drain && split.sticky.is_none() {
-            sink.report(
-                Code::DrainWithoutSticky,
-                &Path::Field(&path, "drain"),
-                format!(
-                    "`{}` keeps those who hold it, but without `sticky` nobody does",
-                    variant.name
-                ),
-            )
-            .help("add `sticky` to the split, or set the weight to 0 to switch the variant off");
+            let message =
+                format!("`{name}` keeps those who hold it, but without `sticky` nobody does");
+            at.field("drain").report(Code::DrainWithoutSticky, message).help(
+                "add `sticky` to the split, or set the weight to 0 to switch the variant off",
+            );
         }
     }
-    check_sum(split.variants.iter().map(|variant| variant.weight), split.weight_total, &list, sink);
-    check_baseline(split, path, sink);
+    check_sum(split.variants.iter().map(|variant| variant.weight), split.weight_total, &list);
+    check_baseline(split, &list);
 }
 
 /// Checks that weights sum to what they should.
-pub(crate) fn check_sum(
-    weights: impl Iterator<Item = Weight>,
-    total: WeightTotal,
-    path: &Path,
-    sink: &mut Sink,
-) {
+pub(crate) fn check_sum(weights: impl Iterator<Item = Weight>, total: WeightTotal, at: &Cursor) {
     let WeightTotal::Exactly(wanted) = total else { return };
     let (found, wanted) = (weights.sum::<WeightSum>(), WeightSum::from(wanted));
     let help = match found.cmp(&wanted) {
@@ -49,13 +37,13 @@ pub(crate) fn check_sum(
         Ordering::Less => format!("{} are missing", found.distance(wanted)),
         Ordering::Greater => format!("{} are too many", found.distance(wanted)),
     };
-    sink.report(Code::WeightSum, path, format!("the weights sum to {found}, not {wanted}"))
+    at.report(Code::WeightSum, format!("the weights sum to {found}, not {wanted}"))
         .help(format!("{help}; for another sum set `weight_total` to it, or to `any`"));
 }
 
 /// A baseline lighter than a challenger may be the end of a rollout, or weights typed the wrong way
 /// round. A baseline of 0 is a finished rollout, and nothing to warn of.
-fn check_baseline(split: &Split, path: &Path, sink: &mut Sink) {
+fn check_baseline(split: &Split, list: &Cursor) {
     let baseline = &split.variants[split.baseline];
     if baseline.weight.is_zero() {
         return;
@@ -65,7 +53,7 @@ fn check_baseline(split: &Split, path: &Path, sink: &mut Sink) {
             "`{}` has more weight ({}) than the baseline `{}` ({})",
             heavier.name, heavier.weight, baseline.name, baseline.weight
         );
-        sink.report(Code::BaselineOutweighed, &Path::Field(path, "variants"), message).help(
+        list.report(Code::BaselineOutweighed, message).help(
             "check that the weights are not swapped; a `max_weight` on the challenger refuses that",
         );
     }

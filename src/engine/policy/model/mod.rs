@@ -124,7 +124,7 @@ impl Holdout {
 }
 
 /// One decision point.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Split {
     /// Unique in the policy.
     pub name: String,

@@ -1,24 +1,20 @@
 //! Reading the cookies that the filter sets. A cookie that browsers would drop is refused here:
 //! they drop it without a word, and every request would be a new user.
 
-use super::fields::{Fields, read_bool, read_text};
+use super::fields::Fields;
 use super::names::{read_cookie_name, shown};
-use super::read_word;
-use crate::policy::sink::{Path, Sink};
+use super::scalar::read_bool;
+use crate::policy::cursor::Cursor;
 use crate::policy::text::duration;
-use crate::policy::{Code, CookieOptions, SameSite, Value};
+use crate::policy::{Code, CookieOptions, SameSite};
 use crate::units::{Millis, Seconds};
 
 /// A key source's `generate`: the cookie that keeps the new key.
-pub(crate) fn read_generated_cookie(
-    value: &Value,
-    path: &Path,
-    sink: &mut Sink,
-) -> Option<CookieOptions> {
-    let mut fields = Fields::open(value, path, sink)?;
-    let name = fields.required("cookie", sink, read_cookie_name);
-    let cookie = read_cookie(&mut fields, path, sink, name, CookieOptions::GENERATE_TTL);
-    fields.close(sink);
+pub(crate) fn read_generated_cookie(at: &Cursor) -> Option<CookieOptions> {
+    let mut fields = at.object()?;
+    let name = fields.required("cookie", read_cookie_name);
+    let cookie = read_cookie(&mut fields, at, name, CookieOptions::GENERATE_TTL);
+    fields.close();
     cookie
 }
 
@@ -26,35 +22,27 @@ pub(crate) fn read_generated_cookie(
 /// `None` where that failed).
 pub(super) fn read_cookie(
     fields: &mut Fields,
-    path: &Path,
-    sink: &mut Sink,
+    at: &Cursor,
     name: Option<String>,
     ttl: Seconds,
 ) -> Option<CookieOptions> {
-    let mut cookie = CookieOptions::new(name.clone().unwrap_or_default(), ttl);
-    if let Some(ttl) = fields.optional("ttl", sink, read_ttl) {
-        cookie.ttl = ttl;
-    }
-    cookie.domain = fields.optional("domain", sink, read_domain);
-    if let Some(secure) = fields.optional("secure", sink, read_bool) {
-        cookie.secure = secure;
-    }
-    if let Some(http_only) = fields.optional("http_only", sink, read_bool) {
-        cookie.http_only = http_only;
-    }
-    let same_site = fields.optional("same_site", sink, |v, p, s| read_word(v, p, s, SameSite::ALL));
-    cookie.same_site = same_site.unwrap_or_default();
-    let partitioned = fields.optional("partitioned", sink, read_bool);
-    cookie.partitioned = partitioned.unwrap_or_default();
+    let named = name.is_some();
+    let mut cookie = CookieOptions::new(name.unwrap_or_default(), ttl);
+    fields.set("ttl", &mut cookie.ttl, read_ttl);
+    cookie.domain = fields.optional("domain", read_domain);
+    fields.set("secure", &mut cookie.secure, read_bool);
+    fields.set("http_only", &mut cookie.http_only, read_bool);
+    fields.set("same_site", &mut cookie.same_site, |at| at.word(SameSite::ALL));
+    fields.set("partitioned", &mut cookie.partitioned, read_bool);
     // Where a field could not be read its default stands here, and no default contradicts anything.
-    check_cookie(&cookie, path, sink);
-    name.map(|_| cookie)
+    check_cookie(&cookie, at);
+    named.then_some(cookie)
 }
 
 /// Refuses what browsers refuse: attributes that contradict each other or the name's prefix.
-fn check_cookie(cookie: &CookieOptions, path: &Path, sink: &mut Sink) {
-    let mut refuse = |field: &str, message: &'static str, help: &'static str| {
-        sink.report(Code::InvalidCookie, &Path::Field(path, field), message).help(help);
+fn check_cookie(cookie: &CookieOptions, at: &Cursor) {
+    let refuse = |field: &str, message: &'static str, help: &'static str| {
+        at.field(field).report(Code::InvalidCookie, message).help(help);
     };
     const ADD_SECURE: &str = "write `secure: true`, or leave the field out";
     if cookie.same_site == SameSite::None && !cookie.secure {
@@ -84,25 +72,24 @@ fn check_cookie(cookie: &CookieOptions, path: &Path, sink: &mut Sink) {
 }
 
 /// How long browsers keep a cookie.
-fn read_ttl(value: &Value, path: &Path, sink: &mut Sink) -> Option<Seconds> {
-    let ttl = Seconds::whole(read_duration(value, path, sink)?);
-    let Some(seconds) = ttl else {
-        let message = format!("`{value}` is not a number of whole seconds");
-        sink.report(Code::InvalidDuration, path, message)
-            .help("browsers count the life of a cookie in seconds, from `1s` up");
-        return None;
+fn read_ttl(at: &Cursor) -> Option<Seconds> {
+    let (ttl, written) = (read_duration(at)?, at.value);
+    let Some(seconds) = Seconds::whole(ttl) else {
+        let message = format!("`{written}` is not a number of whole seconds");
+        let help = "browsers count the life of a cookie in seconds, from `1s` up";
+        return at.refuse(Code::InvalidDuration, message, help);
     };
     if seconds > CookieOptions::TTL_CAP {
-        let message = format!("browsers forget every cookie after `400d`, long before `{value}`");
-        sink.report(Code::CookieTtlCapped, path, message)
+        let message = format!("browsers forget every cookie after `400d`, long before `{written}`");
+        at.report(Code::CookieTtlCapped, message)
             .help("write `ttl: 400d`; for longer use a key that the application keeps");
     }
     Some(seconds)
 }
 
 /// A domain, and with it all its subdomains; becomes lower case.
-fn read_domain(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
-    let domain = read_text(value, path, sink)?;
+fn read_domain(at: &Cursor) -> Option<String> {
+    let domain = at.text()?;
     let inner = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
     let label = |label: &str| {
         (1..=63).contains(&label.len())
@@ -116,24 +103,24 @@ fn read_domain(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
         return Some(domain.to_ascii_lowercase());
     }
     let message = format!("`{}` is not a cookie's domain", shown(domain));
-    sink.report(Code::InvalidDomain, path, message).help(match domain.strip_prefix('.') {
-        Some(rest) if !rest.is_empty() => {
-            format!("write `{}`: its subdomains are included", shown(rest))
-        }
-        _ => "write it as `example.com`; without the field the cookie is for the host alone".into(),
-    });
-    None
+    at.refuse(
+        Code::InvalidDomain,
+        message,
+        match domain.strip_prefix('.') {
+            Some(rest) if !rest.is_empty() => {
+                format!("write `{}`: its subdomains are included", shown(rest))
+            }
+            _ => "write it as `example.com`; without the field the cookie is for the host alone"
+                .into(),
+        },
+    )
 }
 
 /// A duration.
-pub(super) fn read_duration(value: &Value, path: &Path, sink: &mut Sink) -> Option<Millis> {
-    let text = read_text(value, path, sink)?;
-    match duration::parse(text) {
-        Ok(duration) => Some(duration),
-        Err(why) => {
-            sink.report(Code::InvalidDuration, path, format!("`{}` {why}", shown(text)))
-                .help(duration::FORM);
-            None
-        }
-    }
+pub(super) fn read_duration(at: &Cursor) -> Option<Millis> {
+    let text = at.text()?;
+    duration::parse(text).map_or_else(
+        |why| at.refuse(Code::InvalidDuration, format!("`{}` {why}", shown(text)), duration::FORM),
+        Some,
+    )
 }

@@ -1,161 +1,121 @@
 //! Reading objects of a document: every field is asked for by name, and what nobody asked for is
 //! reported with the name that was probably meant.
 
+use crate::policy::cursor::Cursor;
 use crate::policy::name_map::NameMap;
-use crate::policy::sink::{Path, Sink};
 use crate::policy::{Code, Value};
 
 /// The fields of one object while it is being read.
 pub(super) struct Fields<'v, 'p> {
-    path: &'p Path<'p>,
+    at: &'p Cursor<'v, 'p>,
     fields: &'v [(String, Value)],
     asked: Vec<&'static str>,
 }
 
-impl<'v, 'p> Fields<'v, 'p> {
+impl<'v> Cursor<'v, '_> {
     /// Begins to read an object; reports anything else, and fields that are given twice.
-    pub(super) fn open(value: &'v Value, path: &'p Path<'p>, sink: &mut Sink) -> Option<Self> {
-        let Value::Object(fields) = value else {
-            sink.wrong_type(path, "an object", value);
-            return None;
-        };
+    pub(super) fn object(&self) -> Option<Fields<'v, '_>> {
+        let Value::Object(fields) = self.value else { return self.expected("an object") };
         let mut seen = NameMap::default();
-        for (name, _) in fields {
+        for (name, value) in fields {
             if seen.insert(name, 0).is_some() {
-                sink.report(
-                    Code::DuplicateField,
-                    &Path::Field(path, name),
-                    format!("field `{name}` is given twice"),
-                )
-                .help("keep one of them");
+                self.at_field(name, value).given_twice(name);
             }
         }
-        Some(Self { path, fields, asked: Vec::new() })
+        Some(Fields { at: self, fields, asked: Vec::new() })
     }
 
-    /// The value of a field, if it is there.
-    #[inline(never)]
-    pub(super) fn get(&mut self, name: &'static str) -> Option<&'v Value> {
-        if !self.asked.contains(&name) {
-            self.asked.push(name);
-        }
-        self.fields.iter().find(|(n, _)| n == name).map(|(_, v)| v)
+    /// Reports a field that was there already.
+    pub(super) fn given_twice(&self, name: &str) {
+        let message = format!("field `{name}` is given twice");
+        self.report(Code::DuplicateField, message).help("keep one of them");
+    }
+}
+
+impl<'v, 'p> Fields<'v, 'p> {
+    /// Whether a field is there.
+    pub(super) fn has(&mut self, name: &'static str) -> bool {
+        self.entry(name).is_some()
     }
 
     /// Reads a field, if it is there; `read` reports its own problems.
     pub(super) fn optional<T>(
         &mut self,
         name: &'static str,
-        sink: &mut Sink,
-        read: impl FnOnce(&'v Value, &Path, &mut Sink) -> Option<T>,
+        read: impl FnOnce(&Cursor<'v, '_>) -> Option<T>,
     ) -> Option<T> {
-        read_entry(&self.entry(name), sink, read)
+        // Lent: moving it around is much of what reading one field takes of the module.
+        self.entry(name).as_ref().and_then(read)
     }
 
     /// Reads a field that must be there.
     pub(super) fn required<T>(
         &mut self,
         name: &'static str,
-        sink: &mut Sink,
-        read: impl FnOnce(&'v Value, &Path, &mut Sink) -> Option<T>,
+        read: impl FnOnce(&Cursor<'v, '_>) -> Option<T>,
     ) -> Option<T> {
-        read_entry(&self.required_entry(name, sink), sink, read)
+        self.required_entry(name).as_ref().and_then(read)
     }
 
-    // What the two do that does not depend on `read`, so that it is in the module once.
+    /// Reads a field into its place, which keeps its default where the field is not there or broken.
+    pub(super) fn set<T>(
+        &mut self,
+        name: &'static str,
+        place: &mut T,
+        read: impl FnOnce(&Cursor<'v, '_>) -> Option<T>,
+    ) {
+        if let Some(value) = self.optional(name, read) {
+            *place = value;
+        }
+    }
+
+    /// Reads fields of which one should be there: those that are, and what the last of them says.
+    pub(super) fn one_of<T>(
+        &mut self,
+        forms: &[&'static str],
+        read: impl Fn(&Cursor<'v, '_>, &str) -> Option<T>,
+    ) -> (Vec<&'static str>, Option<T>) {
+        let mut given = Vec::new();
+        let mut last = None;
+        for form in forms {
+            if let Some(at) = &self.entry(form) {
+                given.push(*form);
+                last = read(at, form);
+            }
+        }
+        (given, last)
+    }
+
+    // What does not depend on `read`, so that it is in the module once.
 
     #[inline(never)]
-    fn entry(&mut self, name: &'static str) -> Option<Entry<'v, 'p>> {
-        self.get(name).map(|value| (value, Path::Field(self.path, name)))
+    fn entry(&mut self, name: &'static str) -> Option<Cursor<'v, 'p>> {
+        if !self.asked.contains(&name) {
+            self.asked.push(name);
+        }
+        let (_, value) = self.fields.iter().find(|(n, _)| n == name)?;
+        Some(self.at.at_field(name, value))
     }
 
     #[inline(never)]
-    fn required_entry(&mut self, name: &'static str, sink: &mut Sink) -> Option<Entry<'v, 'p>> {
+    fn required_entry(&mut self, name: &'static str) -> Option<Cursor<'v, 'p>> {
         let entry = self.entry(name);
         if entry.is_none() {
-            let here = self.path.to_string();
+            let here = self.at.to_string();
             let whose = if here.is_empty() { "the policy".to_owned() } else { format!("`{here}`") };
             // A misspelt field is reported as unknown; that it is missing goes with it.
-            sink.report(Code::MissingField, self.path, format!("{whose} needs a field `{name}`"));
+            self.at.report(Code::MissingField, format!("{whose} needs a field `{name}`"));
         }
         entry
     }
 
     /// Ends the reading: reports every field that nobody asked for.
-    pub(super) fn close(self, sink: &mut Sink) {
-        for (name, _) in self.fields {
+    pub(super) fn close(self) {
+        for (name, value) in self.fields {
             if !self.asked.contains(&name.as_str()) {
-                sink.unknown(
-                    Code::UnknownField,
-                    &Path::Field(self.path, name),
-                    "field",
-                    name,
-                    &self.asked,
-                );
+                let at = self.at.at_field(name, value);
+                at.unknown(Code::UnknownField, "field", name, &self.asked);
             }
         }
     }
-}
-
-/// A field's value and its place.
-type Entry<'v, 'p> = (&'v Value, Path<'p>);
-
-/// Reads a field that may be there. It is lent here: moving it around is much of what reading one
-/// field takes of the module.
-fn read_entry<'v, T>(
-    entry: &Option<Entry<'v, '_>>,
-    sink: &mut Sink,
-    read: impl FnOnce(&'v Value, &Path, &mut Sink) -> Option<T>,
-) -> Option<T> {
-    match entry {
-        Some((value, path)) => read(value, path, sink),
-        None => None,
-    }
-}
-
-pub(super) fn read_bool(value: &Value, path: &Path, sink: &mut Sink) -> Option<bool> {
-    match value {
-        Value::Bool(b) => Some(*b),
-        _ => {
-            sink.wrong_type(path, "`true` or `false`", value);
-            None
-        }
-    }
-}
-
-pub(super) fn read_text<'v>(value: &'v Value, path: &Path, sink: &mut Sink) -> Option<&'v str> {
-    match value {
-        Value::String(text) => Some(text),
-        _ => {
-            let diagnostic = sink.wrong_type(path, "a string", value);
-            if matches!(value, Value::Bool(_) | Value::Integer(_) | Value::Float(_)) {
-                diagnostic.help(format!("put it in quotes: \"{value}\""));
-            }
-            None
-        }
-    }
-}
-
-/// Reads a list that must not be empty; `None` when any item failed, which has reported why.
-pub(super) fn read_list<'v, T>(
-    value: &'v Value,
-    path: &Path,
-    sink: &mut Sink,
-    mut read: impl FnMut(&'v Value, &Path, &mut Sink) -> Option<T>,
-) -> Option<Vec<T>> {
-    let Value::List(items) = value else {
-        sink.wrong_type(path, "a list", value);
-        return None;
-    };
-    if items.is_empty() {
-        sink.report(Code::EmptyList, path, "the list is empty")
-            .help("add an entry, or leave the field out");
-        return None;
-    }
-    let mut list = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        // After one that failed the others are read all the same, to report their problems.
-        list.extend(read(item, &Path::Index(path, index), sink));
-    }
-    (list.len() == items.len()).then_some(list)
 }

@@ -1,135 +1,96 @@
 //! Reading match lists: document -> [`Match`].
 
-use super::fields::{Fields, read_list, read_text};
-use super::key::read_plain_text;
-use super::names::{read_cookie_name, read_header_name, read_method, shown};
+use super::names::{read_cookie_name, read_header_name, read_method, read_plain_text, shown};
 use super::value_test::{Place, read_pattern, read_value_test};
 use crate::matching::{
     Cidr, CidrError, HostPattern, Match, NamedTest, PathPattern, first_conflict,
 };
+use crate::policy::cursor::{Cursor, list_of};
 use crate::policy::name_map::NameMap;
-use crate::policy::sink::{Path, Sink, list_of};
 use crate::policy::{Code, Value, limits};
 
 /// A list of which any entry must hold.
-pub(super) fn read_matches(value: &Value, path: &Path, sink: &mut Sink) -> Option<Vec<Match>> {
-    read_conditions(value, path, sink, read_entry)
+pub(super) fn read_matches(at: &Cursor) -> Option<Vec<Match>> {
+    read_conditions(at, read_entry)
 }
 
-fn read_entry(value: &Value, path: &Path, sink: &mut Sink) -> Option<Match> {
-    let mut fields = Fields::open(value, path, sink)?;
-    if matches!(value, Value::Object(fields) if fields.is_empty()) {
-        sink.report(Code::EmptyMatch, path, "a match entry without conditions takes every request")
-            .help("leave `match` out to take every request, or add a condition");
-        return None;
+fn read_entry(at: &Cursor) -> Option<Match> {
+    let mut fields = at.object()?;
+    if matches!(at.value, Value::Object(fields) if fields.is_empty()) {
+        let message = "a match entry without conditions takes every request";
+        let help = "leave `match` out to take every request, or add a condition";
+        return at.refuse(Code::EmptyMatch, message, help);
     }
-    let hosts = fields.optional("hosts", sink, |v, p, s| read_set(v, p, s, read_host));
-    let pattern = fields.optional("path", sink, read_path);
-    let methods = fields.optional("methods", sink, |v, p, s| read_set(v, p, s, read_method));
-    let headers =
-        fields.optional("headers", sink, |v, p, s| read_named_tests(v, p, s, Place::Header));
-    let cookies =
-        fields.optional("cookies", sink, |v, p, s| read_named_tests(v, p, s, Place::Cookie));
-    let query = fields.optional("query", sink, |v, p, s| read_named_tests(v, p, s, Place::Query));
-    let source_ip = fields.optional("source_ip", sink, |v, p, s| read_set(v, p, s, read_cidr));
-    fields.close(sink);
-    Some(Match {
-        hosts: hosts.unwrap_or_default(),
-        path: pattern,
-        methods: methods.unwrap_or_default(),
-        headers: headers.unwrap_or_default(),
-        cookies: cookies.unwrap_or_default(),
-        query: query.unwrap_or_default(),
-        source_ip: source_ip.unwrap_or_default(),
-    })
+    let mut entry = Match::default();
+    fields.set("hosts", &mut entry.hosts, |at| read_set(at, read_host));
+    entry.path = fields.optional("path", read_path);
+    fields.set("methods", &mut entry.methods, |at| read_set(at, read_method));
+    fields.set("headers", &mut entry.headers, |at| read_named_tests(at, Place::Header));
+    fields.set("cookies", &mut entry.cookies, |at| read_named_tests(at, Place::Cookie));
+    fields.set("query", &mut entry.query, |at| read_named_tests(at, Place::Query));
+    fields.set("source_ip", &mut entry.source_ip, |at| read_set(at, read_cidr));
+    fields.close();
+    Some(entry)
 }
 
 /// Reads a list of conditions, of a size that a request can be tried against.
-fn read_conditions<'v, T>(
-    value: &'v Value,
-    path: &Path,
-    sink: &mut Sink,
-    read: impl FnMut(&'v Value, &Path, &mut Sink) -> Option<T>,
-) -> Option<Vec<T>> {
-    if let Value::List(items) = value
-        && let Some(over) = sink.over(limits::CONDITIONS, items.len(), "conditions", path)
-    {
-        over.help("for many values of a header, cookie or query parameter use one test with `in`");
-        return None;
-    }
-    read_list(value, path, sink, read)
+fn read_conditions<T>(at: &Cursor, read: impl FnMut(&Cursor) -> Option<T>) -> Option<Vec<T>> {
+    let help = "for many values of a header, cookie or query parameter use one test with `in`";
+    at.at_most(limits::CONDITIONS, at.items()?.len(), "conditions", Some(help))?;
+    at.list(read)
 }
 
 /// Reads conditions of which any must hold, so that one of them twice says nothing new.
-fn read_set<'v, T: ToString>(
-    value: &'v Value,
-    path: &Path,
-    sink: &mut Sink,
-    read: impl FnMut(&'v Value, &Path, &mut Sink) -> Option<T>,
-) -> Option<Vec<T>> {
-    let list = read_conditions(value, path, sink, read)?;
+fn read_set<T: ToString>(at: &Cursor, read: impl FnMut(&Cursor) -> Option<T>) -> Option<Vec<T>> {
+    let list = read_conditions(at, read)?;
     let texts: Vec<String> = list.iter().map(T::to_string).collect();
     let mut seen = NameMap::default();
     let duplicates = texts.iter().filter(|text| seen.insert(text, 0).is_some()).count();
-    warn_of_duplicates(duplicates, path, sink);
+    warn_of_duplicates(duplicates, at);
     Some(list)
 }
 
 /// Warns, once, that some values of a list were there already.
-pub(super) fn warn_of_duplicates(count: usize, path: &Path, sink: &mut Sink) {
+pub(super) fn warn_of_duplicates(count: usize, at: &Cursor) {
     let message = match count {
         0 => return,
         1 => "one value is in the list already".to_owned(),
         _ => format!("{count} values are in the list already"),
     };
-    sink.report(Code::DuplicateValue, path, message)
-        .help("each value counts once: remove the others");
+    at.report(Code::DuplicateValue, message).help("each value counts once: remove the others");
 }
 
-fn read_host(value: &Value, path: &Path, sink: &mut Sink) -> Option<HostPattern> {
-    let text = read_text(value, path, sink)?;
-    match HostPattern::parse(text) {
-        Ok(pattern) => Some(pattern),
-        Err(why) => {
-            sink.report(
-                Code::InvalidHost,
-                path,
-                format!("`{}` is not a host pattern: {why}", shown(text)),
-            )
-            .help("write `shop.example.com`, `*.example.com` or `*`");
-            None
-        }
-    }
+fn read_host(at: &Cursor) -> Option<HostPattern> {
+    let text = at.text()?;
+    HostPattern::parse(text).map_or_else(
+        |why| {
+            let message = format!("`{}` is not a host pattern: {why}", shown(text));
+            let help = "write `shop.example.com`, `*.example.com` or `*`";
+            at.refuse(Code::InvalidHost, message, help)
+        },
+        Some,
+    )
 }
 
-fn read_path(value: &Value, path: &Path, sink: &mut Sink) -> Option<PathPattern> {
+fn read_path(at: &Cursor) -> Option<PathPattern> {
     const FORMS: [&str; 4] = ["exact", "prefix", "raw_prefix", "regex"];
-    let mut fields = Fields::open(value, path, sink)?;
-    let mut given = 0_usize;
-    let mut pattern = None;
-    for form in FORMS {
-        let found = fields.optional(form, sink, |v, p, s| match form {
-            "exact" => read_path_text(v, p, s).map(PathPattern::Exact),
-            "prefix" => read_path_text(v, p, s).map(PathPattern::Prefix),
-            "raw_prefix" => read_path_text(v, p, s).map(PathPattern::RawPrefix),
-            _ => read_pattern(v, p, s, false).map(PathPattern::Regex),
-        });
-        if fields.get(form).is_some() {
-            given = given.saturating_add(1);
-            pattern = found;
-        }
-    }
-    fields.close(sink);
-    if given != 1 {
+    let mut fields = at.object()?;
+    let (given, pattern) = fields.one_of(&FORMS, |at, form| match form {
+        "exact" => read_path_text(at).map(PathPattern::Exact),
+        "prefix" => read_path_text(at).map(PathPattern::Prefix),
+        "raw_prefix" => read_path_text(at).map(PathPattern::RawPrefix),
+        _ => read_pattern(at, false).map(PathPattern::Regex),
+    });
+    fields.close();
+    if given.len() != 1 {
         let message = format!("a path needs exactly one of {}", list_of(&FORMS));
-        sink.report(Code::InvalidTest, path, message).help("write `path: {prefix: /api/}`");
-        return None;
+        return at.refuse(Code::InvalidTest, message, "write `path: {prefix: /api/}`");
     }
     pattern
 }
 
-fn read_path_text(value: &Value, path: &Path, sink: &mut Sink) -> Option<Box<str>> {
-    let text = read_text(value, path, sink)?;
+fn read_path_text(at: &Cursor) -> Option<Box<str>> {
+    let text = at.text()?;
     let problem = if !text.starts_with('/') {
         "a path begins with `/`"
     } else if text.contains(['?', '#']) {
@@ -139,71 +100,62 @@ fn read_path_text(value: &Value, path: &Path, sink: &mut Sink) -> Option<Box<str
     } else {
         return Some(text.into());
     };
-    sink.report(Code::InvalidPath, path, format!("`{}` never matches: {problem}", shown(text)));
+    at.report(Code::InvalidPath, format!("`{}` never matches: {problem}", shown(text)));
     None
 }
 
 /// Reads tests of named values, of which all must hold.
-fn read_named_tests(
-    value: &Value,
-    path: &Path,
-    sink: &mut Sink,
-    place: Place,
-) -> Option<Vec<NamedTest>> {
-    let tests = read_conditions(value, path, sink, |v, p, s| read_named_test(v, p, s, place))?;
+fn read_named_tests(at: &Cursor, place: Place) -> Option<Vec<NamedTest>> {
+    let tests = read_conditions(at, |at| read_named_test(at, place))?;
     if let Some((earlier, later)) = first_conflict(&tests)
         && let (Some(a), Some(b)) = (tests.get(earlier), tests.get(later))
     {
         let message = format!(
-            "no request meets this and `{path}[{earlier}]`: {} `{}` cannot be both {} and {}",
+            "no request meets this and `{at}[{earlier}]`: {} `{}` cannot be both {} and {}",
             place.word(),
             a.name,
             a.test,
             b.test
         );
-        sink.report(Code::NeverMatches, &Path::Index(path, later), message)
+        at.index(later)
+            .report(Code::NeverMatches, message)
             .help("all tests of an entry must hold; alternatives are entries of their own, or values of `in`");
     }
     Some(tests)
 }
 
-fn read_named_test(value: &Value, path: &Path, sink: &mut Sink, place: Place) -> Option<NamedTest> {
-    let mut fields = Fields::open(value, path, sink)?;
-    let name = fields.required("name", sink, |value, path, sink| match place {
-        Place::Header => read_tested_header(value, path, sink),
-        Place::Cookie => read_cookie_name(value, path, sink),
-        Place::Query => read_plain_text(value, path, sink),
+fn read_named_test(at: &Cursor, place: Place) -> Option<NamedTest> {
+    let mut fields = at.object()?;
+    let name = fields.required("name", |at| match place {
+        Place::Header => read_tested_header(at),
+        Place::Cookie => read_cookie_name(at),
+        Place::Query => read_plain_text(at),
     });
-    let test = read_value_test(&mut fields, path, sink, place);
-    fields.close(sink);
+    let test = read_value_test(&mut fields, at, place);
+    fields.close();
     Some(NamedTest { name: name?, test: test? })
 }
 
 /// The name of a header that a request can be tested for.
-fn read_tested_header(value: &Value, path: &Path, sink: &mut Sink) -> Option<String> {
-    let name = read_text(value, path, sink)?;
+fn read_tested_header(at: &Cursor) -> Option<String> {
+    let name = at.text()?;
     let field = match name.to_ascii_lowercase().as_str() {
         "host" | ":authority" => "hosts",
         ":path" => "path` or `query",
         ":method" => "methods",
         "cookie" => {
-            sink.report(Code::PreferCookies, path, "header `cookie` has all cookies in one value")
+            at.report(Code::PreferCookies, "header `cookie` has all cookies in one value")
                 .help("use `cookies`, which tests one cookie by its name");
             return Some("cookie".into());
         }
-        _ => return read_header_name(value, path, sink),
+        _ => return read_header_name(at),
     };
-    sink.report(
-        Code::PseudoHeader,
-        path,
-        format!("`{name}` is not among the headers of a request"),
-    )
-    .help(format!("use `{field}` of the match"));
-    None
+    let message = format!("`{name}` is not among the headers of a request");
+    at.refuse(Code::PseudoHeader, message, format!("use `{field}` of the match"))
 }
 
-fn read_cidr(value: &Value, path: &Path, sink: &mut Sink) -> Option<Cidr> {
-    let text = read_text(value, path, sink)?;
+fn read_cidr(at: &Cursor) -> Option<Cidr> {
+    let text = at.text()?;
     let name = shown(text);
     let (message, help) = match Cidr::parse(text) {
         Ok(cidr) => return Some(cidr),
@@ -220,6 +172,5 @@ fn read_cidr(value: &Value, path: &Path, sink: &mut Sink) -> Option<Cidr> {
             format!("write `{network}` for the whole network"),
         ),
     };
-    sink.report(Code::InvalidCidr, path, message).help(help);
-    None
+    at.refuse(Code::InvalidCidr, message, help)
 }

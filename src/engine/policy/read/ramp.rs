@@ -1,12 +1,12 @@
 //! Reading `ramp`: weights over time.
 
 use super::cookie::read_duration;
-use super::fields::{Fields, read_bool, read_list, read_text};
 use super::names::shown;
-use super::variant::read_weight;
+use super::scalar::read_bool;
+use super::variant::{check_max_weight, read_weight};
 use crate::policy::check::check_sum;
+use crate::policy::cursor::Cursor;
 use crate::policy::name_map::NameMap;
-use crate::policy::sink::{Path, Sink};
 use crate::policy::{
     Code, Ramp, RampStep, Steps, Value, Variant, Weight, WeightTotal, limits, time,
 };
@@ -15,57 +15,45 @@ use crate::units::{Millis, Moment};
 /// `variants` are those of the split, `None` where they could not be read; `total` is what the
 /// weights of every step must sum to.
 pub(crate) fn read_ramp(
-    value: &Value,
-    path: &Path,
-    sink: &mut Sink,
+    at: &Cursor,
     variants: Option<&[Variant]>,
     total: WeightTotal,
 ) -> Option<Ramp> {
-    let mut fields = Fields::open(value, path, sink)?;
-    let start = fields.required("start", sink, read_time);
-    let steps = fields.required("steps", sink, |v, p, s| read_steps(v, p, s, variants, total));
-    let linear = fields.optional("linear", sink, read_bool);
-    let pause = fields.optional("pause", sink, read_time);
-    fields.close(sink);
+    let mut fields = at.object()?;
+    let start = fields.required("start", read_time);
+    let steps = fields.required("steps", |at| read_steps(at, variants, total));
+    let linear = fields.optional("linear", read_bool);
+    let pause = fields.optional("pause", read_time);
+    fields.close();
     if let (Some(start), Some(pause)) = (start, pause)
         && pause < start
-        && let (Some(pause), Some(start)) = (value.field("pause"), value.field("start"))
     {
-        let message = format!("the pause `{pause}` is before the start `{start}`");
-        sink.report(Code::RampOrder, &Path::Field(path, "pause"), message).help(
+        let (at, start) = (at.field("pause"), at.field("start").value);
+        let message = format!("the pause `{}` is before the start `{start}`", at.value);
+        at.report(Code::RampOrder, message).help(
             "to keep the ramp from starting, move its `start`; to stand still, pause it later",
         );
     }
     Some(Ramp { start: start?, steps: steps?, linear: linear.unwrap_or_default(), pause })
 }
 
-fn read_steps(
-    value: &Value,
-    path: &Path,
-    sink: &mut Sink,
-    variants: Option<&[Variant]>,
-    total: WeightTotal,
-) -> Option<Steps> {
-    if let Value::List(items) = value
-        && let Some(over) = sink.over(limits::RAMP_STEPS, items.len(), "steps", path)
-    {
-        over.help("`linear: true` moves the weights in a straight line between a few steps");
-        return None;
-    }
+fn read_steps(at: &Cursor, variants: Option<&[Variant]>, total: WeightTotal) -> Option<Steps> {
+    let help = "`linear: true` moves the weights in a straight line between a few steps";
+    at.at_most(limits::RAMP_STEPS, at.items()?.len(), "steps", Some(help))?;
     let mut before: Option<(Millis, &Value)> = None;
     // Steps that are not in order have been reported.
-    let steps = read_list(value, path, sink, |value, path, sink| {
-        let mut fields = Fields::open(value, path, sink)?;
-        let after = fields.required("after", sink, read_duration);
-        let weights =
-            fields.required("weights", sink, |v, p, s| read_weights(v, p, s, variants, total));
-        fields.close(sink);
-        let written = after.zip(value.field("after"));
+    let steps = at.list(|at| {
+        let mut fields = at.object()?;
+        let after = fields.required("after", read_duration);
+        let weights = fields.required("weights", |at| read_weights(at, variants, total));
+        fields.close();
+        let written = after.zip(at.value.field("after"));
         if let (Some((before, before_text)), Some((after, text))) = (before, written)
             && after <= before
         {
             let message = format!("`{text}` is not later than the step before, at `{before_text}`");
-            sink.report(Code::RampOrder, &Path::Field(path, "after"), message)
+            at.field("after")
+                .report(Code::RampOrder, message)
                 .help("`after` counts from the ramp's start, not from the step before");
         }
         before = written.or(before);
@@ -76,44 +64,36 @@ fn read_steps(
 
 /// The weights of one step: an object with every variant's name.
 fn read_weights(
-    value: &Value,
-    path: &Path,
-    sink: &mut Sink,
+    at: &Cursor,
     variants: Option<&[Variant]>,
     total: WeightTotal,
 ) -> Option<Vec<Weight>> {
-    let Value::Object(given) = value else {
-        sink.wrong_type(path, "an object with a weight for every variant", value)
+    let Value::Object(given) = at.value else {
+        at.wrong_type("an object with a weight for every variant")
             .help("write `weights: {stable: 90, canary: 10}`");
         return None;
     };
     let mut seen = NameMap::default();
     let mut read = Vec::with_capacity(given.len());
-    let mut complete = true;
     for (name, value) in given {
-        let path = Path::Field(path, name);
+        let at = at.at_field(name, value);
         if seen.insert(name, 0).is_some() {
-            sink.report(Code::DuplicateField, &path, format!("field `{name}` is given twice"))
-                .help("keep one of them");
-            complete = false;
-        } else if let Some(weight) = read_weight(value, &path, sink) {
+            at.given_twice(name);
+        } else if let Some(weight) = read_weight(&at) {
             read.push((name.as_str(), weight));
-        } else {
-            complete = false;
         }
     }
+    let mut complete = read.len() == given.len();
     // Where the variants themselves could not be read, their own problems are enough.
     let variants = variants?;
     let known: Vec<_> = variants.iter().map(|v| v.name.as_str()).collect();
-    for (name, _) in seen.iter() {
-        if !known.contains(&name) {
-            let path = Path::Field(path, name);
-            sink.unknown(Code::UnknownVariant, &path, "variant", &shown(name).to_string(), &known);
-            complete = false;
-        }
+    for (name, _) in seen.iter().filter(|(name, _)| !known.contains(name)) {
+        let word = shown(name).to_string();
+        at.field(name).unknown(Code::UnknownVariant, "variant", &word, &known);
+        complete = false;
     }
-    for name in known.iter().filter(|name| !given.iter().any(|(given, _)| given == *name)) {
-        sink.report(Code::MissingField, path, format!("`{path}` gives `{name}` no weight"))
+    for name in known.iter().filter(|name| at.value.field(name).is_none()) {
+        at.report(Code::MissingField, format!("`{at}` gives `{name}` no weight"))
             .help("every step names every variant; a weight of 0 switches it off");
         complete = false;
     }
@@ -122,38 +102,19 @@ fn read_weights(
     }
     let weight_of = |v: &Variant| read.iter().find(|(name, _)| *name == v.name).map(|(_, w)| *w);
     let weights: Vec<Weight> = variants.iter().map(weight_of).collect::<Option<_>>()?;
-    check_weights(&weights, path, sink, variants, total);
+    for (variant, weight) in variants.iter().zip(&weights) {
+        let name = &variant.name;
+        check_max_weight(&at.field(name), name, *weight, variant.max_weight);
+    }
+    check_sum(weights.iter().copied(), total, at);
     Some(weights)
 }
 
-fn check_weights(
-    weights: &[Weight],
-    path: &Path,
-    sink: &mut Sink,
-    variants: &[Variant],
-    total: WeightTotal,
-) {
-    for (variant, weight) in variants.iter().zip(weights) {
-        if let Some(max) = variant.max_weight.filter(|max| weight > max) {
-            let name = &variant.name;
-            let message =
-                format!("weight `{weight}` of `{name}` is over its `max_weight` of {max}");
-            sink.report(Code::WeightOverMax, &Path::Field(path, name), message)
-                .help("lower the weight; or raise `max_weight`, if this is really wanted");
-        }
-    }
-    check_sum(weights.iter().copied(), total, path, sink);
-}
-
 /// A moment.
-fn read_time(value: &Value, path: &Path, sink: &mut Sink) -> Option<Moment> {
-    let text = read_text(value, path, sink)?;
-    match time::parse(text) {
-        Ok(moment) => Some(moment),
-        Err(why) => {
-            sink.report(Code::InvalidTime, path, format!("`{}` {why}", shown(text)))
-                .help(time::FORM);
-            None
-        }
-    }
+fn read_time(at: &Cursor) -> Option<Moment> {
+    let text = at.text()?;
+    time::parse(text).map_or_else(
+        |why| at.refuse(Code::InvalidTime, format!("`{}` {why}", shown(text)), time::FORM),
+        Some,
+    )
 }

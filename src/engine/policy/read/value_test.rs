@@ -1,12 +1,13 @@
 //! Reading value tests: `exact`, `prefix`, `suffix`, `contains`, `regex`, `present`, `in`, `range`.
 
-use super::fields::{Fields, read_bool, read_list, read_text};
+use super::fields::Fields;
 use super::matches::warn_of_duplicates;
 use super::names::shown;
+use super::scalar::read_bool;
 use crate::matching::{
     Cohort, CohortError, Form, Needle, NumberRange, Pattern, PatternError, Text, ValueTest,
 };
-use crate::policy::sink::{Path, Sink, list_of};
+use crate::policy::cursor::{Cursor, list_of};
 use crate::policy::{Code, Value, limits};
 
 /// The forms of a value test.
@@ -43,171 +44,111 @@ enum Part {
 }
 
 /// Reads the value test among the fields of an object.
-pub(super) fn read_value_test(
-    fields: &mut Fields,
-    path: &Path,
-    sink: &mut Sink,
-    place: Place,
-) -> Option<ValueTest> {
-    let not = fields.optional("not", sink, read_bool).unwrap_or_default();
-    let ignore_case = fields.optional("ignore_case", sink, read_bool).unwrap_or_default();
-    let mut given = Vec::new();
-    let mut test = None;
-    for form in FORMS {
-        let found =
-            fields.optional(form, sink, |v, p, s| read_form(v, p, s, form, place, ignore_case));
-        if fields.get(form).is_some() {
-            given.push(form);
-            test = found;
-        }
-    }
-    match given.as_slice() {
-        ["present"] if not => {
-            sink.report(Code::InvalidTest, path, "`not` does not go with `present`")
-                .help("to require that nothing is sent, write `present: false`");
-            return None;
-        }
+pub(super) fn read_value_test(fields: &mut Fields, at: &Cursor, place: Place) -> Option<ValueTest> {
+    let not = fields.optional("not", read_bool).unwrap_or_default();
+    let ignore_case = fields.optional("ignore_case", read_bool).unwrap_or_default();
+    let (given, test) = fields.one_of(&FORMS, |at, form| read_form(at, form, place, ignore_case));
+    let (message, help) = match given.as_slice() {
+        ["present"] if not => (
+            "`not` does not go with `present`".to_owned(),
+            "to require that nothing is sent, write `present: false`",
+        ),
         [form @ ("present" | "range")] if ignore_case => {
-            let message = format!("`ignore_case` does not go with `{form}`");
-            sink.report(Code::InvalidTest, path, message).help("leave `ignore_case` out");
-            return None;
+            (format!("`ignore_case` does not go with `{form}`"), "leave `ignore_case` out")
         }
-        [_] => {}
-        _ => {
-            let message = format!("a value test needs exactly one of {}", list_of(&FORMS));
-            sink.report(Code::InvalidTest, path, message)
-                .help("to require that it is sent, whatever its value, write `present: true`");
-            return None;
+        [_] => {
+            return test.map(|test| match test {
+                ValueTest::Is(form) if not => ValueTest::IsNot(form),
+                test => test,
+            });
         }
-    }
-    match test? {
-        Test::Present(wanted) => Some(ValueTest::Present(wanted)),
-        Test::Form(form) if not => Some(ValueTest::IsNot(form)),
-        Test::Form(form) => Some(ValueTest::Is(form)),
-    }
-}
-
-/// A test before `not` turns it round.
-enum Test {
-    Present(bool),
-    Form(Form),
-}
-
-/// Reads the value of the field that is named as one of [`FORMS`].
-fn read_form(
-    value: &Value,
-    path: &Path,
-    sink: &mut Sink,
-    name: &str,
-    place: Place,
-    ignore_case: bool,
-) -> Option<Test> {
-    let mut text = |part| {
-        let text = read_operand(value, path, sink, place, part)?;
-        Some(Text::new(text, ignore_case))
+        _ => (
+            format!("a value test needs exactly one of {}", list_of(&FORMS)),
+            "to require that it is sent, whatever its value, write `present: true`",
+        ),
     };
-    Some(Test::Form(match name {
+    at.refuse(Code::InvalidTest, message, help)
+}
+
+/// Reads the value of the field that is named as one of [`FORMS`], before `not` turns the test round.
+fn read_form(at: &Cursor, name: &str, place: Place, ignore_case: bool) -> Option<ValueTest> {
+    let text = |part| read_operand(at, place, part).map(|text| Text::new(text, ignore_case));
+    Some(ValueTest::Is(match name {
         "exact" => Form::Exact(text(Part::Whole)?),
         "prefix" => Form::Prefix(text(Part::Beginning)?),
         "suffix" => Form::Suffix(text(Part::End)?),
         "contains" => Form::Contains(Needle::new(text(Part::Any)?)),
-        "regex" => Form::Regex(read_pattern(value, path, sink, ignore_case)?),
-        "present" => return read_bool(value, path, sink).map(Test::Present),
-        "in" => Form::In(read_cohort(value, path, sink, place, ignore_case)?),
-        _ => Form::Range(read_range(value, path, sink)?),
+        "regex" => Form::Regex(read_pattern(at, ignore_case)?),
+        "present" => return read_bool(at).map(ValueTest::Present),
+        "in" => Form::In(read_cohort(at, place, ignore_case)?),
+        _ => Form::Range(read_range(at)?),
     }))
 }
 
 /// A regular expression that whole values must meet.
-pub(super) fn read_pattern(
-    value: &Value,
-    path: &Path,
-    sink: &mut Sink,
-    ignore_case: bool,
-) -> Option<Pattern> {
-    let text = read_limited(value, path, sink)?;
+pub(super) fn read_pattern(at: &Cursor, ignore_case: bool) -> Option<Pattern> {
+    let text = read_limited(at)?;
     match Pattern::parse(text, ignore_case) {
-        Ok(pattern) => return Some(pattern),
+        Ok(pattern) => Some(pattern),
         Err(PatternError::Invalid(why)) => {
             let message = format!("`{}` is not a regular expression: {why}", shown(text));
-            sink.report(Code::InvalidRegex, path, message)
-                .help("the syntax is that of Rust's crate `regex-lite`: no look-around, no back-references, ASCII classes");
+            let help = "the syntax is that of Rust's crate `regex-lite`: no look-around, no back-references, ASCII classes";
+            at.refuse(Code::InvalidRegex, message, help)
         }
         Err(PatternError::TooLarge) => {
             let message =
                 format!("the compiled expression is larger than {} bytes", limits::COMPILED_REGEX);
-            sink.report(Code::LimitExceeded, path, message)
-                .help("`x{500}` counts as 500 times `x`; for many values use `in`");
+            let help = "`x{500}` counts as 500 times `x`; for many values use `in`";
+            at.refuse(Code::LimitExceeded, message, help)
         }
     }
-    None
 }
 
-fn read_cohort(
-    value: &Value,
-    path: &Path,
-    sink: &mut Sink,
-    place: Place,
-    ignore_case: bool,
-) -> Option<Cohort> {
-    if let Value::List(items) = value
-        && too_many_values(items.len(), path, sink)
-    {
-        return None;
-    }
-    let values = read_list(value, path, sink, |v, p, s| read_operand(v, p, s, place, Part::Whole))?;
+fn read_cohort(at: &Cursor, place: Place, ignore_case: bool) -> Option<Cohort> {
+    limit_values(at, at.items()?.len())?;
+    let values = at.list(|at| read_operand(at, place, Part::Whole))?;
     match Cohort::new(&values, ignore_case) {
         Ok((cohort, duplicates)) => {
-            warn_of_duplicates(duplicates, path, sink);
+            warn_of_duplicates(duplicates, at);
             return Some(cohort);
         }
         Err(CohortError::TooMany) => {
-            too_many_values(values.len(), path, sink);
+            limit_values(at, values.len());
         }
         Err(CohortError::TooLong(index)) => {
-            let length = values.get(index).map_or(0, |value| value.len());
-            value_too_long(length, &Path::Index(path, index), sink);
+            limit_length(&at.index(index), values.get(index).map_or(0, |value| value.len()));
         }
     }
     None
 }
 
-fn too_many_values(count: usize, path: &Path, sink: &mut Sink) -> bool {
-    let over = sink.over(limits::COHORT, count, "values", path);
-    over.map(|over| {
-        over.help("for more, have whoever authenticates users send a header that says so")
-    })
-    .is_some()
+fn limit_values(at: &Cursor, count: usize) -> Option<()> {
+    let help = "for more, have whoever authenticates users send a header that says so";
+    at.at_most(limits::COHORT, count, "values", Some(help))
 }
 
-fn value_too_long(length: usize, path: &Path, sink: &mut Sink) {
-    let message = format!("a value of {length} bytes is more than {}", limits::VALUE);
-    sink.report(Code::LimitExceeded, path, message);
+fn limit_length(at: &Cursor, length: usize) -> Option<()> {
+    if length > limits::VALUE {
+        let message = format!("a value of {length} bytes is more than {}", limits::VALUE);
+        at.report(Code::LimitExceeded, message);
+        return None;
+    }
+    Some(())
 }
 
 /// A text that is not too long for a value.
-fn read_limited<'v>(value: &'v Value, path: &Path, sink: &mut Sink) -> Option<&'v str> {
-    let text = read_text(value, path, sink)?;
-    if text.len() > limits::VALUE {
-        value_too_long(text.len(), path, sink);
-        return None;
-    }
+fn read_limited<'v>(at: &Cursor<'v, '_>) -> Option<&'v str> {
+    let text = at.text()?;
+    limit_length(at, text.len())?;
     Some(text)
 }
 
 /// A text that a part of a value can be equal to.
-fn read_operand<'v>(
-    value: &'v Value,
-    path: &Path,
-    sink: &mut Sink,
-    place: Place,
-    part: Part,
-) -> Option<&'v str> {
-    let text = read_limited(value, path, sink)?;
+fn read_operand<'v>(at: &Cursor<'v, '_>, place: Place, part: Part) -> Option<&'v str> {
+    let text = read_limited(at)?;
     if text.is_empty() && part != Part::Whole {
-        sink.report(Code::InvalidValue, path, "every value meets this: the text is empty")
-            .help("to require that it is sent, whatever its value, write `present: true`");
-        return None;
+        let help = "to require that it is sent, whatever its value, write `present: true`";
+        return at.refuse(Code::InvalidValue, "every value meets this: the text is empty", help);
     }
     let Some(why) = never_there(text, place, part) else { return Some(text) };
     let verb = match part {
@@ -217,8 +158,7 @@ fn read_operand<'v>(
         Part::Any => "contains",
     };
     let message = format!("no {} value {verb} `{}`", place.word(), shown(text));
-    sink.report(Code::InvalidValue, path, message).help(why);
-    None
+    at.refuse(Code::InvalidValue, message, why)
 }
 
 /// Why no value of a place has this text as that part of it.
@@ -248,38 +188,34 @@ fn never_there(text: &str, place: Place, part: Part) -> Option<&'static str> {
     None
 }
 
-fn read_range(value: &Value, path: &Path, sink: &mut Sink) -> Option<NumberRange> {
-    let mut fields = Fields::open(value, path, sink)?;
-    let given = fields.get("from").is_some() || fields.get("to").is_some();
-    let from = fields.optional("from", sink, read_whole_number);
-    let to = fields.optional("to", sink, read_whole_number);
-    // A bound that could not be read is not one that was left out.
-    let broken = fields.get("from").is_some() != from.is_some()
-        || fields.get("to").is_some() != to.is_some();
-    fields.close(sink);
+fn read_range(at: &Cursor) -> Option<NumberRange> {
+    let mut fields = at.object()?;
+    let from = fields.optional("from", read_bound);
+    let to = fields.optional("to", read_bound);
+    let given = [fields.has("from"), fields.has("to")];
+    fields.close();
     let empty = matches!((from, to), (Some(from), Some(to)) if from >= to);
     let message = match (given, empty) {
-        (false, _) => "a range needs `from`, `to` or both",
+        ([false, false], _) => "a range needs `from`, `to` or both",
         (_, true) => "no number is in the range: `from` is not below `to`",
-        _ => return (!broken).then_some(NumberRange { from, to }),
+        // A bound that could not be read is not one that was left out.
+        _ if given != [from.is_some(), to.is_some()] => return None,
+        _ => return Some(NumberRange { from, to }),
     };
-    sink.report(Code::InvalidRange, path, message)
-        .help("`from` is in the range and `to` is not: `{from: 18, to: 65}` is 18 to 64");
-    None
+    let help = "`from` is in the range and `to` is not: `{from: 18, to: 65}` is 18 to 64";
+    at.refuse(Code::InvalidRange, message, help)
 }
 
-fn read_whole_number(value: &Value, path: &Path, sink: &mut Sink) -> Option<i64> {
-    match value {
-        Value::Integer(n) => return Some(*n),
+fn read_bound(at: &Cursor) -> Option<i64> {
+    match at.value {
+        Value::Integer(n) => Some(*n),
         // Beyond, a double is one of several numbers that it may have been written as.
-        Value::Float(n) if n.trunc() == *n && n.abs() <= EXACT_MAX => return Some(*n as i64),
+        Value::Float(n) if n.trunc() == *n && n.abs() <= EXACT_MAX => Some(*n as i64),
         Value::Float(n) if n.trunc() == *n => {
-            sink.report(Code::InvalidRange, path, format!("`{value}` is too large to be exact"))
-                .help("bounds go to 9007199254740992 (2^53) in both directions");
+            let message = format!("`{}` is too large to be exact", at.value);
+            let help = "bounds go to 9007199254740992 (2^53) in both directions";
+            at.refuse(Code::InvalidRange, message, help)
         }
-        _ => {
-            sink.wrong_type(path, "a whole number", value);
-        }
+        _ => at.expected("a whole number"),
     }
-    None
 }

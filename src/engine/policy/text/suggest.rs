@@ -14,32 +14,10 @@ pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) 
 /// Edit distance in which swapping two neighbours is one edit (optimal string alignment),
 /// without regard to case, `-` and `_`.
 fn distance(a: &str, b: &str) -> usize {
-    let fold = |s: &str| -> Vec<char> {
+    let fold = |s: &str| -> String {
         s.chars().take(64).map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect()
     };
-    let (a, b) = (fold(a), fold(b));
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    let mut a_before = None;
-    for (i, ca) in a.iter().enumerate() {
-        let mut next = vec![i.saturating_add(1)];
-        let mut b_before = None;
-        for (j, cb) in b.iter().enumerate() {
-            let at = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX);
-            let mut best = at(&row, j)
-                .saturating_add(usize::from(ca != cb))
-                .min(at(&row, j.saturating_add(1)).saturating_add(1))
-                .min(at(&next, j).saturating_add(1));
-            if a_before == Some(cb) && b_before == Some(ca) {
-                best = best.min(at(&before, j.saturating_sub(1)).saturating_add(1));
-            }
-            next.push(best);
-            b_before = Some(cb);
-        }
-        before = std::mem::replace(&mut row, next);
-        a_before = Some(ca);
-    }
-    row.last().copied().unwrap_or_default()
+    strsim::osa_distance(&fold(a), &fold(b))
 }
 
 #[cfg(test)]

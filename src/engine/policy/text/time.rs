@@ -7,8 +7,8 @@ use crate::units::Moment;
 
 /// The last moment that can be written, in milliseconds since 1970: `9999-12-31T23:59:59.999Z`.
 pub const MAX: u64 = 253_402_300_799_999;
-/// Days of a year before each month, where February has 28.
-const DAYS_BEFORE: [u64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+/// Days of a year before each month, and of the whole year, where February has 28.
+const DAYS_BEFORE: [u64; 13] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365];
 
 /// How a moment is written, for help.
 pub const FORM: &str = "a time is RFC 3339 with its offset, such as `2026-11-20T12:00:00Z` or `2026-11-20T13:00:00+01:00`";
@@ -35,7 +35,8 @@ pub fn parse(text: &str) -> Result<Moment, &'static str> {
     if !(1..=12).contains(&month) {
         return Err("has a month that is not 01 to 12");
     }
-    if day == 0 || day > days_of(year, month) {
+    let days = days_before(year, month.saturating_add(1)).abs_diff(days_before(year, month));
+    if day == 0 || day > days {
         return Err("has a day that its month does not have");
     }
     if second == 60 {
@@ -139,17 +140,7 @@ const fn is_leap(year: u64) -> bool {
     year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
 }
 
-/// The number of days of a month, 1 to 12.
-const fn days_of(year: u64, month: u64) -> u64 {
-    match month {
-        2 if is_leap(year) => 29,
-        2 => 28,
-        4 | 6 | 9 | 11 => 30,
-        _ => 31,
-    }
-}
-
-/// Days of a year before one of its months.
+/// Days of a year before one of its months; before the 13th, all of them.
 fn days_before(year: u64, month: u64) -> u64 {
     let index = usize::try_from(month.saturating_sub(1)).unwrap_or(usize::MAX);
     let days = DAYS_BEFORE.get(index).copied().unwrap_or_default();

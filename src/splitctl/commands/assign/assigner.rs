@@ -3,6 +3,7 @@
 use anyhow::ensure;
 use engine::decision::{Context, KeyFacts, Nobody, Population, decide};
 use engine::hash::Hash;
+use engine::ids::SplitId;
 use engine::plan::Plan;
 use engine::policy::{Assignment, Policy};
 use engine::reason::Reason;
@@ -14,6 +15,7 @@ use crate::verdict::find_split;
 /// Assigns keys to the variants of one split.
 pub(super) struct Assigner {
     plan: Plan,
+    id: SplitId,
     population: Population,
     now: units::Moment,
 }
@@ -41,23 +43,22 @@ impl Assigner {
             "split `{name}` has `assignment: random`: chance decides, anew for each request, and no key"
         );
         let plan = Plan::new(policy);
-        Ok(Self { population: Population::of(&plan, id), plan, now })
+        Ok(Self { population: Population::of(&plan, id), id, plan, now })
     }
 
     /// Assigns a key.
     pub(super) fn assign(&self, key: &[u8]) -> Assigned<'_> {
-        let Self { plan, population, now } = self;
-        let id = population.asked();
+        let Self { plan, id, population, now } = self;
         let context = Context { now: *now, random: chance(key) };
         let facts = KeyFacts::new(plan, population, key);
         let decisions = decide(plan, &facts, &context, &mut Nobody);
-        let salt = &plan.questions.salts[plan.splits[id].salt];
+        let salt = &plan.questions.salts[plan.splits[*id].salt];
         let bucket = (!key.is_empty()).then(|| Hash::new(&salt.prefix, key).bucket().number());
-        let (variant, reason) = match decisions.of(id) {
+        let (variant, reason) = match decisions.of(*id) {
             // Without a key and by chance: any variant, another one next time.
             Some(decision) if decision.reason == Reason::Random => (None, Reason::NoKey.as_str()),
             Some(decision) => {
-                let variant = &plan.policy.splits[id].variants[decision.variant];
+                let variant = &plan.policy.splits[*id].variants[decision.variant];
                 (Some(variant.name.as_str()), decision.reason.as_str())
             }
             None => (None, "out"),

@@ -1,7 +1,10 @@
-//! Who moves: every user's variant before and after, as a matrix.
+//! Who moves: what every user is served before and after, and each user's variant as a matrix.
+
+use std::collections::BTreeMap;
 
 use anyhow::Result;
-use engine::ids::Id as _;
+use engine::ids::{Id as _, SplitId};
+use engine::policy::Split;
 
 use engine::units;
 
@@ -10,6 +13,9 @@ use super::pairs::Pair;
 use super::reshuffle::has_other_keys;
 use crate::keys::Keys;
 use crate::population::{Served, Users, for_each};
+
+/// How many users are served this before and that after.
+pub(super) type Kinds = BTreeMap<(Served, Served), u64>;
 
 /// How many users went from where to where.
 pub(super) struct Moves {
@@ -21,35 +27,32 @@ pub(super) struct Moves {
     pub(super) counts: Vec<Vec<u64>>,
     /// Which new place is which old one.
     same: Vec<Option<usize>>,
-    /// All users.
-    pub(super) users: u64,
 }
 
 /// What those are called who are out of a split.
 pub(super) const OUTSIDE: &str = "(not in it)";
 
 impl Moves {
-    fn new(pair: &Pair) -> Option<Self> {
+    /// `None` where there is nothing to compare: the split was not there, or is not.
+    pub(super) fn new(pair: &Pair, kinds: &Kinds) -> Option<Self> {
         let (old, new) = (pair.old?, pair.new?);
-        let places = |split: &engine::policy::Split| {
+        let places = |split: &Split| {
             let names = split.variants.iter().map(|variant| variant.name.clone());
             names.chain([OUTSIDE.to_owned()]).collect::<Vec<String>>()
         };
         let (from, to) = (places(old), places(new));
         let same = new.variants.ids().map(|new| pair.old_variant(new).map(|old| old.place()));
         let same = same.chain([Some(old.variants.len())]).collect();
-        Some(Self { counts: vec![vec![0; to.len()]; from.len()], from, to, same, users: 0 })
-    }
-
-    fn count(&mut self, old: Served, new: Served) {
-        let place = |served: Served, places: &[String]| {
-            served.map_or(places.len().saturating_sub(1), |(variant, _)| variant.place())
-        };
-        let (from, to) = (place(old, &self.from), place(new, &self.to));
-        if let Some(count) = self.counts.get_mut(from).and_then(|row| row.get_mut(to)) {
-            *count = count.saturating_add(1);
+        let place = |served: Served, outside: usize| served.map_or(outside, |(v, _)| v.place());
+        let mut counts = vec![vec![0_u64; to.len()]; from.len()];
+        for ((before, after), users) in kinds {
+            let (before, after) =
+                (place(*before, old.variants.len()), place(*after, new.variants.len()));
+            if let Some(count) = counts.get_mut(before).and_then(|row| row.get_mut(after)) {
+                *count = count.saturating_add(*users);
+            }
         }
-        self.users = self.users.saturating_add(1);
+        Some(Self { counts, from, to, same })
     }
 
     /// Users whose place is another one.
@@ -78,43 +81,67 @@ impl Moves {
     }
 }
 
-/// Counts the moves of each pair that was and is there and is not the same.
+/// Counts what users are served in each pair that is not the same before and after.
 pub(super) fn count(
     old: &Side,
     new: &Side,
     pairs: &[Pair],
     users: u64,
     now: units::Moment,
-) -> Result<Vec<Option<Moves>>> {
+) -> Result<Vec<Option<Kinds>>> {
     let differs = |pair: &&Pair| !pair.is_same(old, new);
-    let mut all: Vec<Option<Moves>> =
-        pairs.iter().map(|pair| Some(pair).filter(differs).and_then(Moves::new)).collect();
-    if all.iter().all(Option::is_none) {
+    let mut all: Vec<Option<Kinds>> =
+        pairs.iter().map(|pair| Some(pair).filter(differs).map(|_| Kinds::new())).collect();
+    let (counted, mut kinds): (Vec<&Pair>, Vec<&mut Kinds>) = pairs
+        .iter()
+        .zip(&mut all)
+        .filter_map(|(pair, kinds)| Some((pair, kinds.as_mut()?)))
+        .unzip();
+    if counted.is_empty() {
         return Ok(all);
     }
-    // Splits that nobody counts are not asked, and one that is not enabled has nobody in it.
-    let counted =
-        || all.iter().zip(pairs).filter(|(moves, _)| moves.is_some()).map(|(_, pair)| pair);
-    let asked: Vec<[Option<Users>; 2]> = counted()
-        .map(|pair| {
-            [(old, pair.old), (new, pair.new)]
-                .map(|(side, split)| Some(Users::new(&side.plan, now, [side.id(split)?])))
-        })
-        .collect();
-    let others: Vec<bool> =
-        counted().map(|pair| has_other_keys(old.policy, new.policy, pair)).collect();
-    let mut counted: Vec<&mut Moves> = all.iter_mut().flatten().collect();
-    let served = |users: &Option<Users>, key: &[u8]| users.as_ref()?.ask(key).next().flatten();
-    let mut other_key = Vec::new();
+    let is_other: Vec<bool> =
+        counted.iter().map(|pair| has_other_keys(old.policy, new.policy, pair)).collect();
+    let after = |others: bool| {
+        let wanted =
+            counted.iter().zip(&is_other).map(|(pair, is)| pair.new.filter(|_| *is == others));
+        Asked::new(new, now, wanted)
+    };
+    let before = Asked::new(old, now, counted.iter().map(|pair| pair.old));
+    let (same, others) = (after(false), after(true));
     for_each(Keys::counted(users), |key| {
         // Some key that has nothing to do with the old one.
-        other_key.clear();
-        other_key.extend_from_slice(b"other ");
-        other_key.extend_from_slice(key);
-        for ((moves, [before, after]), is_other) in counted.iter_mut().zip(&asked).zip(&others) {
-            let key_after = if *is_other { &other_key } else { key };
-            moves.count(served(before, key), served(after, key_after));
+        let other_key = [b"other ", key].concat();
+        let after = same.ask(key).zip(others.ask(&other_key));
+        for (kinds, (before, (same, other))) in kinds.iter_mut().zip(before.ask(key).zip(after)) {
+            let users = kinds.entry((before, same.or(other))).or_default();
+            *users = users.saturating_add(1);
         }
     })?;
     Ok(all)
+}
+
+/// Splits of one side; in those that are not there or not enabled is nobody.
+struct Asked<'p> {
+    users: Users<'p>,
+    /// For each its place among those that are asked.
+    places: Vec<Option<usize>>,
+}
+
+impl<'p> Asked<'p> {
+    fn new<'s>(
+        side: &'p Side,
+        now: units::Moment,
+        splits: impl Iterator<Item = Option<&'s Split>>,
+    ) -> Self {
+        let ids: Vec<Option<SplitId>> = splits.map(|split| side.id(split)).collect();
+        let mut next = 0..;
+        let places = ids.iter().map(|id| id.and_then(|_| next.next())).collect();
+        Self { users: Users::new(&side.plan, now, ids.into_iter().flatten()), places }
+    }
+
+    fn ask(&self, key: &[u8]) -> impl Iterator<Item = Served> {
+        let served = self.users.ask(key);
+        self.places.iter().map(move |place| served.get((*place)?).copied().flatten())
+    }
 }

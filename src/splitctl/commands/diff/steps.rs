@@ -1,18 +1,17 @@
-//! How far each variant's share of users rises, now and within any minute of a changed ramp. The engine is asked,
-//! user by user: so slices, holdouts, layers and requirements count as they do in the proxy.
+//! How far each variant's share of users rises, at once and within any minute to come. The engine is asked, user
+//! by user: so slices, holdouts, layers and requirements count as they do in the proxy.
 
-use std::collections::BTreeMap;
-
-use engine::decision::{Context, KeyFacts, Observer, Population, Step as Told, decide};
-use engine::ids::{List, SplitId, VariantId};
+use engine::decision::Population;
+use engine::ids::{List, VariantId};
 use engine::policy::Split;
 use engine::reason::Reason;
 use engine::units;
 
 use super::Side;
+use super::moves::Kinds;
 use super::pairs::Pair;
 use crate::moment::Moment;
-use crate::population::chance;
+use crate::population::{Served, Users};
 
 /// A rise that is too large.
 pub(super) struct Step {
@@ -29,62 +28,80 @@ const WINDOW: units::Millis = units::Millis::new(60_000);
 /// As many users are asked at each moment of a ramp, at the most.
 const USERS_OF_A_RAMP: u64 = 10_000;
 
-/// The rises of more than `limit` points, measured with so many users.
+/// The rises of more than `limit` points, at once and later. `kinds` are all users, now.
 pub(super) fn above(
-    old: &Side,
-    new: &Side,
+    sides @ [old, new]: [&Side; 2],
     pair: &Pair,
-    users: u64,
+    kinds: &Kinds,
     now: units::Moment,
     limit: f64,
 ) -> Vec<Step> {
     let Some(split) = pair.new else { return Vec::new() };
-    let after = Shares::measure(new, split, users, now);
-    let before = pair.old.map(|before| Shares::measure(old, before, users, now));
-    let mut found = Vec::new();
-    for (variant, _) in split.variants.pairs() {
-        let before = before.as_ref().zip(pair.old_variant(variant));
-        let rise = after.rise(variant, before);
-        found.extend(too_large(pair, split, variant, &rise, limit, None));
-    }
-    let weights = |split: &Split| (split.ramp.clone(), split.variants.map(|v| v.weight));
-    if pair.old.map(weights) != pair.new.map(weights) {
-        found.extend(later(new, pair, split, users.min(USERS_OF_A_RAMP), now, limit));
-    }
+    let (before, after) = (Shares::of(old, pair.old, now), Shares::of(new, pair.new, now));
+    let rise = |variant| {
+        let earlier = pair.old_variant(variant);
+        Rise::new(
+            kinds,
+            |served| before.part(served, earlier),
+            |served| after.part(served, Some(variant)),
+        )
+    };
+    let rising = split.variants.ids().filter(|variant| !is_way_back(pair, split, *variant));
+    let at_once = rising.filter_map(|variant| rise(variant).step(split, variant, limit, None));
+    let mut found: Vec<Step> = at_once.collect();
+    let users = kinds.values().sum::<u64>().min(USERS_OF_A_RAMP);
+    found.extend(later(sides, pair, split, users, now, limit));
     found
 }
 
-/// Rises within a window of the new ramp. Between two points weights move in a straight line or not at all, so it
-/// is enough to look at the windows that begin or end at a point.
+/// Back to the baseline is always allowed; it is the one that was the baseline, so that nobody is brought to a canary
+/// by calling it the baseline.
+fn is_way_back(pair: &Pair, split: &Split, variant: VariantId) -> bool {
+    match pair.old {
+        Some(old) => pair.old_variant(variant) == Some(old.baseline),
+        None => variant == split.baseline,
+    }
+}
+
+/// Rises within a window of the ramps that count in the new split. Between two points weights move in a straight line
+/// or not at all, so it is enough to look at the windows that begin or end at a point.
 fn later(
-    new: &Side,
+    [old, new]: [&Side; 2],
     pair: &Pair,
     split: &Split,
     users: u64,
     now: units::Moment,
     limit: f64,
 ) -> Vec<Step> {
-    let Some(ramp) = &split.ramp else { return Vec::new() };
-    let points = ramp.steps.iter().map(|step| ramp.start.after(step.after));
-    let mut ends: Vec<units::Moment> = std::iter::once(ramp.start)
-        .chain(points)
+    let Some(id) = new.id(pair.new) else { return Vec::new() };
+    let judged = Population::of(&new.plan, id);
+    let ramps = judged.judged().iter().filter_map(|id| new.policy.splits[*id].ramp.as_ref());
+    let mut ends: Vec<units::Moment> = ramps
+        .flat_map(|ramp| {
+            let steps = ramp.steps.iter().map(|step| ramp.start.after(step.after));
+            std::iter::once(ramp.start).chain(steps)
+        })
         .flat_map(|point| [point, point.after(WINDOW)])
         .filter(|end| *end > now)
         .collect();
     ends.sort_unstable();
     ends.dedup();
+    // What the ramps that are in force do already is no step of this change.
+    let known = Some(old).filter(|_| !ramps_changed(old, new, pair, &judged));
     let mut found: Vec<(VariantId, units::Moment, Step)> = Vec::new();
     for end in ends {
         let begin = end.before(WINDOW).max(now);
-        let before = Shares::measure(new, split, users, begin);
-        let after = Shares::measure(new, split, users, end);
-        for variant in split.variants.ids() {
+        let after = Window::new(new, pair.new, users, [begin, end]);
+        let before = known.map(|old| Window::new(old, pair.old, users, [begin, end]));
+        for variant in split.variants.ids().filter(|v| !is_way_back(pair, split, *v)) {
             // A rise is told once, at the end of the first window that has it.
             let told = found.iter().any(|(v, at, _)| *v == variant && *at >= begin);
-            let rise = after.rise(variant, Some((&before, variant)));
-            if let (false, Some(step)) =
-                (told, too_large(pair, split, variant, &rise, limit, Some(Moment(end))))
-            {
+            let before = before
+                .as_ref()
+                .map_or(0.0, |before| before.rise(pair.old_variant(variant)).points());
+            let limit = limit + before.max(0.0);
+            let step = after.rise(Some(variant)).step(split, variant, limit, Some(Moment(end)));
+            if let (false, Some(step)) = (told, step) {
                 found.push((variant, end, step));
             }
         }
@@ -92,26 +109,73 @@ fn later(
     found.into_iter().map(|(.., step)| step).collect()
 }
 
-fn too_large(
-    pair: &Pair,
-    split: &Split,
-    variant: VariantId,
-    rise: &Rise,
-    limit: f64,
-    at: Option<Moment>,
-) -> Option<Step> {
-    // Back to the baseline is always allowed; it is the one that was the baseline, so that nobody is brought to
-    // a canary by calling it the baseline.
-    let is_baseline = match pair.old {
-        Some(old) => pair.old_variant(variant) == Some(old.baseline),
-        None => variant == split.baseline,
-    };
-    let Rise { from, to, error } = *rise;
-    // Shares are quotients, and may be off in the last bits; and where some users are out of the split, by the
-    // chance of who was asked.
-    let rises = (to - from - 4.0 * error) * 100.0 > limit + 1e-9;
-    let variant = split.variants[variant].name.clone();
-    (rises && !is_baseline).then_some(Step { variant, from, to, at })
+/// Whether a split, or one that is judged with it, has other weights over time than before.
+fn ramps_changed(old: &Side, new: &Side, pair: &Pair, judged: &Population) -> bool {
+    let weights =
+        |split: &Split| (split.ramp.clone(), split.variants.map(|v| (v.name.clone(), v.weight)));
+    judged.judged().iter().map(|id| &new.policy.splits[*id]).any(|split| {
+        let is_named_so = |other: &&Split| other.name == split.name;
+        let before = match pair.new.filter(is_named_so) {
+            Some(_) => pair.old,
+            None => old.policy.splits.iter().find(is_named_so),
+        };
+        before.map(weights) != Some(weights(split))
+    })
+}
+
+/// A split at the beginning and at the end of a stretch of time.
+struct Window {
+    kinds: Kinds,
+    shares: [Shares; 2],
+}
+
+impl Window {
+    fn new(side: &Side, split: Option<&Split>, users: u64, times: [units::Moment; 2]) -> Self {
+        let [before, after] = times.map(|time| Users::new(&side.plan, time, side.id(split)));
+        let mut kinds = Kinds::new();
+        for number in 1..=users {
+            let key = format!("user-{number}");
+            let [before, after] =
+                [&before, &after].map(|users| users.ask(key.as_bytes()).first().copied().flatten());
+            let users = kinds.entry((before, after)).or_default();
+            *users = users.saturating_add(1);
+        }
+        Self { kinds, shares: times.map(|time| Shares::of(side, split, time)) }
+    }
+
+    fn rise(&self, variant: Option<VariantId>) -> Rise {
+        let [before, after] = &self.shares;
+        Rise::new(
+            &self.kinds,
+            |served| before.part(served, variant),
+            |served| after.part(served, variant),
+        )
+    }
+}
+
+/// The shares of those whom the weights of a split serve: with them nothing is left to chance where all users are
+/// weighed alike.
+struct Shares(List<VariantId, f64>);
+
+impl Shares {
+    fn of(side: &Side, split: Option<&Split>, now: units::Moment) -> Self {
+        let Some(id) = side.id(split) else { return Self(List::default()) };
+        let weights = side.plan.splits[id].weights_at(now);
+        let admitted = side.policy.splits[id].variants.ids().map(|variant| weights.admits(variant));
+        let admitted: Vec<u64> = admitted.collect();
+        let sum = admitted.iter().sum::<u64>() as f64;
+        Self(admitted.iter().map(|weight| *weight as f64 / sum).collect())
+    }
+
+    /// The part of a user that a variant has.
+    fn part(&self, served: Served, variant: Option<VariantId>) -> f64 {
+        let Some(variant) = variant else { return 0.0 };
+        match served {
+            None => 0.0,
+            Some((_, Reason::Split | Reason::Random)) => self.0[variant],
+            Some((served, _)) => f64::from(u8::from(served == variant)),
+        }
+    }
 }
 
 /// How a share changes.
@@ -122,91 +186,13 @@ struct Rise {
     error: f64,
 }
 
-/// What each of some users is served: by certainty, or by shares of the weights. So nothing is left to chance where
-/// all users are weighed alike.
-struct Shares {
-    users: Vec<Outcome>,
-    /// Each set of shares once.
-    weighed: Vec<List<VariantId, f64>>,
-}
-
-/// What a user is served.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Outcome {
-    Nothing,
-    Served(VariantId),
-    /// The place of the shares.
-    Weighed(usize),
-}
-
-impl Shares {
-    fn measure(side: &Side, split: &Split, users: u64, now: units::Moment) -> Self {
-        let mut all = Self { users: Vec::new(), weighed: Vec::new() };
-        let Some(id) = side.id(Some(split)) else { return all };
-        let population = Population::of(&side.plan, id);
-        for number in 1..=users {
-            let key = format!("user-{number}");
-            let context = Context { now, random: chance(key.as_bytes()) };
-            let facts = KeyFacts::new(&side.plan, &population, key.as_bytes());
-            let mut told = Weights { asked: id, is_asked: false, shares: None };
-            let decisions = decide(&side.plan, &facts, &context, &mut told);
-            let outcome = match (decisions.of(id), told.shares) {
-                (None, _) => Outcome::Nothing,
-                (Some(decision), Some(shares))
-                    if matches!(decision.reason, Reason::Split | Reason::Random) =>
-                {
-                    Outcome::Weighed(all.place(shares))
-                }
-                (Some(decision), _) => Outcome::Served(decision.variant),
-            };
-            all.users.push(outcome);
-        }
-        all
-    }
-
-    fn place(&mut self, shares: List<VariantId, f64>) -> usize {
-        if let Some(known) = self.weighed.iter().position(|known| *known == shares) {
-            return known;
-        }
-        self.weighed.push(shares);
-        self.weighed.len().saturating_sub(1)
-    }
-
-    /// The part of a user that a variant has.
-    fn part(&self, outcome: Outcome, variant: VariantId) -> f64 {
-        match outcome {
-            Outcome::Nothing => 0.0,
-            Outcome::Served(served) => f64::from(u8::from(served == variant)),
-            Outcome::Weighed(place) => {
-                self.weighed.get(place).map_or(0.0, |shares| shares[variant])
-            }
-        }
-    }
-
-    /// From the share of a variant before, of the same users, to that of another after.
-    fn rise(&self, variant: VariantId, before: Option<(&Self, VariantId)>) -> Rise {
-        let nobody: &[Outcome] = &[];
-        let earlier = before.map_or(nobody, |(before, _)| &before.users);
-        let count = self.users.len().max(earlier.len());
-        let padded = |users: &[Outcome]| {
-            users
-                .iter()
-                .copied()
-                .chain(std::iter::repeat(Outcome::Nothing))
-                .take(count)
-                .collect::<Vec<_>>()
-        };
-        // Users of one kind are counted and not summed: nothing is lost in the last digits.
-        let mut kinds: BTreeMap<(Outcome, Outcome), u64> = BTreeMap::new();
-        for kind in padded(earlier).into_iter().zip(padded(&self.users)) {
-            let users = kinds.entry(kind).or_default();
-            *users = users.saturating_add(1);
-        }
-        let all = count.max(1) as f64;
+impl Rise {
+    fn new(kinds: &Kinds, before: impl Fn(Served) -> f64, after: impl Fn(Served) -> f64) -> Self {
+        let all = kinds.values().sum::<u64>().max(1) as f64;
         let (mut from, mut to, mut squares) = (0.0, 0.0, 0.0);
-        for ((old, new), users) in &kinds {
-            let old = before.map_or(0.0, |(before, variant)| before.part(*old, variant));
-            let (new, share) = (self.part(*new, variant), *users as f64 / all);
+        for ((old, new), users) in kinds {
+            // Users of one kind are counted and not summed: nothing is lost in the last digits.
+            let (old, new, share) = (before(*old), after(*new), *users as f64 / all);
             from += old * share;
             to += new * share;
             squares += (new - old) * (new - old) * share;
@@ -214,35 +200,25 @@ impl Shares {
         // What rounding leaves is no chance.
         let variance = squares - (to - from) * (to - from);
         let variance = if variance < 1e-12 { 0.0 } else { variance };
-        Rise { from, to, error: (variance / all).sqrt() }
-    }
-}
-
-/// Sees the weights of one split.
-struct Weights {
-    asked: SplitId,
-    is_asked: bool,
-    shares: Option<List<VariantId, f64>>,
-}
-
-impl Observer for Weights {
-    const WATCHES: bool = true;
-
-    fn split(&mut self, id: SplitId) {
-        self.is_asked = id == self.asked;
+        Self { from, to, error: (variance / all).sqrt() }
     }
 
-    fn step(&mut self, step: impl FnOnce() -> Told) {
-        if self.is_asked
-            && let Told::Weights { weighed, .. } = step()
-        {
-            let sum: u64 =
-                weighed.iter().map(|w| if w.draw.is_some() { w.weight } else { 0 }).sum();
-            let share = |w: &engine::decision::Weighed| match w.draw {
-                Some(_) => w.weight as f64 / sum as f64,
-                None => 0.0,
-            };
-            self.shares = Some(weighed.iter().map(share).collect());
-        }
+    fn points(&self) -> f64 {
+        (self.to - self.from) * 100.0
+    }
+
+    /// Where it is more than so many points.
+    fn step(
+        self,
+        split: &Split,
+        variant: VariantId,
+        limit: f64,
+        at: Option<Moment>,
+    ) -> Option<Step> {
+        // Shares are quotients, and may be off in the last bits; and where some users are out of the split, by the
+        // chance of who was asked.
+        let is_too_large = self.points() - 400.0 * self.error > limit + 1e-9;
+        let Self { from, to, .. } = self;
+        is_too_large.then(|| Step { variant: split.variants[variant].name.clone(), from, to, at })
     }
 }

@@ -1,9 +1,9 @@
 //! What match lists mean, and an invalid one for each diagnostic about them.
 
 use crate::matching::{Form, Match, Pattern, ValueTest};
+use crate::policy::cursor::{Cursor, Sink};
 use crate::policy::limits;
 use crate::policy::read::matches::read_matches;
-use crate::policy::sink::{Path, Sink};
 use crate::policy::*;
 
 /// An entry with every field and every form of a test.
@@ -16,9 +16,9 @@ const VALID: &str = r#"[{"hosts": ["Shop.example.com", "*.example.org"], "path":
 
 fn read(text: &str) -> (Option<Vec<Match>>, Vec<Diagnostic>) {
     let document = document_from_json(text.as_bytes()).unwrap();
-    let mut sink = Sink::default();
-    let found = read_matches(&document, &Path::Field(&Path::Root, "match"), &mut sink);
-    (found, sink.diagnostics)
+    let sink = Sink::default();
+    let found = read_matches(&Cursor::root(&document, &sink).at_field("match", &document));
+    (found, sink.into_diagnostics())
 }
 
 /// A list of one entry with one field.

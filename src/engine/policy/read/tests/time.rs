@@ -1,10 +1,10 @@
 //! What cookies, `sticky` and `ramp` mean, and an invalid one for each diagnostic about them.
 
 use crate::ids::{Id as _, SplitId};
+use crate::policy::cursor::{Cursor, Sink};
 use crate::policy::read::cookie::read_generated_cookie;
 use crate::policy::read::ramp::read_ramp;
 use crate::policy::read::sticky::read_sticky;
-use crate::policy::sink::{Path, Sink};
 use crate::policy::*;
 use crate::units::{Millis, Moment, Seconds};
 
@@ -20,11 +20,11 @@ const RAMP: &str = r#"{"start": "2026-11-20T12:00:00Z", "linear": true, "pause":
 /// What was read, and every problem.
 type Outcome<T> = (Option<T>, Vec<Diagnostic>);
 
-fn run<T>(text: &str, read: impl FnOnce(&Value, &Path, &mut Sink) -> Option<T>) -> Outcome<T> {
+fn run<T>(text: &str, read: impl FnOnce(&Cursor) -> Option<T>) -> Outcome<T> {
     let document = document_from_json(text.as_bytes()).unwrap();
-    let mut sink = Sink::default();
-    let found = read(&document, &Path::Field(&Path::Root, "here"), &mut sink);
-    (found, sink.diagnostics)
+    let sink = Sink::default();
+    let found = read(&Cursor::root(&document, &sink).at_field("here", &document));
+    (found, sink.into_diagnostics())
 }
 
 fn variants() -> [Variant; 2] {
@@ -38,11 +38,11 @@ fn cookie(text: &str) -> Outcome<CookieOptions> {
 }
 
 fn sticky(text: &str) -> Outcome<Sticky> {
-    run(text, |v, p, s| read_sticky(v, p, s, Some("checkout")))
+    run(text, |at| read_sticky(at, Some("checkout")))
 }
 
 fn ramp(text: &str) -> Outcome<Ramp> {
-    run(text, |v, p, s| read_ramp(v, p, s, Some(&variants()), WeightTotal::default()))
+    run(text, |at| read_ramp(at, Some(&variants()), WeightTotal::default()))
 }
 
 /// A text to replace, what with, and the code and path of every problem that makes.
@@ -157,7 +157,7 @@ fn an_invalid_sticky_is_refused() {
             ("0123456789abcdef", "", &[("weak_secret", "here.secret")]),
         ],
     );
-    let run = |text| run(text, |v, p, s| read_sticky(v, p, s, None));
+    let run = |text| run(text, |at| read_sticky(at, None));
     let (found, diagnostics) = run(r#"{"secret": "0123456789abcdef"}"#);
     assert_eq!((found, diagnostics), (None, Vec::new()), "the split's name has its own problem");
 }
@@ -268,7 +268,7 @@ fn a_ramp_has_1_to_100_steps() {
 
 #[test]
 fn where_the_variants_are_unknown_a_ramp_is_checked_as_far_as_possible() {
-    let run = |text: &str| run(text, |v, p, s| read_ramp(v, p, s, None, WeightTotal::Any));
+    let run = |text: &str| run(text, |at| read_ramp(at, None, WeightTotal::Any));
     assert_eq!(run(RAMP), (None, Vec::new()));
     let (_, diagnostics) = run(&RAMP.replacen("95", "\"95\"", 1));
     assert_eq!(diagnostics[0].path, "here.steps[0].weights.stable");

@@ -1,16 +1,23 @@
-//! Which modules need which, read from their `use` lines: no circles, and no command that needs another.
+//! Which modules of a crate need which, read from their `use` lines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// `commands::render` as its parts.
-type Module = Vec<String>;
+pub(crate) type Module = Vec<String>;
 
 /// For each module: which of its parts need which others.
-type Needs = BTreeMap<Module, BTreeSet<(String, String)>>;
+pub(crate) type Needs = BTreeMap<Module, BTreeSet<(String, String)>>;
 
-fn parts(path: &str) -> Module {
+pub(crate) fn parts(path: &str) -> Module {
     path.split("::").map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+}
+
+/// Which modules need which in a crate below `src/`.
+pub(crate) fn of_crate(name: &str) -> Needs {
+    let mut files = BTreeMap::new();
+    sources(&harness::root().join("src").join(name), &Module::new(), &mut files);
+    needs(&files)
 }
 
 /// The files of a crate by their modules, without tests.
@@ -19,9 +26,12 @@ fn sources(folder: &Path, module: &Module, into: &mut BTreeMap<Module, String>) 
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
         let inner = [module.clone(), vec![name.to_owned()]].concat();
+        if name.ends_with("tests") {
+            continue;
+        }
         if path.is_dir() {
             sources(&path, &inner, into);
-        } else if path.extension().is_some_and(|end| end == "rs") && !name.ends_with("tests") {
+        } else if path.extension().is_some_and(|end| end == "rs") {
             let module = if ["lib", "mod"].contains(&name) { module.clone() } else { inner };
             let text = std::fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
@@ -51,7 +61,7 @@ fn paths(text: &str, begin: &str) -> Vec<Module> {
 }
 
 /// What is needed: `crate::` begins at the root, and each `super::` is one up.
-fn needs(files: &BTreeMap<Module, String>) -> Needs {
+pub(crate) fn needs(files: &BTreeMap<Module, String>) -> Needs {
     let mut needs = Needs::new();
     for (module, text) in files {
         for path in paths(text, "crate::").into_iter().chain(paths(text, "super::")) {
@@ -72,7 +82,7 @@ fn needs(files: &BTreeMap<Module, String>) -> Needs {
 }
 
 /// Those that are left when whoever needs nobody is taken away, again and again.
-fn circles(mut edges: BTreeSet<(String, String)>) -> BTreeSet<(String, String)> {
+pub(crate) fn circles(mut edges: BTreeSet<(String, String)>) -> BTreeSet<(String, String)> {
     loop {
         let needing: BTreeSet<String> = edges.iter().map(|(from, _)| from.clone()).collect();
         let before = edges.len();
@@ -81,36 +91,4 @@ fn circles(mut edges: BTreeSet<(String, String)>) -> BTreeSet<(String, String)> 
             return edges;
         }
     }
-}
-
-#[test]
-fn no_modules_need_each_other_and_no_command_needs_another() {
-    let mut files = BTreeMap::new();
-    sources(Path::new(env!("CARGO_MANIFEST_DIR")), &Module::new(), &mut files);
-    let needs = needs(&files);
-    assert!(needs[&parts("")].contains(&("cli".to_owned(), "commands".to_owned())), "{needs:?}");
-    assert_eq!(needs.get(&parts("commands")), None, "what two commands need is not a command's");
-    for (module, edges) in needs {
-        assert_eq!(circles(edges), BTreeSet::new(), "a circle in `{}`", module.join("::"));
-    }
-}
-
-#[test]
-fn a_circle_is_found_however_deep_its_ends_are() {
-    let files = [
-        ("a", "use crate::b::{C, inner::D};"),
-        ("b", ""),
-        ("b::inner", "use super::C;\nfn f() -> crate::c::E {}"),
-        ("b::other", "use super::inner::D;"),
-        ("c", "use std::fmt;\nuse crate::a;"),
-        ("d", "use crate::a::X;"),
-    ];
-    let files = files.iter().map(|(module, text)| (parts(module), (*text).to_owned())).collect();
-    let needs = needs(&files);
-    let edges = |list: &[(&str, &str)]| -> BTreeSet<_> {
-        list.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
-    };
-    assert_eq!(needs[&parts("b")], edges(&[("other", "inner")]));
-    let all = needs[&parts("")].clone();
-    assert_eq!(circles(all), edges(&[("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")]));
 }

@@ -1,0 +1,167 @@
+//! Splits.
+
+use proptest::option::of;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use serde_json::{Value, json};
+
+use super::{SECRET, with};
+
+/// What splits are made of that differs from one kind of policy to another.
+#[derive(Debug, Clone)]
+pub(super) struct Words {
+    /// An entry of a match list.
+    pub(super) entry: BoxedStrategy<Value>,
+    /// A list of key sources.
+    pub(super) key: BoxedStrategy<Value>,
+}
+
+/// Key sources of every kind.
+pub(super) fn key() -> impl Strategy<Value = Value> {
+    let source = prop_oneof![
+        Just(json!({"header": "X-User"})),
+        Just(json!({"cookie": "uid"})),
+        Just(json!({"query": "q"})),
+        Just(json!({"client_ip": true})),
+    ];
+    (prop::collection::vec(source, 1..3), prop::bool::weighted(0.2)).prop_map(
+        |(mut key, generate)| {
+            if generate {
+                key.extend([json!({"cookie": "id"}), json!({"generate": {"cookie": "id"}})]);
+            }
+            json!(key)
+        },
+    )
+}
+
+/// A percentage.
+pub(super) fn percent() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        select(vec![json!(0), json!(50), json!(100)]),
+        (0..10_000_u32).prop_map(|p| json!(f64::from(p) / 100.0))
+    ]
+}
+
+fn ramp(variants: usize) -> impl Strategy<Value = Value> {
+    let weights = prop::collection::vec(prop_oneof![Just(0), 0_u32..1_000_000], variants);
+    let times =
+        prop::sample::subsequence(vec!["0s", "1s", "20s", "75s", "10m", "1h", "2h30m", "1d"], 1..4);
+    let pause =
+        of(select(vec!["2026-11-20T12:00:00Z", "2026-11-20T12:40:00Z", "2026-11-21T00:00:00Z"]));
+    (times, prop::collection::vec(weights, 4), any::<bool>(), pause).prop_map(
+        |(times, weights, linear, pause)| {
+            let step = |(after, weights): (&&str, &Vec<u32>)| {
+                let weights: serde_json::Map<_, _> = weights
+                    .iter()
+                    .enumerate()
+                    .map(|(at, w)| (format!("v{at}"), weight(*w)))
+                    .collect();
+                json!({"after": after, "weights": weights})
+            };
+            let steps: Vec<_> = times.iter().zip(&weights).map(step).collect();
+            let ramp = json!({"start": "2026-11-20T12:00:00Z", "linear": linear, "steps": steps});
+            with(ramp, [("pause", pause.map(|pause| json!(pause)))])
+        },
+    )
+}
+
+fn weight(units: u32) -> Value {
+    json!(f64::from(units) / 10_000.0)
+}
+
+/// A split of a policy, by its place.
+pub(super) fn split(index: usize, words: &Words) -> impl Strategy<Value = Value> + use<> {
+    let words = words.clone();
+    let weights = prop::collection::vec(prop_oneof![1 => Just(0), 4 => 0_u32..1_000_000], 1..5);
+    weights.prop_flat_map(move |weights| {
+        let count = weights.len();
+        let forced = (prop::collection::vec(words.entry.clone(), 1..3), of(any::<Index>()));
+        let who = (
+            of(prop::collection::vec(words.entry.clone(), 1..3)),
+            of(words.key.clone()),
+            of(select(vec!["baseline", "random", "skip"])),
+            prop::option::weighted(0.2, Just("random")),
+            of("[a-z]{1,4}"),
+            any::<bool>(),
+        );
+        let before = (
+            prop::collection::vec(forced, 0..3),
+            of((select(vec!["l0", "l1"]), of((0_u32..100, 1_u32..100)))),
+            prop::option::weighted(
+                0.3,
+                prop::collection::btree_map(0..index.max(1), 0_u8..64, 1..=index.clamp(1, 2)),
+            ),
+            any::<Index>(),
+        );
+        let after = (
+            prop::option::weighted(0.3, ramp(count)),
+            of((percent(), any::<bool>())),
+            prop::option::weighted(0.2, prop::collection::vec(any::<bool>(), count)),
+            prop::bool::weighted(0.3),
+            any::<bool>(),
+        );
+        (Just(weights), who, before, after).prop_map(move |(weights, who, before, after)| {
+            let (matches, key, missing, assignment, salt, enabled) = who;
+            let (overrides, layer, requires, baseline) = before;
+            let (ramp, mirror, drains, sticks, has_clusters) = after;
+            let variant = |(at, w): (usize, &u32)| {
+                let drains = drains.as_ref().map(|drains| json!(drains[at]));
+                let cluster = has_clusters.then(|| json!(format!("c{at}")));
+                let fields = [("drain", drains), ("cluster", cluster)];
+                with(json!({"name": format!("v{at}"), "weight": weight(*w)}), fields)
+            };
+            let overrides: Vec<_> = overrides
+                .iter()
+                .map(|(matches, variant)| match variant {
+                    Some(v) => json!({"match": matches, "variant": format!("v{}", v.index(weights.len()))}),
+                    None => json!({"match": matches, "skip": true}),
+                })
+                .collect();
+            let slice = layer.and_then(|(_, slice)| slice);
+            let slice = slice.map(|(from, more)| json!({"from": from, "to": (from + more).min(100)}));
+            // Which variant is meant is settled when all splits are there.
+            let requires = requires.filter(|_| index > 0).map(|requires| {
+                let one = |(split, variant)| json!({"split": format!("s{split}"), "variant": variant});
+                requires.into_iter().map(one).collect::<Value>()
+            });
+            let split = json!({
+                "name": format!("s{index}"),
+                "enabled": enabled || index == 0,
+                "baseline": format!("v{}", baseline.index(weights.len())),
+                "weight_total": "any",
+                "variants": weights.iter().enumerate().map(variant).collect::<Vec<_>>(),
+            });
+            let fields = [
+                ("match", matches.map(|m| json!(m))),
+                ("key", key),
+                ("on_missing_key", missing.map(|m| json!(m))),
+                ("assignment", assignment.map(|a| json!(a))),
+                ("salt", salt.map(|s| json!(s))),
+                ("overrides", (!overrides.is_empty()).then(|| json!(overrides))),
+                ("layer", layer.map(|(layer, _)| json!(layer))),
+                ("slice", slice),
+                ("requires", requires),
+                ("ramp", ramp),
+                ("mirror", mirror.map(|(percent, by_user)| {
+                    json!({"cluster": "m", "percent": percent, "by": if by_user { "user" } else { "request" }})
+                })),
+                ("sticky", (sticks || drains.is_some()).then(|| json!({"secret": SECRET}))),
+            ];
+            with(split, fields)
+        })
+    })
+}
+
+/// Names the variants that splits require: only now is known which there are.
+pub(super) fn settle(splits: &mut [Value]) {
+    for at in 0..splits.len() {
+        let (before, after) = splits.split_at_mut(at);
+        let requires = after[0].get_mut("requires").and_then(Value::as_array_mut);
+        for required in requires.into_iter().flatten() {
+            let named = before.iter().find(|split| split["name"] == required["split"]);
+            let variants = named.and_then(|split| split["variants"].as_array()).map_or(1, Vec::len);
+            let variant = required["variant"].as_u64().unwrap_or(0) as usize % variants;
+            required["variant"] = json!(format!("v{variant}"));
+        }
+    }
+}
