@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(outcome, Outcome::Fine);
         let rest = out.trim_end().strip_prefix("ok a.json: 0 splits, policy ").unwrap();
         let (hash, metrics) = rest.split_once(", ").unwrap();
-        assert_eq!((hash.len(), metrics), (13, "3 metrics"), "{out}");
+        assert_eq!((hash.len(), metrics), (13, "4 metrics"), "{out}");
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
               "carrier": null,
               "diagnostics": [],
               "file": "b.json",
-              "metrics": 3,
+              "metrics": 4,
               "ok": true,
               "policy": "bb2d4e67199ea",
               "splits": 0
