@@ -24,13 +24,13 @@
 
 // Leaves: numbers with a unit, the contract of the hash, closed lists, ids, what is asked of the host.
 pub mod units;
+mod words;
 
 pub mod hash;
 pub mod host;
 pub mod ids;
 pub mod outcome;
 pub mod reason;
-mod words;
 
 // The stages, in the order of the flow.
 pub mod matching;

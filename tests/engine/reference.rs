@@ -1,7 +1,7 @@
 //! What the reference page says of limits and defaults is what the code has.
 
 use engine::policy::{Weight, limits};
-use policy_text::defaults::default_of;
+use policy_text::canonical::defaults::default_of;
 use splitctl::text::thousands;
 
 fn page() -> String {

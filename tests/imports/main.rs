@@ -33,7 +33,10 @@ fn no_stage_of_the_engine_needs_a_later_one() {
     // What is declared without an empty line between is one stage.
     let stages: Vec<Vec<&str>> = text
         .split("\n\n")
-        .map(|block| block.lines().filter_map(|line| line.strip_prefix("pub mod ")).collect())
+        .map(|block| {
+            let declared = block.lines().map(|line| line.strip_prefix("pub ").unwrap_or(line));
+            declared.filter_map(|line| line.strip_prefix("mod ")).collect()
+        })
         .filter(|stage: &Vec<&str>| !stage.is_empty())
         .collect();
     let stage = |module: &str| {

@@ -1,6 +1,7 @@
 //! Writing a policy as a document: reading it again gives an equal policy. Fields that have their
 //! default are left out, and lists keep their order.
 
+pub mod defaults;
 pub mod duration;
 mod matches;
 mod over_time;
@@ -13,7 +14,7 @@ use engine::policy::{
 };
 use engine::units::Buckets;
 
-use crate::defaults::default_of;
+use defaults::default_of;
 use matches::write_matches;
 use over_time::{write_generated_cookie, write_ramp, write_sticky, write_weight};
 
@@ -217,7 +218,7 @@ impl From<Object> for Value {
     }
 }
 
-pub(crate) fn text(text: &str) -> Value {
+fn text(text: &str) -> Value {
     Value::String(text.to_owned())
 }
 
@@ -225,11 +226,11 @@ fn list<T>(items: &[T], write: impl Fn(&T) -> Value) -> Value {
     Value::List(items.iter().map(write).collect())
 }
 
-pub(crate) fn word<T: PartialEq>(value: T, all: &[(&str, T)]) -> Value {
+fn word<T: PartialEq>(value: T, all: &[(&str, T)]) -> Value {
     all.iter().find(|(_, known)| *known == value).map_or(Value::Null, |(name, _)| text(name))
 }
 
-pub(crate) fn write_weight_total(total: WeightTotal) -> Value {
+fn write_weight_total(total: WeightTotal) -> Value {
     match total {
         WeightTotal::Any => text("any"),
         WeightTotal::Exactly(total) => write_weight(total),

@@ -3,7 +3,7 @@
 use engine::policy::Value as Document;
 use serde_json::{Map, Value, json};
 
-use crate::defaults::default_of;
+use crate::canonical::defaults::default_of;
 
 /// An HTTP token: a method, a header name, a cookie name.
 pub(super) const TOKEN: &str = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";

@@ -7,7 +7,7 @@ use engine::policy::{Checked, Code, Diagnostic, Severity, Value as Document, che
 use jsonschema::Validator;
 
 use super::*;
-use crate::defaults::DEFAULTS;
+use crate::canonical::defaults::DEFAULTS;
 use crate::source::{Source, to_json};
 
 /// A policy in which every object of the language occurs, with every field that can stand beside the others.

@@ -1,6 +1,7 @@
 //! Reading match lists: document -> [`Match`].
 
 use super::names::{read_cookie_name, read_header_name, read_method, read_plain_text, shown};
+use super::scalar::warn_of_duplicates;
 use super::value_test::{Place, read_pattern, read_value_test};
 use crate::matching::{
     Cidr, CidrError, HostPattern, Match, NamedTest, PathPattern, first_conflict,
@@ -48,16 +49,6 @@ fn read_set<T: ToString>(at: &Cursor, read: impl FnMut(&Cursor) -> Option<T>) ->
     let duplicates = texts.iter().filter(|text| seen.insert(text, 0).is_some()).count();
     warn_of_duplicates(duplicates, at);
     Some(list)
-}
-
-/// Warns, once, that some values of a list were there already.
-pub(super) fn warn_of_duplicates(count: usize, at: &Cursor) {
-    let message = match count {
-        0 => return,
-        1 => "one value is in the list already".to_owned(),
-        _ => format!("{count} values are in the list already"),
-    };
-    at.report(Code::DuplicateValue, message).help("each value counts once: remove the others");
 }
 
 fn read_host(at: &Cursor) -> Option<HostPattern> {

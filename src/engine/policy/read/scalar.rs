@@ -123,3 +123,13 @@ pub(super) fn read_percent(at: &Cursor) -> Option<Buckets> {
         at.refuse(Code::InvalidPercent, message, help)
     })
 }
+
+/// Warns, once, that some values of a list were there already.
+pub(super) fn warn_of_duplicates(count: usize, at: &Cursor) {
+    let message = match count {
+        0 => return,
+        1 => "one value is in the list already".to_owned(),
+        _ => format!("{count} values are in the list already"),
+    };
+    at.report(Code::DuplicateValue, message).help("each value counts once: remove the others");
+}

@@ -1,9 +1,8 @@
 //! Reading value tests: `exact`, `prefix`, `suffix`, `contains`, `regex`, `present`, `in`, `range`.
 
 use super::fields::Fields;
-use super::matches::warn_of_duplicates;
 use super::names::shown;
-use super::scalar::read_bool;
+use super::scalar::{read_bool, warn_of_duplicates};
 use crate::matching::{
     Cohort, CohortError, Form, Needle, NumberRange, Pattern, PatternError, Text, ValueTest,
 };

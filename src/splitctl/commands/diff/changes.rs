@@ -2,7 +2,7 @@
 
 use engine::ids::Id as _;
 use engine::policy::Value;
-use policy_text::defaults::default_of;
+use policy_text::canonical::defaults::default_of;
 use policy_text::source::to_json;
 
 use super::pairs::Pair;

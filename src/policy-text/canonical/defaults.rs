@@ -9,7 +9,7 @@ use engine::policy::{
 };
 use engine::units::Seconds;
 
-use crate::canonical::{duration, text, word, write_weight_total};
+use super::{duration, text, word, write_weight_total};
 
 /// Every field that has a default, with it; after the name of its object where another object has a field of that name.
 pub static DEFAULTS: LazyLock<Vec<(&str, Value)>> = LazyLock::new(|| {
