@@ -20,7 +20,7 @@ const SECRET: &str = "0123456789abcdef";
 
 /// A random policy; conditions and keys of every kind.
 pub fn policy() -> impl Strategy<Value = Value> {
-    policy_of(Words { entry: conditions::entry().boxed(), key: splits::key().boxed() })
+    policy_of(Words { entry: conditions::entry().boxed(), key: splits::key().boxed(), ramps: 0.3 })
 }
 
 /// A random policy whose conditions are so plain that [`plain_requests`] has one of each kind of
@@ -29,12 +29,17 @@ pub fn plain_policy() -> impl Strategy<Value = Value> {
     let header = json!({"header": "x-user"});
     let cookie = json!({"cookie": "uid"});
     let key = select(vec![json!([header]), json!([cookie]), json!([cookie, header])]);
-    policy_of(Words { entry: conditions::plain_entry().boxed(), key: key.boxed() })
+    policy_of(Words { entry: conditions::plain_entry().boxed(), key: key.boxed(), ramps: 0.5 })
 }
 
 /// A request, and all that a decision of a [`policy`] may depend on besides.
 pub fn situation() -> impl Strategy<Value = Situation> {
     situations::situation()
+}
+
+/// A condition of a [`plain_policy`].
+pub fn plain_condition() -> impl Strategy<Value = Value> {
+    conditions::plain_entry()
 }
 
 /// Every kind of request that the conditions of a [`plain_policy`] tell apart.
@@ -54,13 +59,18 @@ pub fn now() -> impl Strategy<Value = u64> {
     situations::now()
 }
 
+/// Times at which no ramp has started.
+pub fn before_ramps() -> impl Strategy<Value = u64> {
+    situations::before_ramps()
+}
+
 /// Up to 12 splits: beyond 8 the plan has an index.
 fn policy_of(words: Words) -> impl Strategy<Value = Value> {
     let key = words.key.clone();
-    let splits =
-        move |count: usize| (0..count).map(|i| splits::split(i, &words)).collect::<Vec<_>>();
-    let splits = select(vec![1_usize, 2, 3, 4, 12]).prop_flat_map(splits);
-    let holdout = of((percent(), of("[a-z]{1,4}")));
+    let split = splits::split(&words).boxed();
+    let list = |count| prop::collection::vec(split.clone(), count);
+    let splits = prop_oneof![4 => list(1..=4), 1 => list(9..=12)];
+    let holdout = prop::option::weighted(0.3, (percent(), of("[a-z]{1,4}")));
     let by_cookie = of(any::<bool>());
     let rest = (0_u8..4, of("[a-z]{1,4}"), by_cookie);
     (splits, key, prop::bool::weighted(0.1), holdout, rest).prop_map(

@@ -78,12 +78,19 @@ pub(super) fn situation() -> impl Strategy<Value = Situation> {
     )
 }
 
+/// When ramps start.
+const START: u64 = 1_795_176_000_000;
+const HOUR: u64 = 3_600_000;
+
+pub(super) fn before_ramps() -> impl Strategy<Value = u64> {
+    START - HOUR..START
+}
+
 pub(super) fn now() -> impl Strategy<Value = u64> {
-    const START: u64 = 1_795_176_000_000;
-    const HOUR: u64 = 3_600_000;
     let near = select(vec![0, 1, 20, 75, 600, 3_600, 9_000, 86_400]);
     prop_oneof![
-        3 => START - HOUR..START + 26 * HOUR,
+        2 => START - HOUR..START + 26 * HOUR,
+        2 => START - HOUR..START + 3 * HOUR,
         1 => (near, 0_u64..4_000).prop_map(|(step, more)| START + step * 1_000 - 2_000 + more),
     ]
 }

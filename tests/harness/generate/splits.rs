@@ -1,11 +1,16 @@
 //! Splits.
 
+use std::collections::BTreeMap;
+
 use proptest::option::of;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Value, json};
 
 use super::{SECRET, with};
+
+/// More than there are of anything.
+const PLACES: usize = 1 << 16;
 
 /// What splits are made of that differs from one kind of policy to another.
 #[derive(Debug, Clone)]
@@ -14,6 +19,8 @@ pub(super) struct Words {
     pub(super) entry: BoxedStrategy<Value>,
     /// A list of key sources.
     pub(super) key: BoxedStrategy<Value>,
+    /// How many splits have a ramp, 0 to 1.
+    pub(super) ramps: f64,
 }
 
 /// Key sources of every kind.
@@ -46,8 +53,8 @@ fn ramp(variants: usize) -> impl Strategy<Value = Value> {
     let weights = prop::collection::vec(prop_oneof![Just(0), 0_u32..1_000_000], variants);
     let times =
         prop::sample::subsequence(vec!["0s", "1s", "20s", "75s", "10m", "1h", "2h30m", "1d"], 1..4);
-    let pause =
-        of(select(vec!["2026-11-20T12:00:00Z", "2026-11-20T12:40:00Z", "2026-11-21T00:00:00Z"]));
+    let pauses = ["2026-11-20T12:00:00Z", "2026-11-20T12:40:00Z", "2026-11-21T00:00:00Z"];
+    let pause = prop::option::weighted(0.2, select(pauses.to_vec()));
     (times, prop::collection::vec(weights, 4), any::<bool>(), pause).prop_map(
         |(times, weights, linear, pause)| {
             let step = |(after, weights): (&&str, &Vec<u32>)| {
@@ -69,8 +76,8 @@ fn weight(units: u32) -> Value {
     json!(f64::from(units) / 10_000.0)
 }
 
-/// A split of a policy, by its place.
-pub(super) fn split(index: usize, words: &Words) -> impl Strategy<Value = Value> + use<> {
+/// A split; [`settle`] gives it a name among others.
+pub(super) fn split(words: &Words) -> impl Strategy<Value = Value> + use<> {
     let words = words.clone();
     let weights = prop::collection::vec(prop_oneof![1 => Just(0), 4 => 0_u32..1_000_000], 1..5);
     weights.prop_flat_map(move |weights| {
@@ -82,19 +89,16 @@ pub(super) fn split(index: usize, words: &Words) -> impl Strategy<Value = Value>
             of(select(vec!["baseline", "random", "skip"])),
             prop::option::weighted(0.2, Just("random")),
             of("[a-z]{1,4}"),
-            any::<bool>(),
+            prop::bool::weighted(0.85),
         );
         let before = (
             prop::collection::vec(forced, 0..3),
             of((select(vec!["l0", "l1"]), of((0_u32..100, 1_u32..100)))),
-            prop::option::weighted(
-                0.3,
-                prop::collection::btree_map(0..index.max(1), 0_u8..64, 1..=index.clamp(1, 2)),
-            ),
+            prop::option::weighted(0.3, prop::collection::vec(any::<(Index, Index)>(), 1..3)),
             any::<Index>(),
         );
         let after = (
-            prop::option::weighted(0.3, ramp(count)),
+            prop::option::weighted(words.ramps, ramp(count)),
             of((percent(), any::<bool>())),
             prop::option::weighted(0.2, prop::collection::vec(any::<bool>(), count)),
             prop::bool::weighted(0.3),
@@ -120,13 +124,13 @@ pub(super) fn split(index: usize, words: &Words) -> impl Strategy<Value = Value>
             let slice = layer.and_then(|(_, slice)| slice);
             let slice = slice.map(|(from, more)| json!({"from": from, "to": (from + more).min(100)}));
             // Which variant is meant is settled when all splits are there.
-            let requires = requires.filter(|_| index > 0).map(|requires| {
-                let one = |(split, variant)| json!({"split": format!("s{split}"), "variant": variant});
-                requires.into_iter().map(one).collect::<Value>()
+            // Places: which splits and variants there are is not known yet.
+            let requires = requires.map(|requires| {
+                let places = requires.iter().map(|(s, v)| json!([s.index(PLACES), v.index(PLACES)]));
+                places.collect::<Value>()
             });
             let split = json!({
-                "name": format!("s{index}"),
-                "enabled": enabled || index == 0,
+                "enabled": enabled,
                 "baseline": format!("v{}", baseline.index(weights.len())),
                 "weight_total": "any",
                 "variants": weights.iter().enumerate().map(variant).collect::<Vec<_>>(),
@@ -152,16 +156,26 @@ pub(super) fn split(index: usize, words: &Words) -> impl Strategy<Value = Value>
     })
 }
 
-/// Names the variants that splits require: only now is known which there are.
+/// Gives splits their names, and the names of what they require.
 pub(super) fn settle(splits: &mut [Value]) {
     for at in 0..splits.len() {
         let (before, after) = splits.split_at_mut(at);
-        let requires = after[0].get_mut("requires").and_then(Value::as_array_mut);
-        for required in requires.into_iter().flatten() {
-            let named = before.iter().find(|split| split["name"] == required["split"]);
-            let variants = named.and_then(|split| split["variants"].as_array()).map_or(1, Vec::len);
-            let variant = required["variant"].as_u64().unwrap_or(0) as usize % variants;
-            required["variant"] = json!(format!("v{variant}"));
+        let split = &mut after[0];
+        split["name"] = json!(format!("s{at}"));
+        let places = split["requires"].take();
+        let mut requires: BTreeMap<usize, Value> = BTreeMap::new();
+        for place in places.as_array().into_iter().flatten().filter(|_| at > 0) {
+            let wanted = |which: usize| place[which].as_u64().unwrap_or(0) as usize;
+            let variants = before[wanted(0) % at]["variants"].as_array().map_or(1, Vec::len);
+            let variant = json!(format!("v{}", wanted(1) % variants));
+            requires.insert(wanted(0) % at, variant);
+        }
+        let one = |(split, variant)| json!({"split": format!("s{split}"), "variant": variant});
+        let requires: Vec<Value> = requires.into_iter().map(one).collect();
+        let fields = split.as_object_mut().expect("an object");
+        fields.remove("requires");
+        if !requires.is_empty() {
+            fields.insert("requires".to_owned(), json!(requires));
         }
     }
 }

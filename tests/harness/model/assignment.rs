@@ -60,6 +60,16 @@ pub fn shares(split: &Value, now: u64) -> Vec<(String, u128, u128)> {
     weights.into_iter().map(|(name, weight)| (name, weight, sum)).collect()
 }
 
+/// The start and the steps of a ramp, in milliseconds since 1970.
+pub fn times(ramp: &Value) -> Vec<u64> {
+    let Some(start) = ramp["start"].as_str().map(crate::vectors::milliseconds_of) else {
+        return Vec::new();
+    };
+    let steps = list(&ramp["steps"]).iter();
+    let steps = steps.map(|step| start + milliseconds(text(&step["after"])) as u64);
+    std::iter::once(start).chain(steps).collect()
+}
+
 fn ramped(ramp: &Value, own: &Weights, now: u64) -> Weights {
     let start = crate::vectors::milliseconds_of(text(&ramp["start"]));
     let pause = ramp["pause"].as_str().map_or(u64::MAX, crate::vectors::milliseconds_of);

@@ -34,6 +34,11 @@ impl Bare {
         (0..splits.len()).map(bare).collect()
     }
 
+    /// The names of the splits that such users can meet, the split itself among them.
+    pub fn judged(&self) -> impl Iterator<Item = &str> {
+        list(&self.reduced["splits"]).iter().map(|split| text(&split["name"]))
+    }
+
     /// What the split serves to a key; `None` = it is not for that user. The empty key is none.
     pub fn serves(&self, key: &str, now: u64, random: [u64; 2]) -> Option<Decided> {
         let headers = if key.is_empty() { Vec::new() } else { with_key(key) };
@@ -62,24 +67,19 @@ fn judged(splits: &[Value], met: &[Vec<bool>], asked: usize) -> Vec<usize> {
         needed.iter().all(|needed| certain.iter().all(|certain| together(*needed, *certain)))
     };
     let mut judged = certain.clone();
-    let mut next = 0;
-    while let Some(id) = judged.get(next).copied() {
-        next += 1;
+    let mut applying = certain.clone();
+    while let Some(id) = applying.pop() {
         let layer = &splits[id]["layer"];
         for earlier in (0..id).filter(|e| !layer.is_null() && splits[*e]["layer"] == *layer) {
             if together(earlier, id) && possible(earlier) {
-                judged.extend(with_required(splits, earlier));
+                let needed = with_required(splits, earlier);
+                applying.extend(needed.iter().filter(|needed| **needed != earlier));
+                judged.extend(needed);
             }
         }
-        let mut seen = Vec::new();
-        judged.retain(|id| {
-            !seen.contains(id) && {
-                seen.push(*id);
-                true
-            }
-        });
     }
     judged.sort_unstable();
+    judged.dedup();
     judged
 }
 

@@ -10,7 +10,7 @@ mod sticky;
 
 use serde_json::Value;
 
-pub use assignment::{bucket, shares};
+pub use assignment::{bucket, shares, times};
 pub use bare::{Bare, meets, with_key};
 pub use forced::{force_refused, tried_overrides};
 pub use sticky::sticky_value;
@@ -178,7 +178,8 @@ fn meets_any(policy: &Value, entries: &Value, situation: &Situation) -> bool {
     list(entries).iter().any(|entry| matching::meets(policy, entry, situation))
 }
 
-fn salt_of(split: &Value) -> &str {
+/// What a split hashes keys with.
+pub fn salt_of(split: &Value) -> &str {
     split["salt"].as_str().unwrap_or(text(&split["name"]))
 }
 
