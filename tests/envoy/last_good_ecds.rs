@@ -97,7 +97,8 @@ fn a_ramp_of_the_last_good_policy_goes_on_while_another_is_refused() {
 /// Users who are served the canary, slowly, on both workers.
 fn hold_streams(proxy: &Proxy, policy: &Value) -> Vec<tokio::task::JoinHandle<lab::Response>> {
     let canary = Native::new(policy).users_of("checkout-v2", 0..200).remove(0);
-    let slow = Behavior { delay: Duration::from_secs(15), ..Behavior::default() };
+    // Envoy gives up after 15 seconds.
+    let slow = Behavior { delay: Duration::from_secs(12), ..Behavior::default() };
     proxy.upstream("checkout-v2").set(slow).unwrap();
     let before = proxy.metric("traffic_split_requests_total", &[]);
     let (address, count) = (proxy.listener, 24);
