@@ -3,8 +3,10 @@
 //! them stands the naive model, which knows none of them.
 
 mod bare;
+mod coverage;
 mod diff;
 mod edit;
+mod known;
 mod requests;
 mod rises;
 mod tools;
@@ -36,11 +38,11 @@ fn policy() -> impl Strategy<Value = Policy> {
 }
 
 fn config(cases: u32) -> ProptestConfig {
-    // A policy of one or two splits says more than one of twelve.
-    let max_shrink_iters = 2_000;
     ProptestConfig {
         cases,
-        max_shrink_iters,
+        // A policy of one or two splits says more than one of twelve, and is worth half a minute.
+        max_shrink_iters: u32::MAX,
+        max_shrink_time: 30_000,
         failure_persistence: None,
         ..ProptestConfig::default()
     }
