@@ -54,8 +54,8 @@ pub struct Args {
     users: u64,
 
     /// End with 1 where a variant's share of the users who match rises by more than so many points, at once or
-    /// within a minute of a changed ramp. Falling, `kill` and going back to the baseline always pass. A wider
-    /// `match` is not measured.
+    /// within a minute of ramps that the old policy does not have for these users. Falling, `kill` and going
+    /// back to the baseline always pass. A wider `match` is not measured.
     #[arg(long, value_name = "POINTS", value_parser = points)]
     max_step: Option<f64>,
 
