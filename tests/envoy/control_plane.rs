@@ -8,8 +8,9 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use harness::wait_for;
 use lab::upstream::Upstream;
 use lab::{DEFAULT_CLUSTER, Guarded, PolicyForm, Request, Response, Stats, client, xds};
 use serde_json::{Value, json};
@@ -125,18 +126,7 @@ pub(crate) fn deny(path: &str) -> Value {
 
 /// Looks until there is something, or too long.
 pub(crate) fn until<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    within(SOON, what, look)
-}
-
-pub(crate) fn within<T>(limit: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let begin = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begin.elapsed() < limit, "waited {limit:?} in vain: {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
+    wait_for(what, SOON, look)
 }
 
 impl Proxy {

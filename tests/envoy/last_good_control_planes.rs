@@ -4,11 +4,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use harness::wait_for;
 use lab::{Request, xds};
 use serde_json::{Value, json};
 
 use crate::bench::{HOST_ERRORS, user};
-use crate::control_plane::{Proxy, Setup, deny, within};
+use crate::control_plane::{Proxy, Setup, deny};
 use crate::traffic::Traffic;
 
 /// Where requests without a variant go.
@@ -186,7 +187,7 @@ impl ControlPlane for EnvoyGateway {
 
 fn assert_denied(proxy: &Proxy, path: &str) {
     let request = Request::get(path).host("shop.example.com");
-    within(Duration::from_secs(3), "a request is denied", || {
+    wait_for("a request is denied", Duration::from_secs(3), || {
         (0..20).all(|_| proxy.send(&request).status == 403).then_some(())
     });
 }

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use harness::wait_for;
 use lab::{Request, xds};
 use serde_json::{Value, json};
 
 use crate::bench::{CONFIG_ERRORS, HOST_ERRORS, checkout};
-use crate::control_plane::{Proxy, deny, filter, splitter, within};
+use crate::control_plane::{Proxy, deny, filter, splitter};
 use crate::traffic::Traffic;
 
 /// How soon a change of the listener takes effect; the control plane that the facts are from took 0.2 s.
@@ -26,7 +27,7 @@ pub(crate) fn inline(policy: &Value) -> Value {
 
 /// Every new connection sees it, whichever worker it is dealt to.
 pub(crate) fn assert_denied(proxy: &Proxy, path: &str) {
-    within(AT_ONCE, "a request is denied", || {
+    wait_for("a request is denied", AT_ONCE, || {
         (0..20).all(|_| proxy.send(&Request::get(path)).status == 403).then_some(())
     });
 }
@@ -55,7 +56,7 @@ fn other_changes_of_the_listener_take_effect_while_a_policy_in_it_is_refused() {
     for (old, new) in [(&first, &second), (&second, &first)] {
         traffic.may_be(&[Some(old), Some(new)]);
         proxy.put_filters(&[deny("/admin"), inline(new)]);
-        within(AT_ONCE, "the good policy is in force", || {
+        wait_for("the good policy is in force", AT_ONCE, || {
             (!proxy.is_refused()).then(|| proxy.wait_for(new))
         });
         assert_denied(&proxy, "/admin");

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use harness::wait_for;
 use lab::xds;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::bench::{HOST_ERRORS, POLICY_HASH, checkout, user};
-use crate::control_plane::{Proxy, filter, splitter, until, within};
+use crate::control_plane::{Proxy, filter, splitter, until};
 use crate::last_good_lds::{bad, inline};
 use crate::native::Native;
 use crate::other_modules::{TRAPS_ABOVE, copy, trapping};
@@ -47,7 +48,7 @@ fn of_vm(mut splitter: Value, id: &str) -> Value {
 fn assert_shows(proxy: &Proxy, policy: &Value, canary: u64) {
     let wanted = (Native::new(policy).hash, 1_000_000 - canary, canary);
     let shown = || (proxy.metric(POLICY_HASH, &[]), proxy.weight("stable"), proxy.weight("canary"));
-    within(Duration::from_secs(2), "hash and weights are right", || {
+    wait_for("hash and weights are right", Duration::from_secs(2), || {
         (shown() == wanted).then_some(())
     });
     let begin = Instant::now();

@@ -1,6 +1,8 @@
 //! The module under test with something added, which makes it another module: it has no way to panic on
 //! demand, and Envoy replaces a VM only where its code is another.
 
+use harness::wire::leb;
+
 /// A request with more headers than this ends the VM of a [`trapping`] module.
 pub(crate) const TRAPS_ABOVE: u8 = 50;
 
@@ -108,14 +110,4 @@ fn number(bytes: &mut &[u8]) -> usize {
         }
     }
     number
-}
-
-fn leb(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while number >= 0x80 {
-        bytes.push((number & 0x7f) as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-    bytes
 }

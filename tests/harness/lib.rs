@@ -9,10 +9,28 @@ pub mod module;
 pub mod native;
 pub mod vectors;
 pub mod wasm_host;
+pub mod wire;
 
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// The root of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default()
+}
+
+/// Looks again and again until there is something.
+///
+/// # Panics
+/// When there is nothing for longer than the limit.
+pub fn wait_for<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(begin.elapsed() < limit, "waited {limit:?} in vain: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -2,10 +2,11 @@
 
 use std::process::Command;
 
+use harness::wait_for;
 use serde_json::{Value, json};
 
 use crate::serve::Kit;
-use crate::tools::{Running, SOON, at, get, script, wait_for};
+use crate::tools::{Running, SOON, at, get, script};
 
 #[test]
 fn a_service_reads_its_variant_from_the_baggage_beside_what_the_client_sent() {

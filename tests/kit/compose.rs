@@ -6,11 +6,10 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use harness::wait_for;
 use tempfile::TempDir;
 
-use crate::tools::{
-    SOON, at, docker_answers, get, output, query, say_skipped, script, wait_for, works,
-};
+use crate::tools::{SOON, at, docker_answers, get, output, query, say_skipped, script, works};
 
 /// Project names begin so; the rest is the process that made it.
 const PROJECT: &str = "traffic-split-kit-";

@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
 
+use harness::wait_for;
 use serde_json::{Value, json};
 
 use crate::gates::gates;
 use crate::serve::Kit;
-use crate::tools::{Running, at, output, query, read, script, splitctl, wait_for};
+use crate::tools::{Running, at, output, query, read, script, splitctl};
 
 const DASHBOARDS: [&str; 3] = ["executive", "on-call", "debug"];
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::Command;
 
+use harness::wait_for;
 use policy_text::source::{Source, to_json};
 use serde_json::{Value, json};
 
-use crate::tools::{Running, SOON, get, wait_for};
+use crate::tools::{Running, SOON, get};
 
 /// The documents of a YAML file that are not empty.
 pub(crate) fn documents(name: &str, text: &str) -> Vec<Value> {

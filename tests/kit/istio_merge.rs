@@ -6,10 +6,11 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use harness::wait_for;
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, More, documents, extension_config, matched, of_kind, string_value};
-use crate::tools::{Answer, Running, SOON, at, get, output, read, script, splitctl, wait_for};
+use crate::tools::{Answer, Running, SOON, at, get, output, read, script, splitctl};
 
 const BY_HEADER: &str = "traffic-split-by-cluster-header";
 const DEFAULT: &str = "traffic-split-default";

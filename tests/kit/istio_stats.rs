@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use harness::wait_for;
 use serde_json::{Value, json};
 
 use crate::gateway::{Gateway, More, documents, extension_config, of_kind, string_value};
-use crate::tools::{SOON, get, read, wait_for};
+use crate::tools::{SOON, get, read};
 
 const OVERLAY: &str = "istio/overlays/canary/traffic-split.yaml";
 const BUCKETS: &str = "sidecar.istio.io/statsHistogramBuckets";

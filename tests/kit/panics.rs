@@ -6,11 +6,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use harness::wait_for;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::serve::{services, start_envoy};
-use crate::tools::{Answer, Running, SOON, at, get, output, read, splitctl, wait_for};
+use crate::tools::{Answer, Running, SOON, at, get, output, read, splitctl};
 
 /// The names that the filter has in Envoy: its own, and those that Istio gives to a WasmPlugin.
 const OURS: Names = Names { plugin: "traffic_split", resource: "traffic_split" };

@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::tools::{Running, at, get, query, splitctl, wait_for};
+use harness::wait_for;
+
+use crate::tools::{Running, at, get, query, splitctl};
 
 #[test]
 fn a_prometheus_watches_the_run_and_follows_the_policy() {

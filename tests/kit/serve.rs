@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use harness::wait_for;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::tools::{Answer, Running, SOON, at, get, output, read, script, splitctl, wait_for};
+use crate::tools::{Answer, Running, SOON, at, get, output, read, script, splitctl};
 
 /// An Envoy with what `render envoy` and `render ecds --watch` make of a policy, and the demo's services.
 pub(crate) struct Kit {

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
+use harness::wait_for;
 use lab::Guarded;
 use lab::client::{self, Request, Response};
 use serde_json::Value;
@@ -104,18 +105,6 @@ impl Drop for Running {
             let end = &lines[lines.len().saturating_sub(15)..];
             eprintln!("--- the log of {} ends with:\n{}\n---", self.name, end.join("\n"));
         }
-    }
-}
-
-/// Looks again and again until there is an answer.
-pub(crate) fn wait_for<T>(what: &str, limit: Duration, look: impl Fn() -> Option<T>) -> T {
-    let begin = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(begin.elapsed() < limit, "waited {limit:?} in vain: {what}");
-        thread::sleep(Duration::from_millis(100));
     }
 }
 

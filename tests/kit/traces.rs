@@ -5,11 +5,12 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
+use harness::wait_for;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::serve::Kit;
-use crate::tools::{Running, SOON, at, get, script, wait_for};
+use crate::tools::{Running, SOON, at, get, script};
 
 /// Users of the policy in envoy/: one of the five percent, and one of the others.
 const CANARY: u32 = 71;

@@ -87,13 +87,9 @@ fn random_assignment_and_mirrors_by_request_keep_their_shares_and_are_independen
 
 #[test]
 fn the_gauge_of_weights_follows_a_ramp() {
-    let mut policy = super::checkout();
-    policy["splits"][0]["ramp"] = json!({"start": "2026-11-20T12:00:00Z", "linear": true, "steps": [
-        {"after": "0s", "weights": {"stable": 100, "canary": 0}},
-        {"after": "10h", "weights": {"stable": 0, "canary": 100}}]});
-    let start = Duration::from_secs(1_795_176_000);
+    let policy = super::ramping();
     let mut host = super::host();
-    host.set_time(start - Duration::from_secs(60));
+    host.set_time(super::RAMP_START - Duration::from_secs(60));
     assert!(host.configure(policy.to_string().as_bytes()).unwrap());
     let canary = |host: &WasmHost| {
         let name = "split=.=checkout;.;variant=.=canary;.;traffic_split_weight";
@@ -101,7 +97,7 @@ fn the_gauge_of_weights_follows_a_ramp() {
     };
     assert_eq!(canary(&host), 500_000, "before the start the variants' own weights");
     for (hours, share) in [(0, 0), (1, 100_000), (5, 500_000), (10, 1_000_000), (99, 1_000_000)] {
-        host.set_time(start + Duration::from_secs(hours * 3_600));
+        host.set_time(super::RAMP_START + Duration::from_secs(hours * 3_600));
         host.tick().unwrap();
         assert_eq!(canary(&host), share, "after {hours} hours");
     }

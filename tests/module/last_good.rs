@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use harness::module::host_beside;
 use harness::wasm_host::{Headers, Level, Program, Response, Status, WasmHost};
+use harness::wire::wire_struct;
 use serde_json::{Value, json};
 
 const REFUSED: &str = "traffic_split_policy_refused";
@@ -42,39 +43,6 @@ fn gauge(host: &WasmHost, name: &str) -> u64 {
 
 fn said(host: &WasmHost, text: &str) -> bool {
     host.logs().iter().any(|(_, message)| message.contains(text))
-}
-
-/// A `google.protobuf.Struct` on the wire, as Envoy hands it over.
-fn wire_struct(value: &Value) -> Vec<u8> {
-    fn field(number: u8, content: &[u8]) -> Vec<u8> {
-        let mut length = content.len();
-        let mut bytes = vec![number << 3 | 2];
-        while length >= 0x80 {
-            bytes.push((length & 0x7f) as u8 | 0x80);
-            length >>= 7;
-        }
-        bytes.push(length as u8);
-        bytes.extend(content);
-        bytes
-    }
-    fn of(value: &Value) -> Vec<u8> {
-        match value {
-            Value::Null => vec![1 << 3, 0],
-            Value::Number(n) => [&[2 << 3 | 1], &n.as_f64().unwrap().to_le_bytes()[..]].concat(),
-            Value::String(text) => field(3, text.as_bytes()),
-            Value::Bool(is) => vec![4 << 3, u8::from(*is)],
-            Value::Object(_) => field(5, &wire_struct(value)),
-            Value::Array(list) => {
-                let items: Vec<u8> = list.iter().flat_map(|item| field(1, &of(item))).collect();
-                field(6, &items)
-            }
-        }
-    }
-    let fields = value.as_object().unwrap().iter();
-    let entry = |(name, value): (&String, &Value)| {
-        field(1, &[field(1, name.as_bytes()), field(2, &of(value))].concat())
-    };
-    fields.flat_map(entry).collect()
 }
 
 #[test]
@@ -196,15 +164,11 @@ fn who_wants_the_host_to_refuse_says_so_in_the_environment() {
 
 #[test]
 fn a_configuration_that_was_superseded_shows_no_weights_any_more() {
-    let mut ramping = super::checkout();
-    ramping["splits"][0]["ramp"] = json!({"start": "2026-11-20T12:00:00Z", "linear": true, "steps": [
-        {"after": "0s", "weights": {"stable": 100, "canary": 0}},
-        {"after": "10h", "weights": {"stable": 0, "canary": 100}}]});
-    let start = Duration::from_secs(1_795_176_000);
+    let ramping = super::ramping();
     let canary =
         |host: &WasmHost| gauge(host, "split=.=checkout;.;variant=.=canary;.;traffic_split_weight");
     let mut host = super::host();
-    host.set_time(start + Duration::from_secs(3_600));
+    host.set_time(super::RAMP_START + Duration::from_secs(3_600));
     assert!(accepts(&mut host, &ramping));
     assert_eq!(canary(&host), 100_000);
     // As long as this stream lives, its configuration does, and has ticks.
@@ -227,12 +191,9 @@ fn a_configuration_that_was_superseded_shows_no_weights_any_more() {
 
 #[test]
 fn a_ramp_of_the_last_good_policy_goes_on() {
-    let mut ramping = super::checkout();
-    ramping["splits"][0]["ramp"] = json!({"start": "2026-11-20T12:00:00Z", "linear": true, "steps": [
-        {"after": "0s", "weights": {"stable": 100, "canary": 0}},
-        {"after": "10h", "weights": {"stable": 0, "canary": 100}}]});
+    let ramping = super::ramping();
     let mut host = super::host();
-    host.set_time(Duration::from_secs(1_795_176_000));
+    host.set_time(super::RAMP_START);
     assert!(accepts(&mut host, &ramping));
     assert!(accepts(&mut host, &bad()));
     for hours in 0..=10 {
