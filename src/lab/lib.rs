@@ -54,7 +54,7 @@ pub use replace::replace;
 pub use stats::{Histogram, Stats};
 pub use stop::Stop;
 pub use update::Update;
-use update::{Resource, State};
+use update::{Resource, ResourceStats, State};
 pub use upstream::Behavior;
 use upstream::Upstream;
 pub use xds::PolicyForm;
@@ -183,7 +183,7 @@ impl Lab {
             runtime,
         };
         if lab.options.placement == Placement::Ecds {
-            match lab.wait_for(&Resource::FILTER, "1", 0, 0)? {
+            match lab.wait_for(&Resource::FILTER, &ResourceStats::started(), 0)? {
                 Update::Applied => {}
                 Update::Refused(lines) => return Err(StartError::PolicyRefused(lines)),
             }

@@ -158,43 +158,32 @@ impl Lab {
         reloads: bool,
     ) -> Result<Update> {
         state.version = state.version.saturating_add(1);
-        let version = state.version.to_string();
         let before = self.resource_stats(resource)?;
-        let reloads = before.reloads.saturating_add(u64::from(reloads));
+        let wanted = ResourceStats {
+            version: state.version.to_string(),
+            reloads: before.reloads.saturating_add(u64::from(reloads)),
+            refused: before.refused,
+        };
         let log = log_length(&self.files);
-        self.files.replace(resource.file, &version, content)?;
-        let refused = before.refused;
-        match self.wait_for(resource, &version, reloads, refused)? {
-            Update::Refused(_) => Ok(Update::Refused(filter_lines(&self.files.log(), log))),
-            Update::Applied => Ok(Update::Applied),
-        }
+        self.files.replace(resource.file, &wanted.version, content)?;
+        self.wait_for(resource, &wanted, log)
     }
 
     /// Waits until the filter shows that a policy which Envoy has handed to it is in force, or that it was
     /// refused: then it has counted more than `errors`, and its words stand in the log after `log`.
     pub(super) fn settle(&self, policy: &str, errors: u64, log: u64) -> Result<Update> {
         let wanted = policy::from_json(policy.as_bytes()).hash;
-        let deadline = Instant::now().checked_add(UPDATE);
-        loop {
-            self.check()?;
+        self.watch(&format!("the filter to show policy {wanted:013x}"), || {
             let stats = self.stats_matching("wasmcustom.traffic_split_")?;
             let refused = stats.sum(Metrics::POLICY_REFUSED, &[]) > 0;
-            if !refused && stats.sum(Metrics::POLICY_HASH, &[]) == wanted {
-                return Ok(Update::Applied);
-            }
-            if refused && stats.sum(Metrics::CONFIG_ERRORS, &[]) > errors {
-                return Ok(Update::Refused(filter_lines(&self.files.log(), log)));
-            }
-            if self.options.stop.wait(LOOK) {
-                bail!("stopped while the filter took over a policy");
-            }
-            if deadline.is_some_and(|deadline| Instant::now() > deadline) {
-                let log = indented(&tail(&self.files.log(), 0));
-                bail!(
-                    "the filter shows no policy {wanted:013x} within {UPDATE:?}; envoy's log ends with:\n{log}"
-                );
-            }
-        }
+            Ok(if !refused && stats.sum(Metrics::POLICY_HASH, &[]) == wanted {
+                Some(Update::Applied)
+            } else if refused && stats.sum(Metrics::CONFIG_ERRORS, &[]) > errors {
+                Some(Update::Refused(filter_lines(&self.files.log(), log)))
+            } else {
+                None
+            })
+        })
     }
 
     fn config_errors(&self) -> Result<u64> {
@@ -202,31 +191,40 @@ impl Lab {
         Ok(stats.sum(Metrics::CONFIG_ERRORS, &[]))
     }
 
+    /// Waits until Envoy has taken over a version of a resource, with as many reloads, or has refused more than
+    /// these; its words about that stand in the log after `log`.
     pub(super) fn wait_for(
         &self,
         resource: &Resource,
-        version: &str,
-        reloads: u64,
-        refused: u64,
+        wanted: &ResourceStats,
+        log: u64,
     ) -> Result<Update> {
+        self.watch("envoy to take over a change", || {
+            let now = self.resource_stats(resource)?;
+            Ok(if now.version == wanted.version && now.reloads >= wanted.reloads {
+                Some(Update::Applied)
+            } else if now.refused > wanted.refused {
+                Some(Update::Refused(filter_lines(&self.files.log(), log)))
+            } else {
+                None
+            })
+        })
+    }
+
+    /// Looks until an update has ended somehow, Envoy has, somebody stops it, or it takes too long.
+    fn watch(&self, what: &str, look: impl Fn() -> Result<Option<Update>>) -> Result<Update> {
         let deadline = Instant::now().checked_add(UPDATE);
         loop {
             self.check()?;
-            let now = self.resource_stats(resource)?;
-            if now.version == version && now.reloads >= reloads {
-                return Ok(Update::Applied);
-            }
-            if now.refused > refused {
-                return Ok(Update::Refused(filter_lines(&self.files.log(), 0)));
+            if let Some(update) = look()? {
+                return Ok(update);
             }
             if self.options.stop.wait(LOOK) {
-                bail!("stopped while envoy took over a change");
+                bail!("stopped while waiting for {what}");
             }
             if deadline.is_some_and(|deadline| Instant::now() > deadline) {
                 let log = indented(&tail(&self.files.log(), 0));
-                bail!(
-                    "envoy took no notice of a change within {UPDATE:?}; its log ends with:\n{log}"
-                );
+                bail!("waited {UPDATE:?} in vain for {what}; envoy's log ends with:\n{log}");
             }
         }
     }
@@ -260,10 +258,18 @@ impl Resource {
     };
 }
 
-struct ResourceStats {
+/// What Envoy says of a resource.
+pub(super) struct ResourceStats {
     version: String,
     reloads: u64,
     refused: u64,
+}
+
+impl ResourceStats {
+    /// As Envoy has them once it has started.
+    pub(super) fn started() -> Self {
+        Self { version: "1".to_owned(), reloads: 0, refused: 0 }
+    }
 }
 
 fn log_length(files: &Files) -> u64 {
