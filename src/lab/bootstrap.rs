@@ -22,7 +22,7 @@ pub enum Placement {
     /// In a file that Envoy watches (ECDS): it can change while Envoy runs.
     #[default]
     Ecds,
-    /// In the listener itself: a policy that is refused keeps Envoy from starting.
+    /// In the listener itself: it cannot change while Envoy runs.
     Inline,
 }
 

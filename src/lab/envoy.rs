@@ -29,7 +29,8 @@ const TAIL: usize = 20;
 /// Why there is no running Envoy.
 #[derive(Debug)]
 pub enum StartError {
-    /// The filter refused the policy; what it said.
+    /// Envoy rejected the policy, as the environment of the filter asks; what the filter said. Otherwise Envoy starts:
+    /// see [`crate::Lab::refused_at_start`].
     PolicyRefused(Vec<String>),
     /// The end was wished for before Envoy was ready.
     Stopped,

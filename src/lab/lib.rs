@@ -33,7 +33,6 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
@@ -374,11 +373,6 @@ impl Background {
     pub fn finish(self) -> Vec<Result<Response>> {
         self.ending.store(true, Ordering::Relaxed);
         self.runtime.block_on(self.task).unwrap_or_default()
-    }
-
-    /// Lets it run for a while.
-    pub fn keep_going(&self, time: Duration) {
-        thread::sleep(time);
     }
 }
 

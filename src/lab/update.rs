@@ -38,8 +38,8 @@ pub(super) struct State {
     headers: RouteHeaders,
     /// What the filter said about policies it refused.
     refused: BTreeMap<String, Vec<String>>,
-    /// The policy that Envoy started with was refused.
-    start_refused: bool,
+    /// What it said where it refused the policy that Envoy started with.
+    refused_at_start: Option<Vec<String>>,
 }
 
 impl State {
@@ -51,19 +51,18 @@ impl State {
             sent: policy.to_owned(),
             headers,
             refused: BTreeMap::new(),
-            start_refused: false,
+            refused_at_start: None,
         }
     }
 
     /// The policy that Envoy started with was refused, with these words.
     pub(super) fn start_refused(&mut self, lines: Vec<String>) {
-        self.refused.insert(std::mem::take(&mut self.policy), lines);
-        self.start_refused = true;
+        self.refused.insert(std::mem::take(&mut self.policy), lines.clone());
+        self.refused_at_start = Some(lines);
     }
 
     pub(super) fn refused_at_start(&self) -> Option<Vec<String>> {
-        let first = self.refused.get(&self.sent).filter(|_| self.start_refused);
-        first.cloned()
+        self.refused_at_start.clone()
     }
 }
 

@@ -215,14 +215,6 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_is_read_from_the_response_that_carries_it() {
-        let policy = r#"{"version":1,"splits":[]}"#;
-        let filter = extension_config("m.wasm", policy, PolicyForm::default()).unwrap();
-        let source = Source::new("ecds.json", &discovery_response("1", &[filter]).to_string());
-        assert!(source.policy().unwrap().value.field("splits").is_some());
-    }
-
-    #[test]
     fn the_default_route_comes_last() {
         let table = routes("lab", &["x-new", "x-old"], &["x-copy"], "default");
         let routes = table.pointer("/virtual_hosts/0/routes").unwrap().as_array().unwrap();

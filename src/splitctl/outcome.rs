@@ -3,8 +3,6 @@
 use std::io;
 use std::process::ExitCode;
 
-use policy_text::source::Unreadable;
-
 use crate::console::Console;
 use crate::style;
 
@@ -33,10 +31,7 @@ impl Outcome {
             return Self::Fine;
         }
         // Where even this cannot be written the exit code is all that is left.
-        let _untold = match error.downcast_ref::<Unreadable>() {
-            Some(unreadable) => writeln!(console.err, "{}: {unreadable}", style::error("error")),
-            None => writeln!(console.err, "{}: {error:#}", style::error("error")),
-        };
+        let _untold = writeln!(console.err, "{}: {error:#}", style::error("error"));
         Self::NoAnswer
     }
 }

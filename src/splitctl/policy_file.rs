@@ -10,6 +10,7 @@ use engine::policy::{self, Policy, Severity, Value};
 
 use crate::console;
 use crate::finding::Finding;
+use crate::text::plural;
 use policy_text::source::{Document, Source, Syntax, Unreadable};
 
 /// A policy file after everything that can be said about it is known.
@@ -116,8 +117,7 @@ impl PolicyFile {
     pub fn summary(&self) -> String {
         let counted = |severity, word| match self.count(severity) {
             0 => None,
-            1 => Some(format!("1 {word}")),
-            n => Some(format!("{n} {word}s")),
+            n => Some(plural(n as u64, word)),
         };
         let parts = [counted(Severity::Error, "error"), counted(Severity::Warning, "warning")];
         let parts: Vec<String> = parts.into_iter().flatten().collect();

@@ -7,9 +7,10 @@ use std::str::FromStr;
 
 use anyhow::bail;
 use engine::policy::Split;
+use policy_text::source::scalar;
 
 use crate::policy_file::Valid;
-use crate::template::{fill, is_decimal, scalar};
+use crate::template::{fill, is_decimal};
 use crate::wasm_plugin::WasmPlugin;
 
 const TEMPLATE: &str = include_str!("rules/prometheus.yaml");

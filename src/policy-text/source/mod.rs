@@ -20,7 +20,7 @@ pub use comments::{Comment, comments};
 pub use json::{to_json, to_pretty_json};
 pub use layout::to_yaml;
 pub use places::{Part, Place, Places};
-pub use write::to_flow;
+pub use write::{scalar, to_flow};
 use yaml::Tree;
 
 /// A policy larger than this is something else.

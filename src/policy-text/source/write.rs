@@ -1,4 +1,4 @@
-//! A value as YAML on one line.
+//! A value as YAML on one line, and a text as a YAML scalar.
 
 use std::fmt::Write as _;
 
@@ -42,7 +42,13 @@ fn write_flow(value: &Value, out: &mut String) {
     }
 }
 
-/// A text, in quotes where YAML would read it as something else.
+/// A text as a YAML scalar: plain where every reader takes it for the same text, in quotes elsewhere.
+pub fn scalar(text: &str) -> String {
+    let mut written = String::new();
+    write_text(text, &mut written);
+    written
+}
+
 pub(super) fn write_text(text: &str, out: &mut String) {
     if is_plain(text) {
         out.push_str(text);

@@ -6,7 +6,7 @@ use std::iter::repeat;
 use super::report::{DrawReport, EditReport, EffectsReport, EntryReport, Report, StepReport};
 use crate::style;
 use crate::table::{Table, numbers, words};
-use crate::text::harmless;
+use crate::text::{decimals, harmless};
 
 /// Where the words of a step begin.
 const LABEL: usize = 12;
@@ -145,7 +145,7 @@ fn show_draws(draws: &[DrawReport], out: &mut dyn Write) -> io::Result<()> {
             (_, true, _) => "drains: admits nobody new".to_owned(),
             _ => String::new(),
         };
-        let share = format!("{} %", rounded(draw.share));
+        let share = format!("{} %", decimals(draw.share));
         let costs = [number(draw.cost), number(draw.cost_per_weight)];
         table.row([draw.variant.clone(), share].into_iter().chain(costs).chain([note]));
     }
@@ -183,10 +183,4 @@ fn show_edits(label: &str, edits: &[EditReport], out: &mut dyn Write) -> io::Res
         line(out, if index == 0 { label } else { "" }, &text)?;
     }
     Ok(())
-}
-
-/// Percent with as few decimals as tell the truth: `5`, `0.25`.
-fn rounded(percent: f64) -> String {
-    let text = format!("{percent:.4}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -8,11 +8,10 @@ use anyhow::bail;
 use engine::metrics::Metrics;
 use engine::policy::Policy;
 use lab::xds;
-use policy_text::source::to_json;
-use serde_json::Value;
+use policy_text::source::scalar;
 
 use crate::policy_file::Valid;
-use crate::template::{fill, is_decimal, listed, numbers, scalar};
+use crate::template::{fill, is_decimal, listed, numbers};
 
 const TEMPLATE: &str = include_str!("envoy.yaml");
 
@@ -102,7 +101,6 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
     let Some((folder, path)) = args.ecds.parent().zip(args.ecds.to_str()) else {
         bail!("`--ecds` must name a file in a folder");
     };
-    let document: Value = serde_json::from_str(&to_json(&valid.document)?)?;
     let policy = &valid.policy;
     let owned =
         [Some(&policy.cluster_header), policy.variant_header.as_ref(), Some(&policy.mirror_header)];
@@ -126,7 +124,7 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("labels", labels()),
         ("durations", xds::durations()),
         ("buckets", numbers(&xds::DURATION_BUCKETS)),
-        ("clusters", clusters(args, &document)?),
+        ("clusters", clusters(args, policy)?),
     ];
     Ok(fill(TEMPLATE, &values))
 }
@@ -187,21 +185,16 @@ fn labels() -> String {
 }
 
 /// Each cluster once: those of the policy in its order, the fallback, and whatever else got an address.
-fn clusters(args: &Args, document: &Value) -> anyhow::Result<String> {
+fn clusters(args: &Args, policy: &Policy) -> anyhow::Result<String> {
     let mut names: Vec<String> = Vec::new();
-    let list = |value: &Value, field: &str| {
-        value.get(field).and_then(Value::as_array).cloned().unwrap_or_default()
-    };
     let mut add = |name: Option<&str>| {
         if let Some(name) = name.filter(|name| !names.iter().any(|known| known == name)) {
             names.push(name.to_owned());
         }
     };
-    for split in list(document, "splits") {
-        for variant in list(&split, "variants") {
-            add(variant.get("cluster").and_then(Value::as_str));
-        }
-        add(split.pointer("/mirror/cluster").and_then(Value::as_str));
+    for split in &policy.splits {
+        split.variants.iter().for_each(|variant| add(variant.cluster.as_deref()));
+        add(split.mirror.as_ref().map(|mirror| mirror.cluster.as_str()));
     }
     add(Some(&args.fallback));
     for given in &args.clusters {

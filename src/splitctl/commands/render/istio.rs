@@ -16,8 +16,9 @@ use lab::xds;
 
 use crate::policy_file::Valid;
 use crate::rules;
-use crate::template::{fill, numbers, scalar};
+use crate::template::{fill, numbers};
 use crate::wasm_plugin::{WasmPlugin, kubernetes_name};
+use policy_text::source::scalar;
 use routing::Routing;
 
 const TEMPLATE: &str = include_str!("istio/istio.yaml");

@@ -48,7 +48,7 @@ fn names_of_istio_become_host_port_and_subset() {
             "  namespace: istio-ingress\nspec:\n",
             "    matchLabels: { istio: ingressgateway }\n",
             "  hosts: [shop.example.com]\n  gateways: [istio-ingress/gateway]\n",
-            "  - name: \"reviews=v2.1\"\n    match: [{headers: {x-split-variant: {regex: '(.*, )?reviews=v2\\.1(, .*)?'}}}]\n",
+            "  - name: reviews=v2.1\n    match: [{headers: {x-split-variant: {regex: '(.*, )?reviews=v2\\.1(, .*)?'}}}]\n",
             "    route: [{destination: {host: reviews.default.svc.cluster.local, subset: v2, port: {number: 9080}}}]\n",
             "  - name: traffic-split-default\n    route: [{destination: {host: reviews.default.svc.cluster.local, subset: v1,",
             "  name: traffic-split-reviews\n",

@@ -2,8 +2,7 @@
 //! version 1.1 too, for which `no` is a boolean.
 
 use engine::policy::Value;
-
-use crate::template::scalar;
+use policy_text::source::{scalar, to_flow};
 
 /// Up to here a value stays on one line.
 const WIDTH: usize = 110;
@@ -21,7 +20,7 @@ fn write(value: &Value, indent: usize, lines: &mut Vec<String>) {
         Value::Object(fields) if !fields.is_empty() => {
             for (name, value) in fields {
                 let head = format!("{blanks}{}:", scalar(name));
-                let line = format!("{head} {}", flow(value));
+                let line = format!("{head} {}", to_flow(value));
                 // Splits are written out however short they are: they are what is edited.
                 if name != "splits" && fits(&line, value) {
                     lines.push(line);
@@ -38,7 +37,7 @@ fn write(value: &Value, indent: usize, lines: &mut Vec<String>) {
         }
         Value::List(items) if !items.is_empty() => {
             for item in items {
-                let line = format!("{blanks}- {}", flow(item));
+                let line = format!("{blanks}- {}", to_flow(item));
                 if fits(&line, item) {
                     lines.push(line);
                 } else {
@@ -51,7 +50,7 @@ fn write(value: &Value, indent: usize, lines: &mut Vec<String>) {
                 }
             }
         }
-        simple => lines.push(format!("{blanks}{}", flow(simple))),
+        simple => lines.push(format!("{blanks}{}", to_flow(simple))),
     }
 }
 
@@ -63,26 +62,6 @@ fn fits(line: &str, value: &Value) -> bool {
         _ => true,
     };
     simple || line.chars().count() <= WIDTH
-}
-
-/// The value on one line.
-fn flow(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(value) => value.to_string(),
-        Value::Integer(value) => value.to_string(),
-        // Without exponent: readers differ on it.
-        Value::Float(value) => value.to_string(),
-        Value::String(text) => scalar(text),
-        Value::List(items) => {
-            format!("[{}]", items.iter().map(flow).collect::<Vec<_>>().join(", "))
-        }
-        Value::Object(fields) => {
-            let field =
-                |(name, value): &(String, Value)| format!("{}: {}", scalar(name), flow(value));
-            format!("{{{}}}", fields.iter().map(field).collect::<Vec<_>>().join(", "))
-        }
-    }
 }
 
 #[cfg(test)]
