@@ -6,8 +6,8 @@ use std::ops::{Index, IndexMut};
 
 /// A place in a [`List`] of its kind.
 pub trait Id: Copy + Eq {
-    /// The id of a place; the lists of a policy are limited so that every place has one, and a
-    /// place beyond is the last.
+    /// The id of a place. A policy is limited so that every place of its lists has one, and a plan asks for
+    /// fewer names than 2^32; a place beyond is the last.
     fn at(place: usize) -> Self;
     /// The place, counted from 0.
     fn place(self) -> usize;
@@ -39,13 +39,13 @@ ids! {
     /// A layer of a policy; there are at most 64.
     LayerId(u8);
     /// A request header that a plan asks for.
-    HeaderSlot(u16);
+    HeaderSlot(u32);
     /// A cookie that a plan asks for.
-    CookieSlot(u16);
+    CookieSlot(u32);
     /// A query parameter that a plan asks for.
-    QuerySlot(u16);
+    QuerySlot(u32);
     /// A claim that a plan asks for.
-    ClaimSlot(u16);
+    ClaimSlot(u32);
     /// A list of key sources: splits that find their user alike share one.
     KeyId(u16);
     /// A metric of a plan.
@@ -61,7 +61,7 @@ impl SplitId {
 
 impl HeaderSlot {
     /// The slot of a header that every plan asks for.
-    pub(crate) const fn common(place: u16) -> Self {
+    pub(crate) const fn common(place: u32) -> Self {
         Self(place)
     }
 }

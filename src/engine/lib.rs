@@ -32,6 +32,9 @@ pub mod ids;
 pub mod outcome;
 pub mod reason;
 
+// Needs the finalizer of `hash`.
+mod fast_hash;
+
 // The stages, in the order of the flow.
 pub mod matching;
 

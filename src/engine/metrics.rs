@@ -78,7 +78,7 @@ impl Metrics {
     pub const LABELS: [&str; 4] = [SPLIT, VARIANT, REASON, CLASS];
     /// Gauge: 1 while a policy is refused that no good one has followed; the last good one serves.
     pub const POLICY_REFUSED: &str = "traffic_split_policy_refused";
-    /// Those four: every proxy has them, whatever the policy.
+    /// What every proxy has, whatever the policy.
     pub const OF_EVERY_PROXY: [&str; 4] =
         [Self::POLICY_HASH, Self::POLICY_REFUSED, Self::CONFIG_ERRORS, Self::HOST_ERRORS];
 
@@ -149,8 +149,8 @@ impl Metrics {
     pub fn shares(&self, plan: &Plan, now: Moment) -> impl Iterator<Item = (MetricId, u64)> {
         let splits = self.splits.iter().zip(&plan.splits);
         splits.flat_map(move |(metrics, split)| {
-            let weights = split.weights_at(now);
-            metrics.pairs().map(move |(variant, m)| (m.weight, weights.share(variant)))
+            let shares = split.weights_at(now).shares();
+            metrics.pairs().map(move |(variant, m)| (m.weight, shares[variant]))
         })
     }
 

@@ -13,7 +13,7 @@ use proxy_wasm::types::ContextType;
 
 use crate::active::Active;
 use crate::host;
-use crate::last_good::{Place, Stamp};
+use crate::last_good::{Place, Stamp, Unreadable};
 use crate::metrics::{
     count_errors, count_refused, define_common, show_policy_hash, show_policy_refused,
 };
@@ -48,6 +48,8 @@ struct Configured {
     at: Cell<u64>,
     /// A later one came.
     superseded: Cell<bool>,
+    /// The last good policy that this module could not read: not read again and again.
+    unreadable: Cell<Option<Stamp>>,
     serving: RefCell<Serving>,
     /// Request headers that a refused policy names: they do not pass from a client either.
     strip: Rc<[String]>,
@@ -55,10 +57,21 @@ struct Configured {
 
 /// What a configuration serves by.
 enum Serving {
-    /// Its own policy with its text, and whether that is stored.
-    Own(Rc<Active>, Box<[u8]>, bool),
+    /// Its own policy with its text.
+    Own(Rc<Active>, Box<[u8]>, Stored),
     /// It was refused: the last good policy and its stamp, or none.
     LastGood(Option<(Stamp, Rc<Active>)>),
+}
+
+/// Whether a policy is stored as the last good one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    /// Not yet: it is not in force.
+    No,
+    /// It is in force, and the host did not take it. Each tick tries again, no request does.
+    Failed,
+    /// It is.
+    Yes,
 }
 
 impl Serving {
@@ -108,7 +121,7 @@ impl RootContext for Root {
             Some(policy) => {
                 let active = Rc::new(Active::new(policy, hash));
                 log::info!("policy {hash:013x}, splits: {}", active.plan.enabled().count());
-                Serving::Own(active, text, false)
+                Serving::Own(active, text, Stored::No)
             }
             None => {
                 count_refused();
@@ -123,8 +136,9 @@ impl RootContext for Root {
         COUNT.set(number);
         ALIVE.with_borrow_mut(|alive| alive.entry(place.key().to_vec()).or_default().push(number));
         let (serving, strip) = (RefCell::new(serving), strip.into());
-        let (at, superseded) = (Cell::new(at), Cell::new(false));
-        let configured = Configured { place, number, at, superseded, serving, strip };
+        let (at, superseded, unreadable) = (Cell::new(at), Cell::new(false), Cell::new(None));
+        let configured =
+            Configured { place, number, at, superseded, unreadable, serving, strip };
         configured.begin();
         self.configured = Some(configured);
         count_errors(host::tick_every(FIRST_TICK_MILLISECONDS));
@@ -141,6 +155,7 @@ impl RootContext for Root {
         configured.refresh();
         if configured.is_newest() {
             configured.come_into_force();
+            configured.store();
             configured.show();
         }
     }
@@ -203,8 +218,8 @@ impl Configured {
         });
         if self.superseded.replace(!is_newest) && is_newest {
             self.at.set(now());
-            if let Serving::Own(.., is_stored) = &mut *self.serving.borrow_mut() {
-                *is_stored = false;
+            if let Serving::Own(.., stored) = &mut *self.serving.borrow_mut() {
+                *stored = Stored::No;
             }
         }
         is_newest
@@ -221,20 +236,31 @@ impl Configured {
         }
     }
 
-    /// Stores the policy as the last good one, once.
+    /// The first stream or tick is here: the policy is good.
     fn come_into_force(&self) {
-        let mut serving = self.serving.borrow_mut();
-        let Serving::Own(active, text, is_stored) = &mut *serving else { return };
-        if *is_stored {
-            return;
-        }
-        let stored = self.place.store(Stamp { hash: active.hash, at: self.at.get() }, text);
-        count_errors(stored);
-        *is_stored = stored.is_ok();
-        log::info!("policy {:013x} in force", active.hash);
+        let hash = match &mut *self.serving.borrow_mut() {
+            Serving::Own(active, _, stored @ Stored::No) => {
+                *stored = Stored::Failed;
+                active.hash
+            }
+            Serving::Own(..) | Serving::LastGood(_) => return,
+        };
+        self.store();
+        log::info!("policy {hash:013x} in force");
         show_policy_refused(false);
-        drop(serving);
         self.show();
+    }
+
+    /// Stores a policy in force as the last good one, where it is not yet.
+    fn store(&self) {
+        if let Serving::Own(active, text, stored @ Stored::Failed) = &mut *self.serving.borrow_mut()
+        {
+            let taken = self.place.store(Stamp { hash: active.hash, at: self.at.get() }, text);
+            count_errors(taken);
+            if taken.is_ok() {
+                *stored = Stored::Yes;
+            }
+        }
     }
 
     /// Follows the last good policy, where this configuration was refused.
@@ -245,12 +271,16 @@ impl Configured {
         let known = last.as_ref().map(|(stamp, _)| stamp.hash);
         match (known == Some(stamp.hash), last.as_mut()) {
             (true, Some((known, _))) => *known = stamp,
-            _ => {
-                if let Ok(Some(active)) = self.place.policy(stamp) {
+            _ if self.unreadable.get() == Some(stamp) => {}
+            _ => match self.place.policy(stamp) {
+                Ok(Some(active)) => {
                     log::info!("serves on: {:013x}", stamp.hash);
                     *last = Some((stamp, active));
                 }
-            }
+                // Another takes its place at this moment.
+                Ok(None) => {}
+                Err(Unreadable) => self.unreadable.set(Some(stamp)),
+            },
         }
     }
 
@@ -278,6 +308,9 @@ impl Drop for Configured {
         ALIVE.with_borrow_mut(|alive| {
             if let Some(numbers) = alive.get_mut(self.place.key()) {
                 numbers.retain(|number| *number != self.number);
+                if numbers.is_empty() {
+                    alive.remove(self.place.key());
+                }
             }
         });
     }

@@ -246,10 +246,11 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
     ) -> (VariantId, Reason) {
         let winner = plan.race.winner(h2, now);
         self.observer.step(|| {
+            let shares = now.shares();
             let weighed = |variant| Weighed {
                 variant,
                 weight: now.of(variant),
-                share: now.share(variant),
+                share: shares[variant],
                 draw: plan.race.draw(variant, h2, now),
                 wins: winner == Some(variant),
             };

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::text::same;
+use crate::fast_hash::fast_hash;
 
 /// A set of values, in the order written, made for hundreds of thousands of them: the values lie packed in one
 /// block, a hash table of four bytes a slot points into it, a look-up allocates nothing and touches two places.
@@ -148,7 +149,7 @@ enum Probe {
 impl Table {
     /// Searches for a value from the slot on that its hash names; there is always a free one that ends the search.
     fn probe(&self, packed: &[u8], value: &[u8]) -> Probe {
-        let hash = hash(value, self.ignore_case);
+        let hash = fast_hash(value, self.ignore_case);
         let tag = (hash >> 32) as u32 & !self.places;
         let mask = self.slots.len().saturating_sub(1);
         let mut at = hash as u32 as usize & mask;
@@ -173,41 +174,6 @@ fn value_at(packed: &[u8], place: u32) -> &[u8] {
     let value =
         split.and_then(|(length, rest)| rest.get(..usize::from(u16::from_le_bytes(*length))));
     value.unwrap_or_default()
-}
-
-/// A fast hash for tables that no client can write to: a multiplication for eight bytes, and the finalizer of
-/// murmur3. Not the hash of assignment, and of no meaning outside of this file.
-fn hash(value: &[u8], ignore_case: bool) -> u64 {
-    let fold = |chunk: &[u8; 8]| {
-        let word = u64::from_le_bytes(*chunk);
-        if ignore_case { lower_case(word) } else { word }
-    };
-    let mix = |hash: u64, word: u64| {
-        let mixed = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        mixed ^ mixed >> 32
-    };
-    let (chunks, rest) = value.as_chunks::<8>();
-    let mut hash = chunks.iter().map(fold).fold(value.len() as u64, mix);
-    if !rest.is_empty() {
-        // The last eight bytes, where there are as many: the overlap does no harm.
-        let mut padded = [0; 8];
-        padded.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-        hash = mix(hash, fold(value.last_chunk().unwrap_or(&padded)));
-    }
-    crate::hash::fmix64(hash)
-}
-
-/// Eight bytes with ASCII letters in lower case, without a branch.
-const fn lower_case(word: u64) -> u64 {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = EACH << 7;
-    let low = word & !HIGH;
-    // The high bit of each byte: it is `A` (0x80 - 0x3f) or above; it is above `Z` (0x7f - 0x25).
-    let from_a = low.wrapping_add(EACH.wrapping_mul(0x3f));
-    let above_z = low.wrapping_add(EACH.wrapping_mul(0x25));
-    let upper = from_a & !above_z & !word & HIGH;
-    // 0x80 >> 2 is 0x20, the bit that makes a letter small.
-    word | upper >> 2
 }
 
 #[cfg(test)]
@@ -310,17 +276,5 @@ mod tests {
         assert_eq!(cohort(&["a", "b"], false), cohort(&["a", "b", "a"], false));
         assert_ne!(cohort(&["a", "b"], false), cohort(&["b", "a"], false));
         assert_ne!(cohort(&["a"], false), cohort(&["a"], true));
-    }
-
-    #[test]
-    fn words_become_lower_case_like_each_of_their_bytes() {
-        for byte in 0..=u8::MAX {
-            for at in 0..8 {
-                let mut bytes = *b"aZ\xffA\x80z[@";
-                bytes[at] = byte;
-                let lower = bytes.map(|b| b.to_ascii_lowercase());
-                assert_eq!(lower_case(u64::from_le_bytes(bytes)).to_le_bytes(), lower);
-            }
-        }
     }
 }

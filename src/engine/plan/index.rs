@@ -1,6 +1,7 @@
 //! Which splits a request can meet at all: by host and by the first segment of the path, so that
 //! a policy of a thousand splits on different hosts costs a request little more than one of one.
 
+use crate::fast_hash::fast_hash;
 use crate::hash::fmix64;
 use crate::ids::SplitId;
 use crate::matching::{HostPattern, Match, PathPattern};
@@ -137,19 +138,11 @@ fn first_segment(path: &[u8]) -> &[u8] {
 }
 
 fn hash_segment(segment: &[u8]) -> u64 {
-    hash_bytes(segment.iter().copied(), 2)
+    fast_hash(segment, false).max(1)
 }
 
 fn hash_lower(host: &[u8]) -> u64 {
-    hash_bytes(host.iter().map(u8::to_ascii_lowercase), 1)
-}
-
-/// FNV-1a with a finalizer. Nobody gains from colliding hosts: candidates are still matched, and
-/// the table holds only what the operator wrote.
-fn hash_bytes(bytes: impl Iterator<Item = u8>, seed: u64) -> u64 {
-    let start = 0xcbf2_9ce4_8422_2325 ^ seed;
-    let hash = bytes.fold(start, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3));
-    fmix64(hash).max(1)
+    fast_hash(host, true).max(1)
 }
 
 const fn combine(host: u64, path: u64) -> u64 {

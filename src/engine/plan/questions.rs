@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::fast_hash::fast_hash;
 use crate::hash;
 use crate::host::{AUTHORITY, Claim, METHOD, PATH};
 use crate::ids::{ClaimSlot, CookieSlot, HeaderSlot, Id, KeyId, List, QuerySlot, SaltId};
@@ -85,19 +86,24 @@ pub struct Salt {
 #[derive(Debug, Clone)]
 pub struct Names<I> {
     names: List<I, Box<str>>,
-    /// By [`mark`]: open addressing, a power of two of places, at most half of them used. Most names of
-    /// a request are no question, and most of those end at a free place.
+    /// A bit for each [`glance`]: most names of a request are no question, and end here.
+    glances: [u64; 4],
+    /// By [`fast_hash`]: open addressing, a power of two of places, at most half of them used.
     places: Box<[Option<(u32, I)>]>,
 }
 
 impl<I: Id> Names<I> {
     /// The slot of a name.
     pub fn slot(&self, name: &[u8]) -> Option<I> {
-        let mark = mark(name);
+        let (word, bit) = glance(name);
+        if self.glances.get(word).is_none_or(|bits| bits & bit == 0) {
+            return None;
+        }
+        let hash = fast_hash(name, false) as u32;
         let mask = self.places.len().wrapping_sub(1);
-        let mut at = spread(mark);
+        let mut at = hash as usize;
         while let Some((known, slot)) = self.places.get(at & mask).copied().flatten() {
-            if known == mark && self.names[slot].as_bytes() == name {
+            if known == hash && self.names[slot].as_bytes() == name {
                 return Some(slot);
             }
             at = at.wrapping_add(1);
@@ -136,34 +142,35 @@ impl<I: Id> Names<I> {
 
     /// Puts a name into the first free place of its own.
     fn put(&mut self, slot: I) {
-        let mark = mark(self.names[slot].as_bytes());
+        let name = self.names[slot].as_bytes();
+        let (word, bit) = glance(name);
+        if let Some(bits) = self.glances.get_mut(word) {
+            *bits |= bit;
+        }
+        let hash = fast_hash(name, false) as u32;
         let mask = self.places.len().wrapping_sub(1);
-        let start = spread(mark);
-        let mut all = (0..self.places.len()).map(|step| start.wrapping_add(step) & mask);
+        let mut all = (0..self.places.len()).map(|step| (hash as usize).wrapping_add(step) & mask);
         let free = all.find(|at| self.places.get(*at) == Some(&None));
         if let Some(place) = free.and_then(|at| self.places.get_mut(at)) {
-            *place = Some((mark, slot));
+            *place = Some((hash, slot));
         }
     }
 }
 
 impl<I: Id> Default for Names<I> {
     fn default() -> Self {
-        Self { names: List::default(), places: Box::default() }
+        Self { names: List::default(), glances: [0; 4], places: Box::default() }
     }
 }
 
-/// What tells most names apart at a glance: length, first and last byte.
-const fn mark(name: &[u8]) -> u32 {
-    match name {
+/// What tells most names apart at a glance, as one of 256 bits: length, first and last byte.
+const fn glance(name: &[u8]) -> (usize, u64) {
+    let mark = match name {
         [first, .., last] => (name.len() as u32) << 16 | (*first as u32) << 8 | *last as u32,
         _ => name.len() as u32,
-    }
-}
-
-/// Where to begin to look for a mark.
-const fn spread(mark: u32) -> usize {
-    (mark.wrapping_mul(0x9e37_79b1) >> 15) as usize
+    };
+    let bit = mark.wrapping_mul(0x9e37_79b1) >> 24;
+    (bit as usize >> 6, 1 << (bit & 63))
 }
 
 /// Collects the questions of a plan while it is compiled.

@@ -74,9 +74,14 @@ impl Race {
         (weights.of(variant) > 0).then(|| (ticket, cost(ticket)))
     }
 
+    /// The variants that can win at some time.
+    pub fn runners(&self) -> impl Iterator<Item = VariantId> {
+        self.runners.iter().map(|runner| runner.variant)
+    }
+
     /// Whether a variant can win at some time.
     pub fn runs(&self, variant: VariantId) -> bool {
-        self.runners.iter().any(|runner| runner.variant == variant)
+        self.runners().any(|runner| runner == variant)
     }
 
     /// Whether no variant can ever win.

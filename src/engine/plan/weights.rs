@@ -41,11 +41,14 @@ impl<'p> WeightsNow<'p> {
         if self.race.runs(variant) { self.of(variant) } else { 0 }
     }
 
-    /// A variant's share of new users in millionths, rounded down.
-    pub fn share(&self, variant: VariantId) -> u64 {
-        let sum = self.base.ids().fold(0_u64, |sum, v| sum.saturating_add(self.admits(v)));
+    /// Each variant's share of new users in millionths, rounded down.
+    pub fn shares(&self) -> List<VariantId, u64> {
+        let mut admitted = self.base.map(|_| 0_u64);
+        self.race.runners().for_each(|variant| admitted[variant] = self.of(variant));
+        let sum = admitted.iter().fold(0_u64, |sum, weight| sum.saturating_add(*weight));
         // The largest weight, 10^13 units, times a million fits.
-        self.admits(variant).saturating_mul(1_000_000).checked_div(sum).unwrap_or(0)
+        let share = |weight: &u64| weight.saturating_mul(1_000_000).checked_div(sum).unwrap_or(0);
+        admitted.map(share)
     }
 
     /// Where the moment is on the ramp; `None` where there is none.

@@ -83,7 +83,13 @@ pub fn headers_named(bytes: &[u8]) -> Vec<String> {
     let is_name = |name: &String| {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     };
-    named.into_iter().flatten().filter(is_name).collect()
+    let mut names = Vec::new();
+    for name in named.into_iter().flatten().filter(is_name) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// Reads and checks a policy in JSON. No text at all is a policy without splits.

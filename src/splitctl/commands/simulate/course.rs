@@ -147,8 +147,7 @@ impl<'p> Course<'p> {
 
 /// Each variant's share of new users at a time, to a millionth.
 pub(super) fn shares(split: &SplitPlan, at: u64) -> Vec<f64> {
-    let now = split.weights_at(moment(at).0);
-    split.tags.ids().map(|variant| now.share(variant) as f64 / 1e6).collect()
+    split.weights_at(moment(at).0).shares().iter().map(|share| *share as f64 / 1e6).collect()
 }
 
 /// The moment so many milliseconds after 1970.
