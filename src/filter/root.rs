@@ -137,8 +137,7 @@ impl RootContext for Root {
         ALIVE.with_borrow_mut(|alive| alive.entry(place.key().to_vec()).or_default().push(number));
         let (serving, strip) = (RefCell::new(serving), strip.into());
         let (at, superseded, unreadable) = (Cell::new(at), Cell::new(false), Cell::new(None));
-        let configured =
-            Configured { place, number, at, superseded, unreadable, serving, strip };
+        let configured = Configured { place, number, at, superseded, unreadable, serving, strip };
         configured.begin();
         self.configured = Some(configured);
         count_errors(host::tick_every(FIRST_TICK_MILLISECONDS));

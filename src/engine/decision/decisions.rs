@@ -33,6 +33,7 @@ pub struct Decisions {
 
 impl Decisions {
     /// Those of the splits that apply, in order.
+    #[inline]
     pub fn list(&self) -> &[Decision] {
         &self.list
     }
@@ -44,6 +45,7 @@ impl Decisions {
     }
 
     /// The decision of a split; `None` where it does not apply, or that is unknown.
+    #[inline]
     pub fn of(&self, split: SplitId) -> Option<&Decision> {
         self.list().iter().find(|decision| decision.split == split)
     }
@@ -52,6 +54,7 @@ impl Decisions {
         Self { force_refused, ..Self::default() }
     }
 
+    #[inline]
     pub(super) fn push(&mut self, decision: Decision) {
         self.list.push(decision);
     }

@@ -43,6 +43,7 @@ impl<'r> Lines<'r> {
     }
 
     /// The values of a header in the order received, one for each line it was sent on.
+    #[inline]
     pub fn all(&self, slot: HeaderSlot) -> impl Iterator<Item = &'r [u8]> + Clone {
         let first = self.first.get(slot.place()).copied().unwrap_or_default();
         let from = usize::from(first).checked_sub(1);
@@ -51,11 +52,13 @@ impl<'r> Lines<'r> {
     }
 
     /// The first line of a header; empty where there is none.
+    #[inline]
     pub fn first(&self, slot: HeaderSlot) -> &'r [u8] {
         self.all(slot).next().unwrap_or_default()
     }
 
     /// Whether the request has the header.
+    #[inline]
     pub fn has(&self, slot: HeaderSlot) -> bool {
         self.all(slot).next().is_some()
     }

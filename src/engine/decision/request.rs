@@ -28,6 +28,10 @@ pub struct RequestFacts<'f, H: ?Sized> {
     questions: &'f Questions,
     host: &'f H,
     lines: Lines<'f>,
+    /// What the request is for, without port.
+    authority: &'f [u8],
+    /// What the request is for, without query.
+    path: &'f [u8],
     /// Those that the plan asks for, in the order sent.
     cookies: OnceCell<Sent<'f>>,
     /// Those that the plan asks for, in the order sent.
@@ -43,10 +47,13 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
     /// Walks over the headers of a request.
     #[inline]
     pub fn new(questions: &'f Questions, host: &'f H) -> Self {
+        let lines = Lines::find(questions, host);
         Self {
             questions,
             host,
-            lines: Lines::find(questions, host),
+            authority: without_port(lines.first(Questions::AUTHORITY)),
+            path: without_query(lines.first(Questions::PATH)),
+            lines,
             cookies: OnceCell::new(),
             query: OnceCell::new(),
             client_ip: OnceCell::new(),
@@ -59,16 +66,6 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
     /// The headers that the plan asks for.
     pub const fn lines(&self) -> &Lines<'f> {
         &self.lines
-    }
-
-    /// The host that the request is for, without port.
-    fn authority(&self) -> &'f [u8] {
-        without_port(self.lines.first(Questions::AUTHORITY))
-    }
-
-    /// The path that the request is for, without query.
-    fn path(&self) -> &'f [u8] {
-        without_query(self.lines.first(Questions::PATH))
     }
 
     fn cookies(&self) -> &[(CookieSlot, &'f [u8])] {
@@ -138,7 +135,7 @@ impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
         if all {
             plan.splits.ids().for_each(judge);
         } else {
-            plan.index.candidates(|| (self.authority(), self.path()), judge);
+            plan.index.candidates(|| (self.authority, self.path), judge);
         }
     }
 
@@ -150,13 +147,13 @@ impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
     fn unmet<'p>(&self, _whose: Whose, asked: Asked<'p>) -> Option<Unmet<'p>> {
         let conditions = asked.conditions;
         if !conditions.hosts.is_empty() {
-            let host = self.authority();
+            let host = self.authority;
             if !conditions.hosts.iter().any(|pattern| pattern.matches(host)) {
                 return Some(Unmet::Hosts(&conditions.hosts));
             }
         }
         if let Some(pattern) = &conditions.path
-            && !pattern.matches(self.path())
+            && !pattern.matches(self.path)
         {
             return Some(Unmet::Path(pattern));
         }

@@ -45,16 +45,19 @@ impl<'p> Asked<'p> {
     }
 
     /// The header tests, each with its header.
+    #[inline]
     pub fn headers(self) -> impl Iterator<Item = (&'p NamedTest, HeaderSlot)> {
         self.conditions.headers.iter().zip(self.entry.headers.iter().copied())
     }
 
     /// The cookie tests, each with its cookie.
+    #[inline]
     pub fn cookies(self) -> impl Iterator<Item = (&'p NamedTest, CookieSlot)> {
         self.conditions.cookies.iter().zip(self.entry.cookies.iter().copied())
     }
 
     /// The query tests, each with its parameter.
+    #[inline]
     pub fn query(self) -> impl Iterator<Item = (&'p NamedTest, QuerySlot)> {
         self.conditions.query.iter().zip(self.entry.query.iter().copied())
     }

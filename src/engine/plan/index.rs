@@ -1,6 +1,8 @@
 //! Which splits a request can meet at all: by host and by the first segment of the path, so that
 //! a policy of a thousand splits on different hosts costs a request little more than one of one.
 
+use smallvec::SmallVec;
+
 use crate::fast_hash::fast_hash;
 use crate::hash::fmix64;
 use crate::ids::SplitId;
@@ -81,8 +83,7 @@ impl Index {
             return self.all().for_each(judge);
         }
         let (host, path) = target();
-        let mut lists: Lists = [&[]; LISTS];
-        self.look_up(host, path, &mut lists);
+        let mut lists = self.look_up(host, path);
         // Each list is in order: always judge the smallest that is left of all of them.
         while let Some(next) = lists.iter().filter_map(|list| list.first()).min().copied() {
             judge(next);
@@ -96,21 +97,15 @@ impl Index {
         }
     }
 
-    fn look_up<'i>(&'i self, host: &[u8], path: &[u8], lists: &mut Lists<'i>) {
+    /// The lists of splits that host and path name, those that are not empty.
+    fn look_up(&self, host: &[u8], path: &[u8]) -> SmallVec<[&[SplitId]; 8]> {
         let path = hash_segment(first_segment(path));
         let suffixes = self.suffix_labels.iter().filter_map(|labels| suffix_of(host, *labels));
         let hosts = [ANY, hash_lower(host)].into_iter().chain(suffixes.map(hash_lower));
         let slots = hosts.flat_map(|host| [combine(host, ANY), combine(host, path)]);
-        for (list, slot) in lists.iter_mut().zip(slots) {
-            *list = self.table.get(slot);
-        }
+        slots.map(|slot| self.table.get(slot)).filter(|list| !list.is_empty()).collect()
     }
 }
-
-/// Two paths for any host, this host and each suffix.
-const LISTS: usize = 2 * (2 + LABELS_MAX);
-
-type Lists<'i> = [&'i [SplitId]; LISTS];
 
 /// The last labels of a host with the dot before them: 2 of `a.b.example.com` is `.example.com`.
 fn suffix_of(host: &[u8], labels: usize) -> Option<&[u8]> {

@@ -74,16 +74,19 @@ impl SplitPlan {
     }
 
     /// The weights at a time.
+    #[inline]
     pub fn weights_at(&self, now: Moment) -> WeightsNow<'_> {
         WeightsNow::new(&self.weights, self.ramp.as_ref(), &self.race, now)
     }
 
     /// The entries of the split's `match`; empty where every request takes part.
+    #[inline]
     pub fn matches<'p>(&'p self, split: &'p Split) -> impl Iterator<Item = Asked<'p>> + Clone {
         Asked::list(split.matches.as_deref().unwrap_or_default(), &self.matches)
     }
 
     /// The split's overrides, each with the entries of its `match`.
+    #[inline]
     pub fn overrides<'p>(
         &'p self,
         split: &'p Split,
