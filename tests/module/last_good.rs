@@ -108,6 +108,27 @@ fn a_vm_with_a_refused_policy_follows_the_last_good_one_of_the_others() {
 }
 
 #[test]
+fn a_policy_that_the_host_does_not_store_is_offered_again_by_ticks_and_by_no_request() {
+    let mut host = super::host();
+    host.fail("proxy_set_shared_data", Status::InternalFailure);
+    assert!(accepts(&mut host, &all_at(1)));
+    let errors = |host: &WasmHost| gauge(host, "traffic_split_host_errors_total");
+    assert_eq!(cluster(&mut host).as_deref(), Some("checkout-v2"));
+    let before = errors(&host);
+    for _ in 0..3 {
+        assert_eq!(cluster(&mut host).as_deref(), Some("checkout-v2"));
+    }
+    assert_eq!(errors(&host), before, "a request cost a call that fails");
+    host.tick().unwrap();
+    assert!(errors(&host) > before);
+    host.fail("proxy_set_shared_data", Status::Ok);
+    host.tick().unwrap();
+    let mut second = host_beside(&host);
+    assert!(accepts(&mut second, &bad()));
+    assert_eq!(cluster(&mut second).as_deref(), Some("checkout-v2"));
+}
+
+#[test]
 fn plugins_of_another_name_or_root_have_a_last_good_policy_of_their_own() {
     let first = super::running(&all_at(1));
     for property in ["plugin_name", "plugin_root_id"] {

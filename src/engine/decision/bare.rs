@@ -1,18 +1,17 @@
 //! The facts of a bare key: a user of whom nothing else is known, whose request is as a split wants
 //! it. So the same judgement tells what a policy does to a population.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Context;
 use super::facts::{Facts, Found, Key, Whose};
 use super::force::Forced;
 use super::key::Bytes;
+use super::memo::Hashes;
 use crate::hash::Hash;
 use crate::ids::{CookieSlot, KeyId, LayerId, SaltId, SplitId};
 use crate::matching::{Unmet, exclude_each_other};
 use crate::plan::{Asked, Plan};
-use smallvec::SmallVec;
 
 /// Splits that are asked about users, and those that must be judged with them.
 ///
@@ -107,8 +106,7 @@ pub struct KeyFacts<'f> {
     plan: &'f Plan,
     population: &'f Population,
     key: Option<Key<'f>>,
-    /// Hashes under salts that more than one split asks for.
-    hashes: RefCell<SmallVec<[(SaltId, Hash); 4]>>,
+    hashes: Hashes<SaltId>,
 }
 
 impl<'f> KeyFacts<'f> {
@@ -116,7 +114,7 @@ impl<'f> KeyFacts<'f> {
     pub fn new(plan: &'f Plan, population: &'f Population, key: &'f [u8]) -> Self {
         let bytes = Bytes::Sent(key.into());
         let key = (!key.is_empty()).then_some(Key { source: 0, generated: false, bytes });
-        Self { plan, population, key, hashes: RefCell::default() }
+        Self { plan, population, key, hashes: Hashes::new() }
     }
 }
 
@@ -136,22 +134,12 @@ impl Facts for KeyFacts<'_> {
 
     /// The key, wherever it would come from; a split that looks nowhere finds none.
     fn key(&self, list: KeyId, _context: &Context) -> Found<&Key<'_>> {
-        let is_asked = !self.plan.questions.keys[list].sources.is_empty();
+        let is_asked = !self.plan.questions.keys[list].is_empty();
         self.key.as_ref().filter(|_| is_asked).map_or(Found::None, Found::This)
     }
 
     fn hash(&self, _list: KeyId, key: &Key<'_>, salt: SaltId) -> Hash {
-        let asked = &self.plan.questions.salts[salt];
-        if !asked.is_shared {
-            return Hash::new(&asked.prefix, key.bytes());
-        }
-        let mut known = self.hashes.borrow_mut();
-        if let Some((_, hash)) = known.as_slice().iter().find(|(known, _)| *known == salt) {
-            return *hash;
-        }
-        let hash = Hash::new(&asked.prefix, key.bytes());
-        known.push((salt, hash));
-        hash
+        self.hashes.get(salt, &self.plan.questions.salts[salt], key.bytes())
     }
 
     fn cookie(&self, _slot: CookieSlot) -> impl Iterator<Item = &[u8]> {

@@ -1,4 +1,4 @@
-//! The key: the bytes that identify the user, from the first source that is present.
+//! The bytes of a key: sent, or made now for a new visitor.
 
 use std::borrow::Cow;
 use std::net::IpAddr;

@@ -1,8 +1,12 @@
 //! Answers that are found once.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
+use smallvec::SmallVec;
+
+use crate::hash::Hash;
 use crate::ids::Id;
+use crate::plan::Salt;
 
 /// A place for each answer; the first `N` stand in place.
 #[derive(Debug)]
@@ -28,5 +32,29 @@ impl<T, const N: usize> Memo<T, N> {
             reason = "there is a place for each id of the list that it is made for"
         )]
         all.nth(id.place()).expect("an id of another list").get_or_init(find)
+    }
+}
+
+/// Hashes of keys under salts that more than one split asks for.
+#[derive(Debug)]
+pub(super) struct Hashes<Of>(RefCell<SmallVec<[(Of, Hash); 4]>>);
+
+impl<Of: Copy + Eq> Hashes<Of> {
+    pub(super) fn new() -> Self {
+        Self(RefCell::default())
+    }
+
+    /// The hash of a key under a salt: what `of` names is always the same two.
+    pub(super) fn get(&self, of: Of, salt: &Salt, key: &[u8]) -> Hash {
+        if !salt.is_shared {
+            return Hash::new(&salt.prefix, key);
+        }
+        let mut known = self.0.borrow_mut();
+        if let Some((_, hash)) = known.iter().find(|(other, _)| *other == of) {
+            return *hash;
+        }
+        let hash = Hash::new(&salt.prefix, key);
+        known.push((of, hash));
+        hash
     }
 }

@@ -2,7 +2,7 @@
 //! call of the host asked at its first use.
 
 use std::borrow::Cow;
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::net::IpAddr;
 
 use smallvec::SmallVec;
@@ -12,7 +12,7 @@ use super::facts::{Facts, Found, Key, Whose};
 use super::force::Forced;
 use super::key::{Bytes, generated_id};
 use super::lines::Lines;
-use super::memo::Memo;
+use super::memo::{Hashes, Memo};
 use crate::hash::Hash;
 use crate::host::Host;
 use crate::ids::{CookieSlot, KeyId, QuerySlot, SaltId, SplitId};
@@ -39,8 +39,7 @@ pub struct RequestFacts<'f, H: ?Sized> {
     client_ip: OnceCell<Option<IpAddr>>,
     claims: Memo<Option<Cow<'f, [u8]>>, 1>,
     keys: Memo<Found<Key<'f>>, 2>,
-    /// Hashes under salts that more than one split asks for.
-    hashes: RefCell<SmallVec<[(KeyId, SaltId, Hash); 2]>>,
+    hashes: Hashes<(KeyId, SaltId)>,
 }
 
 impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
@@ -59,7 +58,7 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
             client_ip: OnceCell::new(),
             claims: Memo::new(questions.claims.len()),
             keys: Memo::new(questions.keys.len()),
-            hashes: RefCell::default(),
+            hashes: Hashes::new(),
         }
     }
 
@@ -98,7 +97,7 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
     }
 
     fn find_key(&self, list: KeyId, context: &Context) -> Found<Key<'f>> {
-        let sources = self.questions.keys[list].asked.iter().enumerate();
+        let sources = self.questions.keys[list].iter().enumerate();
         for (source, slot) in sources {
             let sent = |bytes: Cow<'f, [u8]>| (!bytes.is_empty()).then_some(Bytes::Sent(bytes));
             let filled = |value: &&[u8]| !value.is_empty();
@@ -192,18 +191,7 @@ impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
     }
 
     fn hash(&self, list: KeyId, key: &Key<'_>, salt: SaltId) -> Hash {
-        let asked = &self.questions.salts[salt];
-        if !asked.is_shared {
-            return Hash::new(&asked.prefix, key.bytes());
-        }
-        let mut known = self.hashes.borrow_mut();
-        let found = known.iter().find(|(l, s, _)| (*l, *s) == (list, salt));
-        if let Some((.., hash)) = found {
-            return *hash;
-        }
-        let hash = Hash::new(&asked.prefix, key.bytes());
-        known.push((list, salt, hash));
-        hash
+        self.hashes.get((list, salt), &self.questions.salts[salt], key.bytes())
     }
 
     fn cookie(&self, slot: CookieSlot) -> impl Iterator<Item = &[u8]> {

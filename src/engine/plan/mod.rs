@@ -15,7 +15,7 @@ mod weights;
 
 pub use entry::Asked;
 pub use index::Index;
-pub use questions::{KeyList, KeySlot, Names, Questions, Salt};
+pub use questions::{KeySlot, Names, Questions, Salt};
 pub use race::Race;
 pub use ramp::{Position, RampPlan};
 pub use set_cookie::SetCookie;
@@ -76,12 +76,6 @@ impl OwnHeaders {
             secret,
         }
     }
-
-    /// Each of them once.
-    pub fn iter(&self) -> impl Iterator<Item = HeaderSlot> {
-        let all = [Some(self.cluster), self.variant, Some(self.mirror), self.force, self.secret];
-        all.into_iter().flatten()
-    }
 }
 
 impl Plan {
@@ -135,27 +129,6 @@ impl Plan {
 
     /// The names of the request headers that the filter owns: they never pass from a client.
     pub fn control_headers(&self) -> impl Iterator<Item = &str> {
-        self.own.iter().map(|slot| self.questions.headers.name(slot))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::policy::{Force, Secret};
-
-    #[test]
-    fn the_plan_owns_the_headers_that_the_policy_says_it_owns() {
-        let header = |name: &str| SecretSource::Header(name.into());
-        let force =
-            |secret_in| Force { header: "x-f".into(), secret_in, secret: Secret::from("s") };
-        for force in
-            [None, Some(force(header("x-s"))), Some(force(SecretSource::Cookie("c".into())))]
-        {
-            let policy = Policy { force, ..Policy::default() };
-            let plan = Plan::new(policy);
-            let owned: Vec<_> = plan.policy.owned_headers().map(|(_, name)| name).collect();
-            assert_eq!(plan.control_headers().collect::<Vec<_>>(), owned);
-        }
+        self.policy.owned_headers().map(|(_, name)| name)
     }
 }

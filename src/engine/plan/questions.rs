@@ -20,8 +20,8 @@ pub struct Questions {
     pub query: Names<QuerySlot>,
     /// Claims of checked tokens.
     pub claims: List<ClaimSlot, Claim>,
-    /// Lists of key sources.
-    pub keys: List<KeyId, KeyList>,
+    /// Where users' keys are looked for, each in order.
+    pub keys: List<KeyId, Box<[KeySlot]>>,
     /// What keys are hashed with.
     pub salts: List<SaltId, Salt>,
     /// How the client's address is found; see [`crate::matching::client_ip`].
@@ -46,17 +46,8 @@ impl Questions {
     pub const BAGGAGE: HeaderSlot = HeaderSlot::common(5);
 }
 
-/// Where a user's key is looked for, in order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeyList {
-    /// The sources, as the policy has them.
-    pub sources: Vec<KeySource>,
-    /// For each source, where its answer is.
-    pub asked: Vec<KeySlot>,
-}
-
 /// Where the answer to a key source is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeySlot {
     /// A header.
     Header(HeaderSlot),
@@ -176,7 +167,8 @@ const fn glance(name: &[u8]) -> (usize, u64) {
 /// Collects the questions of a plan while it is compiled.
 pub(super) struct Asking {
     questions: Questions,
-    /// Slots of salts, so that thousands of splits are compiled in no time.
+    // So that thousands of splits are compiled in no time.
+    keys: BTreeMap<Box<[KeySlot]>, KeyId>,
     salts: BTreeMap<Box<[u8]>, SaltId>,
 }
 
@@ -195,7 +187,7 @@ impl Asking {
             salts: List::default(),
             trusted_hops,
         };
-        Self { questions, salts: BTreeMap::new() }
+        Self { questions, keys: BTreeMap::new(), salts: BTreeMap::new() }
     }
 
     pub(super) fn header(&mut self, name: &str) -> HeaderSlot {
@@ -219,11 +211,13 @@ impl Asking {
     }
 
     pub(super) fn key(&mut self, sources: &[KeySource]) -> KeyId {
-        if let Some(known) = self.questions.keys.find(|list| list.sources == sources) {
-            return known;
+        let asked: Box<[KeySlot]> = sources.iter().map(|source| self.source(source)).collect();
+        if let Some(known) = self.keys.get(&asked) {
+            return *known;
         }
-        let asked = sources.iter().map(|source| self.source(source)).collect();
-        self.questions.keys.push(KeyList { sources: sources.to_vec(), asked })
+        let key = self.questions.keys.push(asked.clone());
+        self.keys.insert(asked, key);
+        key
     }
 
     fn source(&mut self, source: &KeySource) -> KeySlot {
@@ -305,6 +299,17 @@ mod tests {
         }
         for other in ["x-", "x-200", "", "y-1", "x-0000"] {
             assert_eq!(names.slot(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn there_is_a_slot_for_more_names_than_16_bits_count() {
+        let mut names: Names<CookieSlot> = Names::default();
+        let name = |n: u32| format!("split-exp-{n:06}-checkout");
+        let slots: Vec<_> = (0..70_000).map(|n| names.intern(&name(n))).collect();
+        for n in [0, 1, 65_535, 65_536, 69_999] {
+            assert_eq!(names.slot(name(n).as_bytes()), Some(slots[n as usize]));
+            assert_eq!(names.name(slots[n as usize]), name(n));
         }
     }
 }

@@ -56,7 +56,7 @@ struct Held {
 }
 
 impl StickyPlan {
-    /// Prepares the values for the variants of a split. The secret itself is not kept.
+    /// Prepares the values for the variants of a split. The secret itself is not kept here.
     pub fn new(split_name: &str, sticky: &Sticky, variants: &List<VariantId, &str>) -> Self {
         let cookie = SetCookie::new(&sticky.cookie);
         let epoch = sticky.epoch.to_string();

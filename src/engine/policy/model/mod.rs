@@ -53,6 +53,23 @@ impl Policy {
     pub const VARIANT_HEADER: &str = "x-split-variant";
     /// The default of `mirror_header`.
     pub const MIRROR_HEADER: &str = "x-split-mirror";
+
+    /// The headers that never pass from a client, each after the field that names it.
+    pub fn owned_headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let force = self.force.as_ref();
+        let secret = force.and_then(|force| match &force.secret_in {
+            SecretSource::Header(name) => Some(name.as_str()),
+            SecretSource::Cookie(_) => None,
+        });
+        let owned = [
+            ("cluster_header", Some(self.cluster_header.as_str())),
+            ("variant_header", self.variant_header.as_deref()),
+            ("mirror_header", Some(self.mirror_header.as_str())),
+            ("force", force.map(|force| force.header.as_str())),
+            ("force", secret),
+        ];
+        owned.into_iter().filter_map(|(field, name)| Some((field, name?)))
+    }
 }
 
 impl Default for Policy {
