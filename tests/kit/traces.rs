@@ -118,10 +118,13 @@ fn as_many_requests_have_a_trace_as_was_asked_for() {
 
 /// The example in the comment, with its marks taken away.
 fn with_the_example(config: String) -> String {
-    let marked = config.find("              # - name: \"checkout=canary\"\n").unwrap();
-    let (before, example) = config.split_at(marked);
-    let end = example.find("              # The pair that the filter needs").unwrap();
-    let (example, after) = example.split_at(end);
+    let place = |text: &str, mark: &str| {
+        text.find(mark).unwrap_or_else(|| panic!("{mark:?} is not in the file:\n{text}"))
+    };
+    let (before, example) =
+        config.split_at(place(&config, "              # - name: checkout=canary\n"));
+    let (example, after) =
+        example.split_at(place(example, "              # The pair that the filter needs"));
     format!("{before}{}{after}", example.replace("              # ", "              "))
 }
 
