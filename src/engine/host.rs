@@ -1,7 +1,11 @@
 //! What the engine may ask of whoever hosts it. The filter in Envoy implements this, and so does
 //! `splitctl` for a request that somebody describes; a native module or a controller would.
 
+mod claim;
+
 use std::borrow::Cow;
+
+pub use claim::Claim;
 
 /// The pseudo-header that holds the method.
 pub const METHOD: &str = ":method";
@@ -31,7 +35,8 @@ pub trait Host {
         None
     }
 
-    /// A claim of a token that was checked before, as its text. `None` where there is none.
+    /// A claim of a token that was checked before, as its text. `None` where there is none, or it has
+    /// no text; [`Claim::find_in`] is the rule, for hosts that have Envoy's dynamic metadata.
     ///
     /// Asked at most once for each request and claim, and only when a key source gets so far.
     fn claim(&self, _claim: &Claim) -> Option<Cow<'_, [u8]>> {
@@ -44,18 +49,6 @@ pub trait Host {
     fn is_a_record(&self) -> bool {
         false
     }
-}
-
-/// A claim that a plan asks for; made when the configuration is read, so that a host can prepare
-/// how it is found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
-    /// Its place among [`crate::plan::Questions::claims`].
-    pub slot: crate::ids::ClaimSlot,
-    /// The `payload_in_metadata` of the provider of Envoy's `jwt_authn`.
-    pub provider: String,
-    /// The claim's name.
-    pub name: String,
 }
 
 /// The plainest request: pairs of lower-case name and value, and no connection.

@@ -22,18 +22,21 @@
 //! Who may know whom: each of these may use those before it, and none after it (a test reads the
 //! imports).
 
-// Leaves: numbers with a unit, the contract of the hash, closed lists, ids, what is asked of the host.
+// Leaves: numbers with a unit, the contract of the hash, closed lists, ids, bytes on the wire.
 pub mod units;
+mod wire;
 mod words;
 
 pub mod hash;
-pub mod host;
 pub mod ids;
 pub mod outcome;
 pub mod reason;
 
 // Needs the finalizer of `hash`.
 mod fast_hash;
+
+// What is asked of the host: reads claims from the wire.
+pub mod host;
 
 // The stages, in the order of the flow.
 pub mod matching;

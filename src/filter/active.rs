@@ -3,8 +3,6 @@
 use std::hash::{BuildHasher, RandomState};
 
 use engine::decision::Context;
-use engine::host::Claim;
-use engine::ids::{ClaimSlot, List};
 use engine::metrics::Metrics;
 use engine::plan::Plan;
 use engine::policy::Policy;
@@ -20,8 +18,6 @@ pub(crate) struct Active {
     pub(crate) ids: MetricIds,
     /// The hash of the policy.
     pub(crate) hash: u64,
-    /// Where the host has each claim that the plan asks for.
-    claim_paths: List<ClaimSlot, String>,
     /// Whether deciding reads the time.
     reads_time: bool,
     /// A keyed hash with a random key: of a number that never comes twice, it is a random number.
@@ -32,16 +28,12 @@ pub(crate) struct Active {
 impl Active {
     /// Prepares a policy, and defines its metrics at the host.
     pub(crate) fn new(policy: Policy, hash: u64) -> Self {
-        /// Where `jwt_authn` leaves what it checked; the parts of a path are joined by NUL.
-        const CHECKED: &str = "metadata\0filter_metadata\0envoy.filters.http.jwt_authn";
         let plan = Plan::new(policy);
         let metrics = Metrics::new(&plan);
-        let path = |claim: &Claim| format!("{CHECKED}\0{}\0{}", claim.provider, claim.name);
         Self {
             ids: MetricIds::define(metrics.definitions()),
             metrics,
             hash,
-            claim_paths: plan.questions.claims.map(path),
             reads_time: plan.reads_time(),
             random: plan.reads_chance().then(RandomState::new),
             plan,
@@ -61,11 +53,6 @@ impl Active {
         for (id, share) in self.metrics.shares(&self.plan, self.now()) {
             self.ids.record(id, share);
         }
-    }
-
-    /// Where the host has a claim.
-    pub(crate) fn claim_path(&self, claim: &Claim) -> &str {
-        &self.claim_paths[claim.slot]
     }
 
     /// The time, where it is read; 1970 where it is not, or the host does not tell.

@@ -43,6 +43,13 @@ unsafe extern "C" {
         size: *mut usize,
     ) -> u32;
     fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_add_header_map_value(
         map: u32,
         name: *const u8,
@@ -118,22 +125,36 @@ fn bytes_from(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Box<
     Ok(unsafe { Box::from_raw(slice_from_raw_parts_mut(data, size)) })
 }
 
+/// `None` for what is not there, which is no error.
+fn found(read: Result<Box<[u8]>, Status>) -> Result<Option<Box<[u8]>>, Status> {
+    match read {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(Status(Status::NOT_FOUND)) => Ok(None),
+        Err(status) => Err(status),
+    }
+}
+
 /// The plugin configuration; empty where there is none.
 pub(crate) fn configuration() -> Result<Box<[u8]>, Status> {
     let read = bytes_from(|data, size| {
         // SAFETY: both pointers are to live locals.
         unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX, data, size) }
     });
-    match read {
-        Err(Status(Status::NOT_FOUND)) => Ok(Box::default()),
-        other => other,
-    }
+    found(read).map(Option::unwrap_or_default)
 }
 
 /// All request headers, as the host lays them out (see [`crate::header_map`]).
 pub(crate) fn request_headers() -> Result<Box<[u8]>, Status> {
     // SAFETY: both pointers are to live locals.
     bytes_from(|data, size| unsafe { proxy_get_header_map_pairs(Map::Request as u32, data, size) })
+}
+
+/// A header's first line; `None` where there is none.
+pub(crate) fn header(map: Map, name: &str) -> Result<Option<Box<[u8]>>, Status> {
+    // SAFETY: pointer and size are those of a live text, the others point to live locals.
+    found(bytes_from(|data, size| unsafe {
+        proxy_get_header_map_value(map as u32, name.as_ptr(), name.len(), data, size)
+    }))
 }
 
 /// Gives a header this value and no other.
@@ -201,11 +222,7 @@ pub(crate) fn shared(key: &[u8]) -> Result<Option<Box<[u8]>>, Status> {
     let read = bytes_from(|data, size| unsafe {
         proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas)
     });
-    match read {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(Status(Status::NOT_FOUND)) => Ok(None),
-        Err(status) => Err(status),
-    }
+    found(read)
 }
 
 /// Shares a value under a key, whatever was there.
@@ -226,11 +243,7 @@ pub(crate) fn property(path: &str) -> Result<Option<Box<[u8]>>, Status> {
     let read = bytes_from(|data, size| unsafe {
         proxy_get_property(path.as_ptr(), path.len(), data, size)
     });
-    match read {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(Status(Status::NOT_FOUND)) => Ok(None),
-        Err(status) => Err(status),
-    }
+    found(read)
 }
 
 /// A property that is a 64-bit number; `None` where the stream has none (no response came).

@@ -1,51 +1,50 @@
 //! A request as the engine asks for it: headers in one block, the rest of the host when it is needed.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use engine::host::{Claim, Host};
 
-use crate::active::Active;
 use crate::header_map::HeaderMap;
 use crate::host;
 use crate::metrics::count_errors;
 
 /// The request of the stream that the host is about to send on.
-pub(crate) struct Request<'r> {
+pub(crate) struct Request {
     headers: HeaderMap,
-    active: &'r Active,
+    /// What filters before this one left for others; read when first asked for.
+    metadata: OnceCell<Option<Box<[u8]>>>,
 }
 
-impl<'r> Request<'r> {
+impl Request {
     /// Reads the headers.
     ///
     /// # Errors
     /// When the host does not give them.
-    pub(crate) fn read(active: &'r Active) -> Result<Self, host::Status> {
-        Ok(Self { headers: HeaderMap::new(host::request_headers()?), active })
+    pub(crate) fn read() -> Result<Self, host::Status> {
+        let headers = HeaderMap::new(host::request_headers()?);
+        Ok(Self { headers, metadata: OnceCell::new() })
     }
 }
 
-impl Host for Request<'_> {
+impl Host for Request {
     fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.headers.pairs()
     }
 
     fn source_address(&self) -> Option<Cow<'_, [u8]>> {
-        property("source\0address")
+        property("source\0address").map(|address| Cow::Owned(address.into_vec()))
     }
 
     /// The claim of a token that Envoy's `jwt_authn` checked and left in the dynamic metadata.
     fn claim(&self, claim: &Claim) -> Option<Cow<'_, [u8]>> {
-        property(self.active.claim_path(claim))
+        claim.find_in(self.metadata.get_or_init(|| property("metadata")).as_deref()?)
     }
 }
 
-fn property(path: &str) -> Option<Cow<'static, [u8]>> {
-    match host::property(path) {
-        Ok(value) => value.map(|value| Cow::Owned(value.into_vec())),
-        Err(status) => {
-            count_errors(Err(status));
-            None
-        }
-    }
+fn property(path: &str) -> Option<Box<[u8]>> {
+    host::property(path).unwrap_or_else(|status| {
+        count_errors(Err(status));
+        None
+    })
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use engine::decision::{self, Context as DecisionContext, Decisions, Nobody};
-use engine::effects::{self, HeaderEdit};
+use engine::effects::{self, Answered, Caching, HeaderEdit};
 use engine::outcome::milliseconds;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
@@ -26,6 +26,7 @@ pub(crate) struct Stream {
     id: u32,
     context: DecisionContext,
     decisions: Decisions,
+    caching: Caching,
 }
 
 impl Stream {
@@ -36,6 +37,7 @@ impl Stream {
             id,
             context: DecisionContext::default(),
             decisions: Decisions::default(),
+            caching: Caching::default(),
         }
     }
 }
@@ -53,7 +55,7 @@ impl HttpContext for Stream {
             return Action::Continue;
         };
         let plan = &active.plan;
-        let request = match Request::read(active) {
+        let request = match Request::read() {
             Ok(request) => request,
             Err(status) => {
                 // Undecided, but a client's forged headers must not pass all the same.
@@ -66,7 +68,7 @@ impl HttpContext for Stream {
         self.context = active.context(self.id);
         let facts = plan.facts(&request);
         self.decisions = decision::decide(plan, &facts, &self.context, &mut Nobody);
-        let effects = effects::on_request(plan, facts.lines(), &self.decisions);
+        let effects = effects::on_request(plan, &facts, &self.decisions);
         // Those that the policy owns it sets or removes itself.
         let others = self.strip.iter().map(String::as_str);
         remove_headers(others.filter(|name| plan.control_headers().all(|own| own != *name)));
@@ -74,6 +76,7 @@ impl HttpContext for Stream {
         for counter in active.metrics.decided(&self.decisions) {
             active.ids.increment(counter);
         }
+        self.caching = effects.caching;
         if let Some(state) = &effects.state {
             count_errors(host::set_state(STATE, state));
         }
@@ -89,13 +92,13 @@ impl HttpContext for Stream {
 
     /// Also called for responses by the proxy itself.
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        let Self { decisions, context, caching, .. } = &*self;
         if let Some(active) = &self.active
-            && effects::edits_response(&active.plan, &self.decisions)
+            && effects::edits_response(&active.plan, decisions, caching)
         {
-            apply(
-                Map::Response,
-                &effects::on_response(&active.plan, &self.decisions, &self.context),
-            );
+            let status = effects::reads_status(decisions).then(status_of_response).flatten();
+            let answered = Answered { decisions, context, caching, status };
+            apply(Map::Response, &effects::on_response(&active.plan, &answered));
         }
         Action::Continue
     }
@@ -119,6 +122,17 @@ impl HttpContext for Stream {
             if let Some(nanoseconds) = duration {
                 active.ids.record(effect.histogram, milliseconds(nanoseconds));
             }
+        }
+    }
+}
+
+/// The status of the response; `None` where the host does not tell.
+fn status_of_response() -> Option<u16> {
+    match host::header(Map::Response, ":status") {
+        Ok(value) => value.and_then(|digits| str::from_utf8(&digits).ok()?.parse().ok()),
+        Err(status) => {
+            count_errors(Err(status));
+            None
         }
     }
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use engine::decision::Context;
+use engine::effects::Answered;
 use engine::host::Host;
 use engine::metrics::Metrics;
 use engine::units::Moment;
@@ -49,12 +50,13 @@ proptest! {
                 Decided { split, variant, reason, mirror: d.mirror, new_key: d.new_key }
             }).collect();
             prop_assert_eq!(&found, &harness::model::decide(&policy, situation));
-            let (_, counters) = on_request(&plan, &request, &decisions);
+            let (effects, counters) = on_request(&plan, &request, &decisions);
             let new_keys = found.iter().filter(|decided| decided.new_key).count();
             prop_assert_eq!(decisions.force_refused, harness::model::force_refused(&policy, situation));
             let counted = found.len() + new_keys + usize::from(decisions.force_refused);
             prop_assert_eq!(counters, counted, "every decision has its counter");
-            on_response(&plan, &decisions, &context);
+            let (decisions, context, caching) = (&decisions, &context, &effects.caching);
+            on_response(&plan, &Answered { decisions, context, caching, status: Some(200) });
         }
     }
 
@@ -75,8 +77,9 @@ proptest! {
         let situation = Situation { headers, client: Some(client), now, random: [1, 2] };
         let plan = super::plan(&policy);
         let decisions = super::decide(&plan, &Seen(&situation), &context(&situation));
-        on_request(&plan, &Seen(&situation), &decisions);
-        on_response(&plan, &decisions, &context(&situation));
+        let (effects, _) = on_request(&plan, &Seen(&situation), &decisions);
+        let (decisions, context, caching) = (&decisions, &context(&situation), &effects.caching);
+        on_response(&plan, &Answered { decisions, context, caching, status: None });
         Metrics::new(&plan).shares(&plan, Moment::new(now)).for_each(drop);
     }
 

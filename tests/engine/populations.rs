@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engine::decision::{Context, Decision};
-use engine::effects::HeaderEdit;
+use engine::effects::{Answered, Caching, HeaderEdit};
 use engine::hash::fmix64;
 use engine::ids::{Id as _, SplitId, VariantId};
 use engine::plan::Plan;
@@ -144,7 +144,9 @@ fn browse(plan: &Plan, jar: &mut BTreeMap<String, String>, context: Context) -> 
     let cookies: Vec<String> = jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
     let request = [("cookie".to_owned(), cookies.join("; "))];
     let decisions = super::decide(plan, &request[..], &context);
-    for edit in on_response(plan, &decisions, &context) {
+    let caching = &Caching::default();
+    let answered = Answered { decisions: &decisions, context: &context, caching, status: None };
+    for edit in on_response(plan, &answered) {
         let HeaderEdit::Add { name: "set-cookie", value } = edit else { continue };
         let text = String::from_utf8(value.to_vec()).unwrap();
         let (name, rest) = text.split_once('=').unwrap();

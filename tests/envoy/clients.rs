@@ -3,7 +3,7 @@
 use lab::{Options, Request};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, checkout, user};
+use crate::bench::{Bench, HOST_ERRORS, checkout, user};
 use crate::native::Native;
 
 fn with_key(key: Value) -> Value {
@@ -68,14 +68,59 @@ const TOKENS: [(&str, &str); 4] = [
     ),
 ];
 
+/// Claims of other types, the key that each is, and a token of each: `{"id":CLAIM,"iss":"test"}`.
+/// (Envoy itself takes no `sub` but a text.)
+const TYPED: [(&str, Option<&str>, &str); 8] = [
+    (
+        "42",
+        Some("42"),
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InRlc3QifQ.eyJpZCI6NDIsImlzcyI6InRlc3QifQ.IYRm6G71Hcykr44Wrm5g6dXd7UeUZmZvQAvqpnWaZjE",
+    ),
+    (
+        "9007199254740993",
+        Some("9007199254740992"),
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InRlc3QifQ.eyJpZCI6OTAwNzE5OTI1NDc0MDk5MywiaXNzIjoidGVzdCJ9.gmTvFdQE2mPXk64pArTKVRTyaxAH4-_Vm-A4zRVZttM",
+    ),
+    (
+        "1.5",
+        Some("1.5"),
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InRlc3QifQ.eyJpZCI6MS41LCJpc3MiOiJ0ZXN0In0.Sy8mgZDYgC0beRkcroVwiTsPNshlquyehYVDXi3HtmI",
+    ),
+    (
+        "true",
+        Some("true"),
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InRlc3QifQ.eyJpZCI6dHJ1ZSwiaXNzIjoidGVzdCJ9.kSSFvGZl45JSNC_N84B2pl7fss2ArDLu25aJIPyfNYk",
+    ),
+    (
+        r#""12345678""#,
+        Some("12345678"),
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InRlc3QifQ.eyJpZCI6IjEyMzQ1Njc4IiwiaXNzIjoidGVzdCJ9.gcux_7e-4eaElSNRU5jADMqyvXZDuAXvfRSgzhNCbfA",
+    ),
+    (
+        r#"{"id":"77","org":"acme","plan":"gold","tz":"utc","lang":"de"}"#,
+        None,
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InRlc3QifQ.eyJpZCI6eyJpZCI6Ijc3Iiwib3JnIjoiYWNtZSIsInBsYW4iOiJnb2xkIiwidHoiOiJ1dGMiLCJsYW5nIjoiZGUifSwiaXNzIjoidGVzdCJ9.WwtS2WirPbO9Pm--O_HsyC1tpHeu9HBzx2oqCKIOU6U",
+    ),
+    (
+        r#"["77"]"#,
+        None,
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InRlc3QifQ.eyJpZCI6WyI3NyJdLCJpc3MiOiJ0ZXN0In0.OYbShGAQ1g_ZH188JDGwX2xJkf5jGOOlDma-8Ozcr98",
+    ),
+    (
+        "null",
+        None,
+        "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCIsImtpZCI6InRlc3QifQ.eyJpZCI6bnVsbCwiaXNzIjoidGVzdCJ9.ahbHeSoHCDqRDGDPZFWPuzZp_RhcIYMBZjSN3XSaH6A",
+    ),
+];
+
 fn jwks() -> String {
     let key = "c3BsaXR0ZXItdGVzdC1rZXktb2YtMzItYnl0ZXMtISE";
     json!({"keys": [{"kty": "oct", "alg": "HS256", "kid": "test", "k": key}]}).to_string()
 }
 
-#[test]
-fn a_claim_of_a_token_that_was_checked_is_a_key() {
-    let authentication = json!({
+/// Checks tokens where there is one, and leaves their claims in the metadata.
+fn authentication() -> Value {
+    json!({
         "name": "envoy.filters.http.jwt_authn",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication",
@@ -88,9 +133,13 @@ fn a_claim_of_a_token_that_was_checked_is_a_key() {
                 {"provider_name": "test"}, {"allow_missing": {}},
             ]}}}],
         },
-    });
+    })
+}
+
+#[test]
+fn a_claim_of_a_token_that_was_checked_is_a_key() {
     let policy = with_key(json!([{"jwt": {"provider": "payload", "claim": "sub"}}]));
-    let options = Options { filters_before: vec![authentication], ..Options::default() };
+    let options = Options { filters_before: vec![authentication()], ..Options::default() };
     let bench = Bench::with(&policy, options);
     for (sub, token) in TOKENS {
         let request = Request::get("/").header("authorization", format!("Bearer {token}"));
@@ -107,4 +156,25 @@ fn a_claim_of_a_token_that_was_checked_is_a_key() {
     assert_eq!(nobody.cluster(), Some("checkout-v1"), "without a token the baseline");
     let forged = Request::get("/").header("authorization", format!("Bearer {}x", TOKENS[0].1));
     assert_eq!(bench.send(&forged).unwrap().status, 401);
+}
+
+#[test]
+fn a_claim_of_any_type_is_the_key_that_a_header_would_be_or_none() {
+    let keys = json!([{"jwt": {"provider": "payload", "claim": "id"}}, {"header": "x-user-id"}]);
+    let options = Options { filters_before: vec![authentication()], ..Options::default() };
+    let bench = Bench::with(&with_key(keys), options);
+    // Users of both variants, so that a claim that is no key shows.
+    for user in ["ada", "bob", "cyd", "dan"] {
+        for (claim, key, token) in TYPED {
+            let request = Request::get("/")
+                .header("authorization", format!("Bearer {token}"))
+                .header("x-user-id", user);
+            let wanted = cluster_of(key.unwrap_or(user));
+            for _ in 0..5 {
+                let answer = bench.send(&request).unwrap();
+                assert_eq!(answer.cluster(), Some(wanted.as_str()), "{claim} of {user}");
+            }
+        }
+    }
+    assert_eq!(bench.stats_after(160).sum(HOST_ERRORS, &[]), 0);
 }

@@ -48,7 +48,7 @@ impl Native {
                 (decision, split, &split.variants[decision.variant])
             })
         };
-        let effects = on_request(&self.plan, facts.lines(), &decisions);
+        let effects = on_request(&self.plan, &facts, &decisions);
         let words = served().map(|(decision, split, variant)| {
             [split.name.clone(), variant.name.clone(), decision.reason.as_str().to_owned()]
         });

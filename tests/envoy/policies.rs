@@ -227,7 +227,8 @@ fn ready_policies_show_their_variants_where_they_say_so() {
     let first = bench.send(&page).unwrap();
     let cookie = String::from_utf8(first.header("set-cookie").unwrap().to_vec()).unwrap();
     assert!(cookie.starts_with("visitor=") && cookie.contains("Max-Age=7776000"), "{cookie}");
-    assert_eq!(first.header("vary"), Some(&b"x-split-variant"[..]));
+    assert_eq!(first.header("vary"), Some(&b"cookie"[..]));
+    assert_eq!(first.header("cache-control"), Some(&b"private"[..]));
     let told = first.header("x-split-variant").unwrap().to_vec();
     assert_eq!(first.echo().unwrap().all("x-split-variant"), [told.as_slice()]);
     let again = page.header("cookie", cookie.split(';').next().unwrap());

@@ -2,7 +2,7 @@
 //! where they need it.
 
 use engine::decision::{self, Context, Decision, Decisions, Nobody};
-use engine::effects::{self, HeaderEdit, RequestEffects};
+use engine::effects::{self, Answered, HeaderEdit, RequestEffects};
 use engine::host::Host;
 use engine::ids::{Id as _, List, VariantId};
 use engine::metrics::Metrics;
@@ -38,7 +38,7 @@ pub fn on_request<'p, H: Host + ?Sized>(
     request: &H,
     decisions: &Decisions,
 ) -> (RequestEffects<'p>, usize) {
-    let effects = effects::on_request(plan, plan.facts(request).lines(), decisions);
+    let effects = effects::on_request(plan, &plan.facts(request), decisions);
     (effects, Metrics::new(plan).decided(decisions).count())
 }
 
@@ -46,13 +46,15 @@ pub fn on_request<'p, H: Host + ?Sized>(
 ///
 /// # Panics
 /// When there are edits that the host would not ask for.
-pub fn on_response<'p>(
-    plan: &'p Plan,
-    decisions: &Decisions,
-    context: &Context,
-) -> Vec<HeaderEdit<'p>> {
-    let edits = effects::on_response(plan, decisions, context);
-    assert!(edits.is_empty() || effects::edits_response(plan, decisions));
+pub fn on_response<'p>(plan: &'p Plan, answered: &Answered<'p>) -> Vec<HeaderEdit<'p>> {
+    let Answered { decisions, caching, .. } = *answered;
+    let edits = effects::on_response(plan, answered);
+    assert!(edits.is_empty() || effects::edits_response(plan, decisions, caching));
+    let without = effects::on_response(plan, &Answered { status: None, ..*answered });
+    assert!(
+        edits == without || effects::reads_status(decisions),
+        "a status that nobody would read"
+    );
     edits
 }
 

@@ -81,7 +81,7 @@ pub struct Case {
     /// Who sent the request: `ip:port`.
     pub client: Option<String>,
     /// Provider, claim and value.
-    pub jwt: Vec<(String, String, Vec<u8>)>,
+    pub jwt: Option<Vec<u8>>,
     /// Milliseconds since 1970.
     pub now: Option<u64>,
     /// The chance of this request.
@@ -195,9 +195,19 @@ impl Case {
         self.random.is_none()
     }
 
+    /// The status of the response that the filter sees.
+    pub fn status(&self) -> u16 {
+        let sent = self.answer.iter().find(|(name, _)| name == ":status");
+        let sent = sent.map(|(_, status)| {
+            let digits = str::from_utf8(status).ok();
+            digits.and_then(|digits| digits.parse().ok()).expect("a status")
+        });
+        sent.or(self.reply.as_ref().map(|reply| reply.status)).unwrap_or(200)
+    }
+
     /// Whether an Envoy on the loopback, with its own clock, can be held to this case.
     pub fn runs_in_envoy(&self) -> bool {
-        let arranged = self.now.is_some() || self.client.is_some() || !self.jwt.is_empty();
+        let arranged = self.now.is_some() || self.client.is_some() || self.jwt.is_some();
         // Envoy refuses targets with a fragment, as it should.
         let target = self.request.iter().find(|(name, _)| name == ":path");
         let refused = target.is_some_and(|(_, path)| path.contains(&b'#'));
@@ -215,9 +225,7 @@ impl Host for Case {
     }
 
     fn claim(&self, claim: &Claim) -> Option<Cow<'_, [u8]>> {
-        let wanted =
-            |(p, c, _): &&(String, String, Vec<u8>)| *p == claim.provider && *c == claim.name;
-        self.jwt.iter().find(wanted).map(|(_, _, value)| value.into())
+        claim.find_in(self.jwt.as_deref()?)
     }
 }
 

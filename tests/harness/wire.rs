@@ -24,6 +24,15 @@ pub fn wire_struct(value: &Value) -> Vec<u8> {
     value.as_object().expect("an object").iter().flat_map(entry).collect()
 }
 
+/// The dynamic metadata of a request whose token was checked: `{provider: {claim: value}}`.
+///
+/// # Panics
+/// When the value is no object.
+pub fn wire_claims(providers: &Value) -> Vec<u8> {
+    let name = field(1, b"envoy.filters.http.jwt_authn");
+    field(1, &[name, field(2, &wire_struct(providers))].concat())
+}
+
 fn wire_value(value: &Value) -> Vec<u8> {
     match value {
         Value::Null => vec![1 << 3, 0],

@@ -1,6 +1,6 @@
 //! envoy/docker-compose.yml brought up, with images that scripts/compose-images makes on this machine.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 use std::thread;
@@ -9,7 +9,9 @@ use std::time::Duration;
 use harness::wait_for;
 use tempfile::TempDir;
 
-use crate::tools::{SOON, at, docker_answers, get, output, query, say_skipped, script, works};
+use crate::tools::{
+    SOON, at, docker_answers, free_port, get, output, query, say_skipped, script, works,
+};
 
 /// Project names begin so; the rest is the process that made it.
 const PROJECT: &str = "traffic-split-kit-";
@@ -32,10 +34,6 @@ fn compose_command() -> Result<&'static [&'static str], String> {
         .into_iter()
         .find(|words| works(&[*words, &["version"]].concat()))
         .ok_or_else(|| "neither `docker compose` nor `docker-compose` is installed".to_owned())
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 impl Project {

@@ -26,7 +26,7 @@ struct Pulled {
 
 fn skopeo() -> Command {
     let mut command = Command::new("timeout");
-    command.arg("60").arg(script("get/registry", &["skopeo"]));
+    command.arg("60").arg(script("get/debian", &["skopeo"]));
     command
 }
 
@@ -40,7 +40,7 @@ impl Registry {
             storage.display()
         );
         std::fs::write(&config, text).unwrap();
-        let mut serve = Command::new(script("get/registry", &["docker-registry"]));
+        let mut serve = Command::new(script("get/debian", &["docker-registry"]));
         let running = Running::start("registry", folder.path(), serve.arg("serve").arg(&config));
         let rest = running.says("listening on ");
         let address = rest.split('"').next().unwrap().to_owned();

@@ -5,6 +5,7 @@ mod gateway;
 mod tools;
 
 mod baggage;
+mod caches;
 mod compose;
 mod dashboards;
 mod files;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -64,6 +64,10 @@ pub(crate) fn say_skipped(what: &str, why: &str) {
 pub(crate) fn splitctl() -> Command {
     static PATH: OnceLock<String> = OnceLock::new();
     Command::new(PATH.get_or_init(|| script("build-splitctl", &[])))
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// A program that runs until this is dropped. A failing test shows the end of its log.

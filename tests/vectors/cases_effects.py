@@ -173,18 +173,46 @@ def vary():
     apart = [{"path": {"prefix": "/shop"}}]
     return vector(
         "90-vary",
-        "caches are told to keep variants apart, on every variant of a split",
+        "caches are told what the decision reads, wherever a split can apply",
         policy(split(match=apart), vary=True, variant_header="x-variant"),
         *[
             case("%s of a split" % name, {**user(key), ":path": "/shop"},
-                 {"decisions": ["checkout=%s split" % name], "upstream": {"x-variant": "checkout=" + name}}, response={"vary": "x-variant"})
+                 {"decisions": ["checkout=%s split" % name], "upstream": {"x-variant": "checkout=" + name}}, response={"vary": "x-user-id", "cache-control": None})
             for name, key in (("the canary", CANARY), ("the stable one", STABLE))
             for name in [name.split()[1]]
         ],
         case("the upstream's own stays", {**user(CANARY), ":path": "/shop"}, {"decisions": [ON_CANARY], "upstream": {}},
-             answer={"vary": "accept-encoding"}, response={"vary": ["accept-encoding", "x-variant"]}),
-        case("the baseline without a key too", {":path": "/shop"}, {"decisions": ["checkout=stable no_key"], "upstream": {}}, response={"vary": "x-variant"}),
-        case("where no split applies nothing varies", user(CANARY), {"decisions": [], "upstream": {}}, response={"vary": None}),
+             answer={"vary": "accept-encoding"}, response={"vary": ["accept-encoding", "x-user-id"]}),
+        case("the baseline without a key too", {":path": "/shop"}, {"decisions": ["checkout=stable no_key"], "upstream": {}}, response={"vary": "x-user-id"}),
+        case("where no split can apply nothing varies", user(CANARY), {"decisions": [], "upstream": {}}, response={"vary": None}),
+    )  # fmt: skip
+
+
+def vary_of_conditions():
+    beta = [{"path": {"prefix": "/shop"}, "headers": [{"name": "x-beta", "present": True}]}]
+    named = {"vary": "cookie, x-beta, x-force, x-secret, x-user-id", "cache-control": None}
+    forced = {"header": "x-force", "secret": {"header": "x-secret", "value": "0123456789abcdef"}}
+    silver = [{"match": [{"cookies": [{"name": "tier", "exact": "silver"}]}], "variant": "stable"}]
+    shop = {":path": "/shop"}
+    return vector(
+        "94-vary-of-conditions",
+        "caches are told of every header that can change the answer, also for a request that no split applies to",
+        policy(split(match=beta, overrides=silver), vary=True, force=forced),
+        case("a split applies", {**user(CANARY), **shop, "x-beta": "1"}, served(ON_CANARY), response=named),
+        case("none does, and with the header it would", {**user(CANARY), **shop}, {"decisions": [], "upstream": {}}, response=named),
+        case("no split is on this path", {**user(CANARY), ":path": "/"}, {"decisions": [], "upstream": {}}, response={"vary": None, "cache-control": None}),
+    )  # fmt: skip
+
+
+def vary_private():
+    keys = [{"cookie": "uid"}, {"generate": {"cookie": "uid"}}]
+    return vector(
+        "95-vary-private",
+        "an answer that belongs to one visitor is no shared cache's",
+        policy(split(key=keys), vary=True),
+        case("a visitor who is known", {"cookie": "uid=" + CANARY}, served(ON_CANARY), response={"vary": "cookie", "cache-control": "private", "set-cookie": None}),
+        case("what the upstream says of private caches stays", {"cookie": "uid=" + CANARY}, served(ON_CANARY),
+             answer={"cache-control": "max-age=60"}, response={"cache-control": ["max-age=60", "private"]}),
     )  # fmt: skip
 
 
@@ -258,5 +286,5 @@ def kill():
 def vectors():
     return [
         request_headers(), response_headers(), respond(), blackhole(), rewrite(), tags_only(),
-        mirror_user(), mirror_request(), mirror_all(), vary(), response_variant_header(), baggage(), kill(),
+        mirror_user(), mirror_request(), mirror_all(), vary(), vary_of_conditions(), vary_private(), response_variant_header(), baggage(), kill(),
     ]  # fmt: skip

@@ -166,6 +166,14 @@ def key_jwt():
         by_key("before a later source", "ada", user("bob"), jwt=ada),
         by_key("another provider is not asked", "bob", user("bob"), jwt={"other": {"sub": "ada"}}),
         by_key("an empty claim is none", "bob", user("bob"), jwt={"payload": {"sub": ""}}),
+        by_key("a number is its decimal text", "42", {}, jwt={"payload": {"sub": 42}}),
+        by_key("a fraction too", "1.5", {}, jwt={"payload": {"sub": 1.5}}),
+        by_key("of 8 bytes, and a text", "12345678", {}, jwt={"payload": {"sub": "12345678"}}),
+        by_key("beyond 2^53 it is the nearest double", "9007199254740992", {}, jwt={"payload": {"sub": 9007199254740993}}),
+        by_key("a truth is a word", "true", {}, jwt={"payload": {"sub": True}}),
+        by_key("an object is no key", "bob", user("bob"), jwt={"payload": {"sub": {"id": "77", "org": "acme"}}}),
+        by_key("a list is none", "bob", user("bob"), jwt={"payload": {"sub": ["77"]}}),
+        by_key("nor is null", "bob", user("bob"), jwt={"payload": {"sub": None}}),
         no_key("no token", {}),
     )
 

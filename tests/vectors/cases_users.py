@@ -240,6 +240,25 @@ def sticky_off():
     )
 
 
+def sticky_failed():
+    own = cookie_of("checkout", "canary")
+
+    def answered(about, status, set_cookie):
+        return case(about, user(CANARY), served("checkout=canary split"), answer={":status": status}, response={"set-cookie": set_cookie})
+
+    return vector(
+        "53-sticky-failed-answer",
+        "a variant that did not answer, or failed, holds nobody",
+        policy(split(sticky={"secret": SECRET})),
+        answered("an answer", "200", own),
+        answered("a redirect is one", "302", own),
+        answered("one that is missing too", "404", own),
+        answered("no answer came, and the proxy says so", "503", None),
+        answered("none came in time", "504", None),
+        answered("the variant failed", "500", None),
+    )  # fmt: skip
+
+
 def drain():
     weights = {"stable": 50, "canary": 50}
     draining = split(weights=weights, sticky={"secret": SECRET, "cookie": "held"})
@@ -329,5 +348,5 @@ def vectors():
                 lambda secret: {"x-split-secret": secret}),
         forcing("32-force-by-cookie", "forcing from outside, the secret in a cookie", {"cookie": "split-secret"},
                 lambda secret: {"cookie": "a=1; split-secret=" + secret}),
-        forced_both(), layers(), layer_order(), holdout(), requires(), sticky(), sticky_off(), drain(),
+        forced_both(), layers(), layer_order(), holdout(), requires(), sticky(), sticky_off(), sticky_failed(), drain(),
     ]  # fmt: skip

@@ -1,7 +1,7 @@
 //! The conformance vectors, natively.
 
 use anyhow::Result;
-use engine::effects::HeaderEdit;
+use engine::effects::{Answered, HeaderEdit};
 use engine::plan::Plan;
 use harness::native;
 use harness::vectors::{Case, Reply, Vector, same, same_headers};
@@ -32,7 +32,15 @@ fn holds_for(plan: &Plan, case: &Case) -> Result<()> {
     let upstream = Edited::new(&case.request, &effects.headers);
     same_headers("upstream", |name| upstream.lines(name), &case.upstream)?;
 
-    let edits = native::on_response(plan, &decisions, &context);
+    let edits = native::on_response(
+        plan,
+        &Answered {
+            decisions: &decisions,
+            context: &context,
+            caching: &effects.caching,
+            status: Some(case.status()),
+        },
+    );
     let response = Edited::new(&case.answer, &edits);
     same_headers("response", |name| response.lines(name), &case.response)
 }

@@ -15,8 +15,9 @@ fn holds_for(policy: &Value, case: &Case) -> Result<()> {
     let mut host = harness::module::running(policy);
     arrange(&mut host, case);
     let request = with(Headers::new(), &case.request);
-    let mut answer = Response::status(200);
-    answer.headers = with(answer.headers, &case.answer);
+    let mut answer = Response::status(case.status());
+    let pseudo = |(name, _): &&(String, Vec<u8>)| !name.starts_with(':');
+    answer.headers = with(answer.headers, case.answer.iter().filter(pseudo));
     let (asked, answered) =
         host.exchange(&request, &answer).map_err(|failure| anyhow!("{failure}"))?;
     same_headers("upstream", |name| asked.headers.all(name).collect(), &case.upstream)?;
@@ -30,8 +31,8 @@ fn holds_for(policy: &Value, case: &Case) -> Result<()> {
     same("host errors", &counted_in(&host, "traffic_split_host_errors_total"), &0)
 }
 
-fn with(headers: Headers, more: &[(String, Vec<u8>)]) -> Headers {
-    more.iter().fold(headers, |headers, (name, value)| headers.with(name, value))
+fn with<'h>(headers: Headers, more: impl IntoIterator<Item = &'h (String, Vec<u8>)>) -> Headers {
+    more.into_iter().fold(headers, |headers, (name, value)| headers.with(name, value))
 }
 
 /// What surrounds the request: clock, connection, token.
@@ -42,9 +43,8 @@ fn arrange(host: &mut WasmHost, case: &Case) {
     if let Some(client) = &case.client {
         host.set_property(&["source", "address"], client);
     }
-    for (provider, claim, value) in &case.jwt {
-        let metadata = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn"];
-        host.set_property(&[&metadata[..], &[provider, claim]].concat(), value);
+    if let Some(metadata) = &case.jwt {
+        host.set_property(&["metadata"], metadata);
     }
 }
 

@@ -16,7 +16,9 @@ use super::memo::{Hashes, Memo};
 use crate::hash::Hash;
 use crate::host::Host;
 use crate::ids::{CookieSlot, KeyId, QuerySlot, SaltId, SplitId};
-use crate::matching::{Encoded, Unmet, client_ip, cookies, query, without_port, without_query};
+use crate::matching::{
+    Encoded, Match, Unmet, client_ip, cookies, query, without_port, without_query,
+};
 use crate::plan::{Asked, KeySlot, Plan, Questions};
 
 /// Cookies, each with its value.
@@ -65,6 +67,20 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
     /// The headers that the plan asks for.
     pub const fn lines(&self) -> &Lines<'f> {
         &self.lines
+    }
+
+    /// Whether a request for this host and path can meet a match list, whatever else it has.
+    pub(crate) fn can_meet(&self, matches: Option<&[Match]>) -> bool {
+        matches.is_none_or(|list| list.iter().any(|entry| self.elsewhere(entry).is_none()))
+    }
+
+    /// The host or the path, where an entry wants another.
+    fn elsewhere<'p>(&self, conditions: &'p Match) -> Option<Unmet<'p>> {
+        let hosts = &conditions.hosts;
+        if !hosts.is_empty() && !hosts.iter().any(|pattern| pattern.matches(self.authority)) {
+            return Some(Unmet::Hosts(hosts));
+        }
+        conditions.path.as_ref().filter(|path| !path.matches(self.path)).map(Unmet::Path)
     }
 
     fn cookies(&self) -> &[(CookieSlot, &'f [u8])] {
@@ -145,16 +161,8 @@ impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
     /// What is cheap to ask is asked first.
     fn unmet<'p>(&self, _whose: Whose, asked: Asked<'p>) -> Option<Unmet<'p>> {
         let conditions = asked.conditions;
-        if !conditions.hosts.is_empty() {
-            let host = self.authority;
-            if !conditions.hosts.iter().any(|pattern| pattern.matches(host)) {
-                return Some(Unmet::Hosts(&conditions.hosts));
-            }
-        }
-        if let Some(pattern) = &conditions.path
-            && !pattern.matches(self.path)
-        {
-            return Some(Unmet::Path(pattern));
+        if let Some(unmet) = self.elsewhere(conditions) {
+            return Some(unmet);
         }
         if !conditions.methods.is_empty() {
             let method = self.lines.first(Questions::METHOD);

@@ -1,11 +1,15 @@
 //! Decisions -> what the host must do, as values: the filter applies them, `splitctl` prints them.
 
 mod baggage;
+mod caching;
 mod target;
+
+pub use caching::Caching;
 
 use std::borrow::Cow;
 
-use crate::decision::{Context, Decision, Decisions, Lines, generated_id};
+use crate::decision::{Context, Decision, Decisions, RequestFacts, generated_id};
+use crate::host::Host;
 use crate::ids::{HeaderSlot, MetricId};
 use crate::metrics::Metrics;
 use crate::outcome::Class;
@@ -46,6 +50,21 @@ pub struct RequestEffects<'p> {
     pub state: Option<Cow<'p, str>>,
     /// The proxy answers itself, and the request does not go on.
     pub respond: Option<&'p Respond>,
+    /// What the response must tell caches.
+    pub caching: Caching,
+}
+
+/// A response, and what was decided about its request.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a> {
+    /// The decisions.
+    pub decisions: &'a Decisions,
+    /// The context in which they were made.
+    pub context: &'a Context,
+    /// What the request's effects say of caches.
+    pub caching: &'a Caching,
+    /// The status of the response; `None` where it is not known. Only [`reads_status`] needs it.
+    pub status: Option<u16>,
 }
 
 /// What the host must do when a request is over.
@@ -73,14 +92,14 @@ impl<'p> Served<'p> {
     }
 }
 
-/// The effects of decisions on their request, of which `lines` are the headers that the plan asks
-/// for. Headers that the filter owns never pass from a client: they are set, or removed where the
-/// client sent them.
-pub fn on_request<'p>(
+/// The effects of decisions on their request. Headers that the filter owns never pass from a client:
+/// they are set, or removed where the client sent them.
+pub fn on_request<'p, H: Host + ?Sized>(
     plan: &'p Plan,
-    lines: &Lines<'_>,
+    facts: &RequestFacts<'_, H>,
     decisions: &Decisions,
 ) -> RequestEffects<'p> {
+    let lines = facts.lines();
     let list = decisions.list();
     let served = || list.iter().map(|decision| Served::by(plan, decision));
     let state = join(served().map(|served| served.tag));
@@ -115,28 +134,35 @@ pub fn on_request<'p>(
         headers.push(HeaderEdit::Set { name: baggage::HEADER, value: Cow::Owned(value) });
     }
     let respond = served().find_map(|served| served.variant.respond.as_ref());
-    RequestEffects { headers, state, respond }
+    let caching = if plan.policy.vary { Caching::new(plan, facts) } else { Caching::default() };
+    RequestEffects { headers, state, respond, caching }
 }
 
 /// Whether decisions have anything to edit in their response.
-pub fn edits_response(plan: &Plan, decisions: &Decisions) -> bool {
+pub fn edits_response(plan: &Plan, decisions: &Decisions, caching: &Caching) -> bool {
     plan.policy.response_variant_header.is_some()
+        || *caching != Caching::default()
         || decisions.list().iter().any(|decision| {
-            plan.policy.vary
-                || decision.new_key
+            decision.new_key
                 || decision.hold
                 || Served::by(plan, decision).variant.response_headers != HeaderEdits::default()
         })
 }
 
-/// The edits of the response's headers: the variant's own, the variant header, `vary`, and cookies
-/// that keep a new key or a variant (at most one of a name). `context` is that of the decision.
-pub fn on_response<'p>(
-    plan: &'p Plan,
-    decisions: &Decisions,
-    context: &Context,
-) -> Vec<HeaderEdit<'p>> {
+/// Whether the edits of the response depend on its status, which a host need not read otherwise.
+pub fn reads_status(decisions: &Decisions) -> bool {
+    decisions.list().iter().any(|decision| decision.hold)
+}
+
+/// The edits of the response's headers: the variant's own, the variant header, what caches must
+/// know, and cookies that keep a new key or a variant (at most one of a name).
+///
+/// A response of class 5xx pins nobody to its variant: it may be the proxy's own, of a variant that
+/// never answered. Whoever sets a cookie makes the response private, whatever else it says.
+pub fn on_response<'p>(plan: &'p Plan, answered: &Answered<'p>) -> Vec<HeaderEdit<'p>> {
     const SET_COOKIE: &str = "set-cookie";
+    let Answered { decisions, context, caching, status } = *answered;
+    let failed = status.map(Class::from_status) == Some(Class::ServerError);
     let list = decisions.list();
     let served = || list.iter().map(|decision| Served::by(plan, decision));
     let mut headers = Vec::new();
@@ -149,8 +175,7 @@ pub fn on_response<'p>(
             None => HeaderEdit::Remove { name },
         });
     }
-    let vary = plan.policy.variant_header.as_deref();
-    if let (Some(vary), true, false) = (vary, plan.policy.vary, list.is_empty()) {
+    if let Some(vary) = &caching.vary {
         headers.push(HeaderEdit::Add { name: "vary", value: bytes_of(vary) });
     }
     let mut kept: Vec<&str> = Vec::new();
@@ -166,9 +191,12 @@ pub fn on_response<'p>(
             let value = generated.render(&String::from_utf8_lossy(&id));
             keep(generated.name(), Cow::Owned(value.into_bytes()));
         }
-        if let (Some(sticky), true) = (&prepared.sticky, decision.hold) {
+        if let (Some(sticky), true, false) = (&prepared.sticky, decision.hold, failed) {
             keep(sticky.cookie_name(), bytes_of(sticky.set_cookie(decision.variant)));
         }
+    }
+    if caching.private || !kept.is_empty() {
+        headers.push(HeaderEdit::Add { name: "cache-control", value: bytes_of("private") });
     }
     headers
 }

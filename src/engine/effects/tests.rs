@@ -36,7 +36,7 @@ fn headers_for(request: &[(&str, &str)]) -> (Vec<Edit>, Option<String>, usize) {
     let plan = plan(POLICY);
     let facts = plan.facts(request);
     let decisions = decide(&plan, &facts, &Context::default(), &mut Nobody);
-    let effects = on_request(&plan, facts.lines(), &decisions);
+    let effects = on_request(&plan, &facts, &decisions);
     let counters = Metrics::new(&plan).decided(&decisions).count();
     (edits(&effects.headers), effects.state.map(Cow::into_owned), counters)
 }
@@ -88,7 +88,7 @@ fn a_variant_edits_request_and_response() {
     let request = [(":path", "/a/x?y"), ("u", "ada"), ("baggage", "k=v")];
     let facts = plan.facts(request.as_slice());
     let decisions = decide(&plan, &facts, &Context::default(), &mut Nobody);
-    let effects = on_request(&plan, facts.lines(), &decisions);
+    let effects = on_request(&plan, &facts, &decisions);
     assert_eq!(
         edits(&effects.headers),
         [
@@ -103,10 +103,13 @@ fn a_variant_edits_request_and_response() {
             set("baggage", "k=v,split.a=on"),
         ]
     );
-    assert!(edits_response(&plan, &decisions));
+    let caching = &effects.caching;
+    assert!(edits_response(&plan, &decisions, caching));
+    let context = &Context::default();
+    let answered = Answered { decisions: &decisions, context, caching, status: Some(200) };
     assert_eq!(
-        edits(&on_response(&plan, &decisions, &Context::default())),
-        [set("server", "new"), set("x-variant", "a=on"), set("vary", "+x-split-variant")]
+        edits(&on_response(&plan, &answered)),
+        [set("server", "new"), set("x-variant", "a=on"), set("vary", "+u")]
     );
 }
 
@@ -124,10 +127,24 @@ fn a_generated_key_is_kept_by_one_cookie_and_a_variant_by_its_own() {
     let request = [(":path", "/")];
     let decisions = decide(&plan, &plan.facts(request.as_slice()), &context, &mut Nobody);
     assert!(decisions.list().iter().all(|d| d.new_key && d.hold));
-    let headers = edits(&on_response(&plan, &decisions, &context));
-    let cookies: Vec<_> = headers.iter().filter_map(|(_, value)| value.as_deref()).collect();
+    let (decisions, context) = (&decisions, &context);
+    let caching = &Caching::default();
+    assert!(reads_status(decisions));
+    let with_status = |status| {
+        let answered = Answered { decisions, context, caching, status };
+        edits(&on_response(&plan, &answered))
+    };
+    let headers = with_status(Some(200));
+    assert_eq!(headers.last(), Some(&set("cache-control", "+private")));
+    assert_eq!(with_status(Some(404)), headers);
+    assert_eq!(with_status(None), headers);
+    let mut kept = with_status(Some(503));
+    kept.retain(|(name, _)| name == "set-cookie");
+    assert_eq!(kept, headers[..1], "the id stays, and no variant is held");
+    let cookies = headers.iter().filter(|(name, _)| name == "set-cookie");
+    let cookies: Vec<_> = cookies.filter_map(|(_, value)| value.as_deref()).collect();
     assert_eq!(cookies.len(), 3, "{cookies:?}");
-    let id = String::from_utf8(generated_id(first_word(b"uid"), &context).to_vec()).unwrap();
+    let id = String::from_utf8(generated_id(first_word(b"uid"), context).to_vec()).unwrap();
     assert!(cookies[0].starts_with(&format!("+uid={id};")), "{cookies:?}");
     assert!(cookies[1].starts_with("+split-a="), "{cookies:?}");
     assert!(cookies[2].starts_with("+split-b="), "{cookies:?}");
@@ -142,6 +159,6 @@ fn a_response_by_the_proxy_itself_is_an_effect() {
     let request = [("u", "ada")];
     let facts = plan.facts(request.as_slice());
     let decisions = decide(&plan, &facts, &Context::default(), &mut Nobody);
-    let effects = on_request(&plan, facts.lines(), &decisions);
+    let effects = on_request(&plan, &facts, &decisions);
     assert_eq!(effects.respond, Some(&Respond { status: 503, body: "back soon".into() }));
 }

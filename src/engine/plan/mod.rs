@@ -11,6 +11,7 @@ mod ramp;
 mod set_cookie;
 mod split;
 mod sticky;
+mod varies;
 mod weights;
 
 pub use entry::Asked;
@@ -21,6 +22,7 @@ pub use ramp::{Position, RampPlan};
 pub use set_cookie::SetCookie;
 pub use split::SplitPlan;
 pub use sticky::StickyPlan;
+pub use varies::Varies;
 pub use weights::WeightsNow;
 
 use crate::ids::{CookieSlot, HeaderSlot, List, SaltId, SplitId};

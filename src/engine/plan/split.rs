@@ -2,7 +2,7 @@
 
 use super::entry::Entry;
 use super::questions::Asking;
-use super::{Asked, Race, RampPlan, SetCookie, StickyPlan, WeightsNow};
+use super::{Asked, Race, RampPlan, SetCookie, StickyPlan, Varies, WeightsNow};
 use crate::hash;
 use crate::ids::{CookieSlot, KeyId, List, SaltId, VariantId};
 use crate::policy::{KeySource, Override, Policy, Split, Weight};
@@ -39,6 +39,8 @@ pub struct SplitPlan {
     pub generated: Option<SetCookie>,
     /// `checkout=canary`: how headers and logs name each variant.
     pub tags: List<VariantId, Box<str>>,
+    /// What the answer depends on, for caches.
+    pub varies: Varies,
 }
 
 impl SplitPlan {
@@ -70,6 +72,7 @@ impl SplitPlan {
             }),
             generated,
             tags: split.variants.map(|v| format!("{}={}", split.name, v.name).into()),
+            varies: Varies::new(policy, split, asking),
         }
     }
 

@@ -64,7 +64,6 @@ codes! {
     UnreadCookie = "unread_cookie" Error: "A key is generated into a cookie that no key source reads.";
     UnreachableKeySource = "unreachable_key_source" Error: "A key source comes after one that always gives a key.";
     DrainWithoutSticky = "drain_without_sticky" Error: "A variant drains, but nothing says who holds it.";
-    MissingVariantHeader = "missing_variant_header" Error: "`vary` needs the variant header that it names.";
     UnreachableSplit = "unreachable_split" Warning: "Earlier splits of the layer take every user this one could have.";
     SliceOverlap = "slice_overlap" Warning: "Two slices of a layer overlap: the earlier split wins there.";
     SliceGap = "slice_gap" Warning: "A part of a layer is in no slice.";

@@ -61,7 +61,7 @@ fn policy() -> Value {
             optional(
                 "vary",
                 boolean(
-                    "Append `vary: <variant_header>` to responses, so that caches keep variants apart.",
+                    "Tell caches what an answer depends on: `vary` names the request headers that the decision reads, `cache-control: private` says what no header tells.",
                 ),
             ),
             optional(

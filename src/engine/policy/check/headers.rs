@@ -16,12 +16,6 @@ pub(super) fn check(policy: &Policy, root: &Cursor) {
         }
         taken.push((field, name));
     }
-    if policy.vary && policy.variant_header.is_none() {
-        let message = "`vary` names the variant header, and that is off";
-        root.field("vary")
-            .report(Code::MissingVariantHeader, message)
-            .help("leave `variant_header` out to have the default one");
-    }
 }
 
 fn is_owned(policy: &Policy, name: &str) -> bool {

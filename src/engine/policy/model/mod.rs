@@ -28,7 +28,7 @@ pub struct Policy {
     pub mirror_header: String,
     /// Append the variants to the request's W3C `baggage`, as `split.checkout=canary`.
     pub baggage: bool,
-    /// Append `vary: <variant_header>` to every response of a split, so that caches keep variants apart.
+    /// Tell caches what a response depends on (see [`crate::plan::Varies`]), so that they keep variants apart.
     pub vary: bool,
     /// Where the client's address is found: 0 = the proxy's own view of it (`source.address`); N = the
     /// Nth from the right in `x-forwarded-for` as the filter sees it, which is Envoy's

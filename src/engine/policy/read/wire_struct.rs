@@ -2,14 +2,10 @@
 //! a Struct are a map: their order is lost and a name cannot come twice.
 
 use crate::policy::Value;
+use crate::wire::{Content, Field, Fields};
 
 /// How deep values may be nested, as in JSON.
 const DEPTH_MAX: u32 = 128;
-
-/// The types of the wire format that a Struct uses.
-const VARINT: u64 = 0;
-const FIXED64: u64 = 1;
-const BYTES: u64 = 2;
 
 /// Reads a Struct; `None` where the bytes are not one.
 pub(crate) fn read(bytes: &[u8]) -> Option<Value> {
@@ -66,65 +62,6 @@ fn read_list(bytes: &[u8], depth: u32) -> Option<Value> {
 
 fn text_of(bytes: &[u8]) -> Option<String> {
     String::from_utf8(bytes.to_vec()).ok()
-}
-
-/// One field of a message.
-struct Field<'b> {
-    number: u64,
-    content: Content<'b>,
-}
-
-enum Content<'b> {
-    Number(u64),
-    Double(f64),
-    Bytes(&'b [u8]),
-}
-
-/// The fields of a message, in order; ends with a `None` item where the bytes are no message.
-struct Fields<'b>(&'b [u8]);
-
-impl<'b> Iterator for Fields<'b> {
-    type Item = Option<Field<'b>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.0.is_empty() {
-            return None;
-        }
-        let field = split_field(self.0);
-        self.0 = field.as_ref().map_or(&[], |(_, rest)| rest);
-        Some(field.map(|(field, _)| field))
-    }
-}
-
-fn split_field(bytes: &[u8]) -> Option<(Field<'_>, &[u8])> {
-    let (tag, rest) = split_varint(bytes)?;
-    let (content, rest) = match tag & 7 {
-        VARINT => split_varint(rest).map(|(n, rest)| (Content::Number(n), rest))?,
-        FIXED64 => {
-            let (double, rest) = rest.split_first_chunk()?;
-            (Content::Double(f64::from_le_bytes(*double)), rest)
-        }
-        BYTES => {
-            let (size, rest) = split_varint(rest)?;
-            let (inner, rest) = rest.split_at_checked(usize::try_from(size).ok()?)?;
-            (Content::Bytes(inner), rest)
-        }
-        _ => return None,
-    };
-    Some((Field { number: tag >> 3, content }, rest))
-}
-
-fn split_varint(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let (mut number, mut rest) = (0_u64, bytes);
-    for shift in (0..64).step_by(7) {
-        let (byte, more) = rest.split_first()?;
-        rest = more;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some((number, rest));
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -256,11 +256,6 @@ const POLICIES: &[(Code, &str, Example)] = &[
         Split("variants: [{name: stable, weight: 100}, {name: old, weight: 0, drain: true}]"),
     ),
     (
-        Code::MissingVariantHeader,
-        "`vary: true` tells caches to keep variants apart by that header. Leave `variant_header` at its default, or leave `vary` out.",
-        Policy("variant_header: null\nvary: true"),
-    ),
-    (
         Code::UnreachableSplit,
         "In a layer the first split that applies wins. Give the splits slices that do not overlap, or a narrower match to the first.",
         Policy(

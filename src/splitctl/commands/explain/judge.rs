@@ -1,8 +1,10 @@
 //! The engine's judgement and effects -> report.
 
-use engine::decision::{Context, Decisions, Explanation, Lines, Step, Tried, Weighed, explain};
-use engine::effects::{HeaderEdit, on_request, on_response};
-use engine::host::{AUTHORITY, METHOD, PATH};
+use engine::decision::{
+    Context, Decisions, Explanation, RequestFacts, Step, Tried, Weighed, explain,
+};
+use engine::effects::{Answered, HeaderEdit, on_request, on_response};
+use engine::host::{AUTHORITY, Host, METHOD, PATH};
 use engine::ids::{SplitId, VariantId};
 use engine::metrics::Metrics;
 use engine::plan::{Plan, Position};
@@ -53,7 +55,7 @@ pub(super) fn report(file: &PolicyFile, valid: &Valid, request: &Described, now:
             client_ip: request.client_ip().map(str::to_owned),
         },
         splits,
-        effects: effects(&plan, facts.lines(), &explanation.decisions, &context),
+        effects: effects(&plan, &facts, &explanation.decisions, &context),
     }
 }
 
@@ -224,13 +226,15 @@ fn source(source: &KeySource) -> String {
     }
 }
 
-fn effects(
+fn effects<H: Host + ?Sized>(
     plan: &Plan,
-    lines: &Lines<'_>,
+    facts: &RequestFacts<'_, H>,
     decisions: &Decisions,
     context: &Context,
 ) -> EffectsReport {
-    let effects = on_request(plan, lines, decisions);
+    let effects = on_request(plan, facts, decisions);
+    // The response is not there yet: one that is no error.
+    let answered = Answered { decisions, context, caching: &effects.caching, status: Some(200) };
     let metrics = Metrics::new(plan);
     let counters = metrics.decided(decisions).map(|id| &metrics.definitions()[id]);
     let value_of = |header: &str| {
@@ -245,7 +249,7 @@ fn effects(
         cluster: value_of(&plan.policy.cluster_header),
         mirror: value_of(&plan.policy.mirror_header),
         request_headers: effects.headers.iter().map(edit).collect(),
-        response_headers: on_response(plan, decisions, context).iter().map(edit).collect(),
+        response_headers: on_response(plan, &answered).iter().map(edit).collect(),
         counters: counters.map(|definition| prometheus(&definition.name)).collect(),
         state: effects.state.map(|state| state.into_owned()),
         reply: effects

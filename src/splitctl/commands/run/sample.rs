@@ -214,7 +214,7 @@ pub(super) fn applies(plan: &Plan, split: SplitId, request: &Request) -> bool {
 /// The cluster to which the engine sends a request in the lab.
 pub(super) fn cluster_of(plan: &Plan, request: &Request) -> String {
     let (seen, decisions) = (Seen::new(request), decide_all(plan, request));
-    let effects = on_request(plan, plan.facts(&seen).lines(), &decisions);
+    let effects = on_request(plan, &plan.facts(&seen), &decisions);
     if let Some(respond) = effects.respond {
         return format!("status {}", respond.status);
     }

@@ -24,7 +24,6 @@ fn what_a_policy_must_not_say() {
         (r#""holdout": {"percent": 5.001}"#, "invalid_percent", "holdout.percent"),
         (r#""holdout": {"percent": 101}"#, "invalid_percent", "holdout.percent"),
         (r#""client_ip": {"trusted_hops": 1.5}"#, "invalid_value", "client_ip.trusted_hops"),
-        (r#""vary": true, "variant_header": null"#, "missing_variant_header", "vary"),
         (r#""mirror_header": "x-split-cluster""#, "control_header", "mirror_header"),
         (
             r#""force": {"secret": {"header": "x", "value": "short"}}"#,
