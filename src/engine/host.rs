@@ -43,6 +43,14 @@ pub trait Host {
         None
     }
 
+    /// What an earlier leg of the same request left ([`crate::decision::Earlier::note`]), from where no
+    /// client can write. `None` where there was none.
+    ///
+    /// Asked at most once for each request, and only where headers that the filter sets are there.
+    fn earlier_leg(&self) -> Option<Cow<'_, [u8]>> {
+        None
+    }
+
     /// Whether a key or a cookie that is not in this request may have been there all the same: it
     /// is a record of a request, such as a line of an access log. Then what depends on the user is
     /// unknown where no key is found, and not that of a user without a key.

@@ -115,7 +115,7 @@ impl Metrics {
     /// The counters to increment for the decisions on a request, each by 1.
     pub fn decided(&self, decisions: &Decisions) -> impl Iterator<Item = MetricId> {
         let refused = self.force_refused.filter(|_| decisions.force_refused);
-        let list = || decisions.list().iter();
+        let list = || decisions.list().iter().filter(|decision| !decision.counted);
         let requests = list().filter_map(|decision| self.request(decision));
         requests.chain(list().filter_map(|decision| self.new_key(decision))).chain(refused)
     }

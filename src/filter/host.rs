@@ -77,6 +77,14 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        arguments: *const u8,
+        arguments_size: usize,
+        data: *mut *mut u8,
+        size: *mut usize,
+    ) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -253,9 +261,24 @@ pub(crate) fn number(path: &str) -> Result<Option<u64>, Status> {
 }
 
 /// Sets the filter state `wasm.<name>` of the stream.
-pub(crate) fn set_state(name: &str, value: &str) -> Result<(), Status> {
-    // SAFETY: pointers and sizes are those of live texts.
+pub(crate) fn set_state(name: &str, value: &[u8]) -> Result<(), Status> {
+    // SAFETY: pointers and sizes are those of a live text and a live slice.
     check(unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) })
+}
+
+/// Has the filter state of this name live as long as the request of the client, whatever number of
+/// times it runs through the filters. (By itself it lives for one.) Asked of each root context once.
+pub(crate) fn keep_state(name: &str) -> Result<(), Status> {
+    const FUNCTION: &str = "declare_property";
+    // A `DeclarePropertyArguments`: name = 1, and span = 5, where 1 is the request of downstream.
+    let size = u8::try_from(name.len()).unwrap_or_default();
+    let arguments = [&[0x0a, size], name.as_bytes(), &[0x28, 1]].concat();
+    // SAFETY: pointers and sizes are those of a live text and a live slice, the others point to live locals.
+    bytes_from(|data, size| unsafe {
+        let (call, at) = (FUNCTION.as_ptr(), arguments.as_ptr());
+        proxy_call_foreign_function(call, FUNCTION.len(), at, arguments.len(), data, size)
+    })
+    .map(drop)
 }
 
 /// Defines a metric; the host gives a new id on each call, also for a known name.

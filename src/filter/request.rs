@@ -9,6 +9,9 @@ use crate::header_map::HeaderMap;
 use crate::host;
 use crate::metrics::count_errors;
 
+/// The name of the filter state in which a leg of a request leaves a note for the next.
+pub(crate) const NOTE: &str = "traffic_split_leg";
+
 /// The request of the stream that the host is about to send on.
 pub(crate) struct Request {
     headers: HeaderMap,
@@ -34,6 +37,10 @@ impl Host for Request {
 
     fn source_address(&self) -> Option<Cow<'_, [u8]>> {
         property("source\0address").map(|address| Cow::Owned(address.into_vec()))
+    }
+
+    fn earlier_leg(&self) -> Option<Cow<'_, [u8]>> {
+        property(NOTE).map(|note| Cow::Owned(note.into_vec()))
     }
 
     /// The claim of a token that Envoy's `jwt_authn` checked and left in the dynamic metadata.

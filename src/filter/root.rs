@@ -17,6 +17,7 @@ use crate::last_good::{Place, Stamp, Unreadable};
 use crate::metrics::{
     count_errors, count_refused, define_common, show_policy_hash, show_policy_refused,
 };
+use crate::request::NOTE;
 use crate::stream::Stream;
 use crate::unused::{no_context, no_root_context};
 
@@ -141,6 +142,9 @@ impl RootContext for Root {
         configured.begin();
         self.configured = Some(configured);
         count_errors(host::tick_every(FIRST_TICK_MILLISECONDS));
+        if let Err(status) = host::keep_state(NOTE) {
+            log::warn!("{status:?}: after an internal redirect a request is decided anew");
+        }
         true
     }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use engine::decision::{self, Context as DecisionContext, Decisions, Nobody};
+use engine::decision::{self, Context as DecisionContext, Decisions, Earlier, Facts as _, Nobody};
 use engine::effects::{self, Answered, Caching, HeaderEdit};
 use engine::outcome::milliseconds;
 use proxy_wasm::traits::{Context, HttpContext};
@@ -11,7 +11,7 @@ use proxy_wasm::types::Action;
 use crate::active::Active;
 use crate::host::{self, Map};
 use crate::metrics::count_errors;
-use crate::request::Request;
+use crate::request::{NOTE, Request};
 use crate::unused::{no_context, no_http_context};
 
 /// The name of the filter state, `wasm.traffic_split` to the host.
@@ -27,6 +27,10 @@ pub(crate) struct Stream {
     context: DecisionContext,
     decisions: Decisions,
     caching: Caching,
+    /// The hash of the path that went on, where it was rewritten.
+    rewrote: u64,
+    /// A response went by.
+    answered: bool,
 }
 
 impl Stream {
@@ -38,6 +42,8 @@ impl Stream {
             context: DecisionContext::default(),
             decisions: Decisions::default(),
             caching: Caching::default(),
+            rewrote: 0,
+            answered: false,
         }
     }
 }
@@ -65,8 +71,9 @@ impl HttpContext for Stream {
                 return Action::Continue;
             }
         };
-        self.context = active.context(self.id);
         let facts = plan.facts(&request);
+        let earlier = facts.earlier(plan).map(|earlier| earlier.context);
+        self.context = earlier.unwrap_or_else(|| active.context(self.id));
         self.decisions = decision::decide(plan, &facts, &self.context, &mut Nobody);
         let effects = effects::on_request(plan, &facts, &self.decisions);
         // Those that the policy owns it sets or removes itself.
@@ -76,9 +83,9 @@ impl HttpContext for Stream {
         for counter in active.metrics.decided(&self.decisions) {
             active.ids.increment(counter);
         }
-        self.caching = effects.caching;
+        (self.caching, self.rewrote) = (effects.caching, effects.rewrote);
         if let Some(state) = &effects.state {
-            count_errors(host::set_state(STATE, state));
+            count_errors(host::set_state(STATE, state.as_bytes()));
         }
         if let Some(respond) = effects.respond {
             let answered = host::respond(respond.status, &respond.body);
@@ -92,6 +99,7 @@ impl HttpContext for Stream {
 
     /// Also called for responses by the proxy itself.
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        self.answered = true;
         let Self { decisions, context, caching, .. } = &*self;
         if let Some(active) = &self.active
             && effects::edits_response(&active.plan, decisions, caching)
@@ -105,10 +113,18 @@ impl HttpContext for Stream {
 
     /// The one moment at which every stream's outcome is known, whoever answered it.
     fn on_log(&mut self) {
-        let Some(active) = self.active.as_ref().filter(|_| !self.decisions.list().is_empty())
-        else {
+        let Some(active) = &self.active else { return };
+        let Self { decisions, context, rewrote, .. } = self;
+        if decisions.list().is_empty() && decisions.elsewhere().is_empty() {
             return;
-        };
+        }
+        if !self.answered && goes_on() {
+            // The client has its answer from the next leg.
+            if let Some(note) = Earlier::note(&active.plan, decisions, context, *rewrote) {
+                count_errors(host::set_state(NOTE, &note));
+            }
+            return;
+        }
         let read = |path| {
             host::number(path).unwrap_or_else(|status| {
                 count_errors(Err(status));
@@ -124,6 +140,16 @@ impl HttpContext for Stream {
             }
         }
     }
+}
+
+/// Whether the proxy sends the request through all filters again: it follows a redirect itself, or
+/// another filter begins the request anew. (No client can make it say so.)
+fn goes_on() -> bool {
+    let details = host::property("response\0code_details").unwrap_or_else(|status| {
+        count_errors(Err(status));
+        None
+    });
+    details.as_deref() == Some(b"internal_redirect".as_slice())
 }
 
 /// The status of the response; `None` where the host does not tell.

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{HOST, HeaderName, HeaderValue, LOCATION};
 pub use hyper::http::request::Parts as Head;
+use hyper::http::uri::Authority;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -51,6 +52,8 @@ pub struct Answer {
     pub status: u16,
     /// The body, a text or JSON.
     pub body: String,
+    /// Where a redirect leads.
+    pub location: Option<String>,
 }
 
 /// A running upstream. Dropping it ends it.
@@ -135,7 +138,9 @@ impl Upstream {
                 true => echo(&cluster, head),
                 false => cluster.to_string(),
             };
-            Answer { delay, status, body }
+            let location = redirect(&cluster, head);
+            let status = if location.is_some() { 302 } else { status };
+            Answer { delay, status, body, location }
         });
         Ok(Server::Serving(self.runtime.spawn(serving)))
     }
@@ -195,7 +200,7 @@ async fn respond(
     let (head, body) = request.into_parts();
     // The body is read to its end so that the connection can be used again.
     let _unread = body.collect().await;
-    let Answer { delay, status, body } = answer(&head);
+    let Answer { delay, status, body, location } = answer(&head);
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
@@ -205,7 +210,18 @@ async fn respond(
     if let Ok(name) = HeaderValue::from_str(&cluster) {
         response.headers_mut().insert(CLUSTER_HEADER, name);
     }
+    if let Some(place) = location.and_then(|place| HeaderValue::from_str(&place).ok()) {
+        response.headers_mut().insert(LOCATION, place);
+    }
     Ok(response)
+}
+
+/// A request for `/redirect/PATH` is sent on to `/PATH?from=CLUSTER`.
+fn redirect(cluster: &str, head: &Head) -> Option<String> {
+    let path = head.uri.path().strip_prefix("/redirect")?;
+    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let host = host.or(head.uri.authority().map(Authority::as_str))?;
+    Some(format!("http://{host}{path}?from={cluster}"))
 }
 
 /// What reached an upstream, as JSON.

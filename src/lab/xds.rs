@@ -139,7 +139,7 @@ pub fn cluster(name: &str, address: SocketAddr) -> Value {
 /// The pair of routes that the filter needs: first, for each name, one for requests that carry it as
 /// `cluster_header`, which goes to the cluster named there; then the default cluster for all others. A route
 /// with `cluster_header` alone would answer 503 wherever the filter names no cluster. All of them send a copy of
-/// the request to the cluster that a mirror header names, where there is one.
+/// the request to the cluster that a mirror header names, where there is one, and follow redirects of an upstream.
 pub fn routes(
     name: &str,
     cluster_headers: &[&str],
@@ -148,20 +148,29 @@ pub fn routes(
 ) -> Value {
     let mirrors: Vec<Value> =
         mirror_headers.iter().map(|header| json!({"cluster_header": header})).collect();
+    let redirects = json!({"max_internal_redirects": 3});
     let mut routes: Vec<Value> = cluster_headers
         .iter()
         .map(|header| {
             json!({
                 "name": "by-cluster-header",
                 "match": {"prefix": "/", "headers": [{"name": header, "present_match": true}]},
-                "route": {"cluster_header": header, "request_mirror_policies": mirrors},
+                "route": {
+                    "cluster_header": header,
+                    "request_mirror_policies": mirrors,
+                    "internal_redirect_policy": redirects,
+                },
             })
         })
         .collect();
     routes.push(json!({
         "name": "default",
         "match": {"prefix": "/"},
-        "route": {"cluster": default_cluster, "request_mirror_policies": mirrors},
+        "route": {
+            "cluster": default_cluster,
+            "request_mirror_policies": mirrors,
+            "internal_redirect_policy": redirects,
+        },
     }));
     json!({
         "@type": "type.googleapis.com/envoy.config.route.v3.RouteConfiguration",

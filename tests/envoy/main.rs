@@ -26,6 +26,7 @@ mod odd_bytes;
 mod outcomes;
 mod overrides;
 mod policies;
+mod redirects;
 mod refused_at_start;
 mod same_user;
 mod shares;

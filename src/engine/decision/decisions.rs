@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 
+use super::Forced;
 use crate::ids::{SplitId, VariantId};
 use crate::reason::Reason;
 
@@ -20,6 +21,8 @@ pub struct Decision {
     pub hold: bool,
     /// A copy of the request goes to the split's mirror.
     pub mirror: bool,
+    /// An earlier leg of the same request decided it, and counted it.
+    pub counted: bool,
 }
 
 /// What all splits decided.
@@ -27,6 +30,10 @@ pub struct Decision {
 pub struct Decisions {
     list: SmallVec<[Decision; 4]>,
     unknown: SmallVec<[SplitId; 4]>,
+    /// What earlier legs of the request decided, of splits that this one does not meet.
+    elsewhere: SmallVec<[Decision; 1]>,
+    /// What is forced; empty where nothing is.
+    forced: Box<[u8]>,
     /// Somebody wanted to force a variant without knowing the secret.
     pub force_refused: bool,
 }
@@ -50,8 +57,31 @@ impl Decisions {
         self.list().iter().find(|decision| decision.split == split)
     }
 
-    pub(super) fn new(force_refused: bool) -> Self {
-        Self { force_refused, ..Self::default() }
+    /// What earlier legs of the request decided, of splits that do not apply to this one: the client gets
+    /// one answer for all of them.
+    pub fn elsewhere(&self) -> &[Decision] {
+        &self.elsewhere
+    }
+
+    /// What is forced, as `checkout=canary, search=b`; empty where nothing is.
+    pub(super) fn forced(&self) -> &[u8] {
+        &self.forced
+    }
+
+    pub(super) fn new(forced: Forced<'_>) -> Self {
+        let (forced, force_refused) = match forced {
+            Forced::Nothing => (Box::default(), false),
+            Forced::These(list) => (list.into(), false),
+            Forced::Refused => (Box::default(), true),
+        };
+        Self { forced, force_refused, ..Self::default() }
+    }
+
+    /// Ends the judgement: decisions of earlier legs that it did not meet are kept.
+    pub(super) fn with_earlier(mut self, earlier: &[Decision]) -> Self {
+        let unmet = earlier.iter().filter(|decision| self.of(decision.split).is_none());
+        self.elsewhere = unmet.copied().collect();
+        self
     }
 
     #[inline]

@@ -2,11 +2,11 @@
 //! [`super::RequestFacts`] answers for a request, [`super::KeyFacts`] for a user of whom nothing but
 //! the key is known.
 
-use super::Context;
 use super::force::Forced;
+use super::{Context, Earlier};
 use crate::hash::Hash;
 use crate::ids::{CookieSlot, KeyId, SaltId, SplitId};
-use crate::matching::Unmet;
+use crate::matching::{Match, Unmet};
 use crate::plan::{Asked, Plan};
 
 /// The facts of one judgement. Answers do not change while it lasts; what is dear to find is found
@@ -15,6 +15,16 @@ pub trait Facts {
     /// Calls `judge` with the splits that can apply, each once, in the order of the policy. With
     /// `all`, splits that an index would pass over are among them.
     fn candidates(&self, plan: &Plan, all: bool, judge: impl FnMut(SplitId));
+
+    /// What an earlier leg of the same request left; `None` for the first leg, which is nearly always.
+    fn earlier(&self, _plan: &Plan) -> Option<&Earlier> {
+        None
+    }
+
+    /// Whether the request is for a host and a path that a match list can meet, whatever else it wants.
+    fn can_meet(&self, _matches: Option<&[Match]>) -> bool {
+        true
+    }
 
     /// What is forced from outside.
     fn forced<'f>(&'f self, plan: &'f Plan) -> Forced<'f>;

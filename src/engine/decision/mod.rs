@@ -4,6 +4,7 @@
 
 mod bare;
 mod decisions;
+mod earlier;
 mod facts;
 mod force;
 mod key;
@@ -15,6 +16,7 @@ mod step;
 
 pub use bare::{KeyFacts, Population};
 pub use decisions::{Decision, Decisions};
+pub use earlier::Earlier;
 pub use facts::{Facts, Found, Key, Whose};
 pub use force::Forced;
 pub use key::generated_id;

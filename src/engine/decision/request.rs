@@ -7,12 +7,12 @@ use std::net::IpAddr;
 
 use smallvec::SmallVec;
 
-use super::Context;
 use super::facts::{Facts, Found, Key, Whose};
 use super::force::Forced;
 use super::key::{Bytes, generated_id};
 use super::lines::Lines;
 use super::memo::{Hashes, Memo};
+use super::{Context, Earlier};
 use crate::hash::Hash;
 use crate::host::Host;
 use crate::ids::{CookieSlot, KeyId, QuerySlot, SaltId, SplitId};
@@ -42,6 +42,7 @@ pub struct RequestFacts<'f, H: ?Sized> {
     claims: Memo<Option<Cow<'f, [u8]>>, 1>,
     keys: Memo<Found<Key<'f>>, 2>,
     hashes: Hashes<(KeyId, SaltId)>,
+    earlier: OnceCell<Option<Box<Earlier>>>,
 }
 
 impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
@@ -61,17 +62,13 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
             claims: Memo::new(questions.claims.len()),
             keys: Memo::new(questions.keys.len()),
             hashes: Hashes::new(),
+            earlier: OnceCell::new(),
         }
     }
 
     /// The headers that the plan asks for.
     pub const fn lines(&self) -> &Lines<'f> {
         &self.lines
-    }
-
-    /// Whether a request for this host and path can meet a match list, whatever else it has.
-    pub(crate) fn can_meet(&self, matches: Option<&[Match]>) -> bool {
-        matches.is_none_or(|list| list.iter().any(|entry| self.elsewhere(entry).is_none()))
     }
 
     /// The host or the path, where an entry wants another.
@@ -154,7 +151,28 @@ impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
         }
     }
 
+    /// The filter's own headers are there because it set them, or because a client forged them; only
+    /// then the host is asked, and what it has no client can write.
+    fn earlier(&self, plan: &Plan) -> Option<&Earlier> {
+        let earlier = self.earlier.get_or_init(|| {
+            let own = [Some(plan.own.cluster), plan.own.variant, Some(Questions::ORIGINAL_URL)];
+            if !own.into_iter().flatten().any(|slot| self.lines.has(slot)) {
+                return None;
+            }
+            Earlier::read(plan, &self.host.earlier_leg()?).map(Box::new)
+        });
+        earlier.as_deref()
+    }
+
+    fn can_meet(&self, matches: Option<&[Match]>) -> bool {
+        matches.is_none_or(|list| list.iter().any(|entry| self.elsewhere(entry).is_none()))
+    }
+
     fn forced<'f>(&'f self, plan: &'f Plan) -> Forced<'f> {
+        // The first leg took its header away, and the secret.
+        if let Some(earlier) = self.earlier(plan).filter(|earlier| !earlier.forced.is_empty()) {
+            return Forced::These(&earlier.forced);
+        }
         Forced::read(plan, &self.lines, |slot| self.cookie(slot).next())
     }
 

@@ -1,4 +1,4 @@
-//! The order of judgement: enabled -> match -> requires -> layer -> slice -> kill -> force and
+//! The order of judgement: enabled -> what an earlier leg decided -> match -> requires -> layer -> slice -> kill -> force and
 //! overrides -> holdout -> sticky -> weights (those in force now).
 
 use super::facts::{Facts, Found, Key, Whose};
@@ -20,6 +20,8 @@ pub(super) struct Judgement<'j, F, O> {
     observer: &'j mut O,
     forced: Forced<'j>,
     decided: Decisions,
+    /// What an earlier leg of the request decided.
+    earlier: &'j [Decision],
     /// A bit for each layer in which a split applies.
     layers_taken: u64,
     /// A bit for each layer in which a split may apply.
@@ -54,12 +56,40 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
         observer: &'j mut O,
     ) -> Self {
         let forced = facts.forced(plan);
-        let decided = Decisions::new(forced == Forced::Refused);
-        Self { plan, facts, context, observer, forced, decided, layers_taken: 0, layers_unknown: 0 }
+        let decided = Decisions::new(forced);
+        let earlier = facts.earlier(plan).map_or(&[][..], |earlier| &earlier.decisions);
+        let mut this = Self {
+            plan,
+            facts,
+            context,
+            observer,
+            forced,
+            decided,
+            earlier,
+            layers_taken: 0,
+            layers_unknown: 0,
+        };
+        this.layers_taken = this.layers_of_earlier();
+        this
     }
 
     pub(super) fn done(self) -> Decisions {
-        self.decided
+        self.decided.with_earlier(self.earlier)
+    }
+
+    /// What an earlier leg of the request decided for a split. What the split wants of headers was judged
+    /// there, by those that the client sent; host and path may be others now.
+    fn earlier_of(&self, id: SplitId) -> Option<Decision> {
+        let decision = self.earlier.iter().find(|decision| decision.split == id)?;
+        let split = &self.plan.policy.splits[id];
+        self.facts.can_meet(split.matches.as_deref()).then_some(*decision)
+    }
+
+    /// A bit for each layer of a split that an earlier leg decided, and this one meets.
+    fn layers_of_earlier(&self) -> u64 {
+        let met = self.earlier.iter().filter_map(|decision| self.earlier_of(decision.split));
+        let layers = met.filter_map(|decision| self.plan.policy.splits[decision.split].layer);
+        layers.fold(0, |bits, layer| bits | layer_bit(layer))
     }
 
     /// Judges the next split.
@@ -83,6 +113,14 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
     }
 
     fn judge_split(&mut self, this: This<'j>) -> Judged<Decision> {
+        if !this.split.enabled {
+            self.observer.step(|| Step::Disabled);
+            return Err(Stop::Out);
+        }
+        if let Some(decision) = self.earlier_of(this.id) {
+            self.observer.step(|| Step::EarlierLeg);
+            return Ok(decision);
+        }
         self.takes_part(this)?;
         let mut user = None;
         self.layer_admits(this, &mut user)?;
@@ -93,6 +131,7 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
             new_key: false,
             hold: false,
             mirror: false,
+            counted: false,
         };
         // A killed split still serves its baseline, and so keeps users who match it off the
         // route's fallback, which may be anything.
@@ -114,12 +153,8 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
         })
     }
 
-    /// Enabled, match, requires.
+    /// Match, requires.
     fn takes_part(&mut self, This { split, plan, .. }: This<'j>) -> Judged<()> {
-        if !split.enabled {
-            self.observer.step(|| Step::Disabled);
-            return Err(Stop::Out);
-        }
         if split.matches.is_some() {
             let (holds, facts) = (self.holds(Whose::Split, plan.matches(split)), self.facts);
             self.observer.step(|| Step::Match(tried(facts, Whose::Split, plan.matches(split))));

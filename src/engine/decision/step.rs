@@ -20,6 +20,8 @@ pub struct Explanation {
 pub enum Step {
     /// The split is not enabled.
     Disabled,
+    /// An earlier leg of the same request decided, and that stands.
+    EarlierLeg,
     /// The match list was tried.
     Match(Tried),
     /// The user does not have a variant of an earlier split that is required.

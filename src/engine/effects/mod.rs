@@ -8,8 +8,9 @@ pub use caching::Caching;
 
 use std::borrow::Cow;
 
-use crate::decision::{Context, Decision, Decisions, RequestFacts, generated_id};
-use crate::host::Host;
+use crate::decision::{Context, Decision, Decisions, Facts as _, RequestFacts, generated_id};
+use crate::hash::first_word;
+use crate::host::{Host, PATH};
 use crate::ids::{HeaderSlot, MetricId};
 use crate::metrics::Metrics;
 use crate::outcome::Class;
@@ -52,6 +53,8 @@ pub struct RequestEffects<'p> {
     pub respond: Option<&'p Respond>,
     /// What the response must tell caches.
     pub caching: Caching,
+    /// The hash of the path that goes on, where it is rewritten; else 0.
+    pub rewrote: u64,
 }
 
 /// A response, and what was decided about its request.
@@ -104,10 +107,20 @@ pub fn on_request<'p, H: Host + ?Sized>(
     let served = || list.iter().map(|decision| Served::by(plan, decision));
     let state = join(served().map(|served| served.tag));
     let mut headers = Vec::with_capacity(2);
-    for Served { variant, .. } in served() {
-        push_edits(&mut headers, &variant.request_headers);
-        target::push_rewrite(&mut headers, &variant.rewrite, lines);
+    let earlier = facts.earlier(plan).map_or(0, |earlier| earlier.rewrote);
+    let rewritten = earlier != 0 && earlier == first_word(lines.first(Questions::PATH));
+    for (decision, Served { variant, .. }) in list.iter().zip(served()) {
+        // The lines that an earlier leg added are there still, and its path may be.
+        push_edits(&mut headers, &variant.request_headers, !decision.counted);
+        if !(decision.counted && rewritten) {
+            target::push_rewrite(&mut headers, &variant.rewrite, lines);
+        }
     }
+    let rewrote = headers.iter().rev().find_map(|edit| match edit {
+        HeaderEdit::Set { name: PATH, value } => Some(first_word(value)),
+        _ => None,
+    });
+    let rewrote = rewrote.unwrap_or(if rewritten { earlier } else { 0 });
     let cluster = served().find_map(|served| served.variant.cluster.as_deref());
     let mirrored = list.iter().filter(|decision| decision.mirror);
     let mirror = mirrored.map(|decision| Served::by(plan, decision));
@@ -135,7 +148,7 @@ pub fn on_request<'p, H: Host + ?Sized>(
     }
     let respond = served().find_map(|served| served.variant.respond.as_ref());
     let caching = if plan.policy.vary { Caching::new(plan, facts) } else { Caching::default() };
-    RequestEffects { headers, state, respond, caching }
+    RequestEffects { headers, state, respond, caching, rewrote }
 }
 
 /// Whether decisions have anything to edit in their response.
@@ -167,7 +180,7 @@ pub fn on_response<'p>(plan: &'p Plan, answered: &Answered<'p>) -> Vec<HeaderEdi
     let served = || list.iter().map(|decision| Served::by(plan, decision));
     let mut headers = Vec::new();
     for Served { variant, .. } in served() {
-        push_edits(&mut headers, &variant.response_headers);
+        push_edits(&mut headers, &variant.response_headers, true);
     }
     if let Some(name) = &plan.policy.response_variant_header {
         headers.push(match join(served().map(|served| served.tag)) {
@@ -209,7 +222,7 @@ pub fn on_end(
     status: Option<u16>,
 ) -> impl Iterator<Item = EndEffect> {
     let class = status.map_or(Class::None, Class::from_status);
-    decisions.list().iter().map(move |decision| {
+    decisions.list().iter().chain(decisions.elsewhere()).map(move |decision| {
         let (counter, histogram) = metrics.responded(decision, class);
         EndEffect { counter, histogram }
     })
@@ -226,14 +239,14 @@ fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
     }
 }
 
-fn push_edits<'p>(headers: &mut Vec<HeaderEdit<'p>>, edits: &'p HeaderEdits) {
+fn push_edits<'p>(headers: &mut Vec<HeaderEdit<'p>>, edits: &'p HeaderEdits, adds: bool) {
     headers.extend(edits.remove.iter().map(|name| HeaderEdit::Remove { name }));
     let set =
         |(name, value): &'p (String, String)| HeaderEdit::Set { name, value: bytes_of(value) };
     headers.extend(edits.set.iter().map(set));
     let add =
         |(name, value): &'p (String, String)| HeaderEdit::Add { name, value: bytes_of(value) };
-    headers.extend(edits.add.iter().map(add));
+    headers.extend(edits.add.iter().filter(|_| adds).map(add));
 }
 
 fn join<'p>(mut tags: impl Iterator<Item = &'p str>) -> Option<Cow<'p, str>> {

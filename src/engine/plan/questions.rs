@@ -29,7 +29,8 @@ pub struct Questions {
 }
 
 /// The headers that every plan asks for, in the order of their slots.
-const COMMON: [&str; 6] = [METHOD, AUTHORITY, PATH, "cookie", "x-forwarded-for", "baggage"];
+const COMMON: [&str; 7] =
+    [METHOD, AUTHORITY, PATH, "cookie", "x-forwarded-for", "baggage", "x-envoy-original-url"];
 
 impl Questions {
     /// `:method`.
@@ -44,6 +45,8 @@ impl Questions {
     pub const FORWARDED_FOR: HeaderSlot = HeaderSlot::common(4);
     /// `baggage`.
     pub const BAGGAGE: HeaderSlot = HeaderSlot::common(5);
+    /// `x-envoy-original-url`, which Envoy sets where it follows a redirect itself.
+    pub const ORIGINAL_URL: HeaderSlot = HeaderSlot::common(6);
 }
 
 /// Where the answer to a key source is.

@@ -126,7 +126,9 @@ impl State {
             roots: BTreeSet::new(),
             configuration: Vec::new(),
             properties: BTreeMap::new(),
-            foreign_functions: BTreeSet::from(["clear_route_cache".to_owned()]),
+            foreign_functions: BTreeSet::from(
+                ["clear_route_cache", "declare_property"].map(str::to_owned),
+            ),
             shared_data: SharedData::default(),
             environment: Vec::new(),
             tick_periods: BTreeMap::new(),

@@ -85,13 +85,22 @@ impl Service {
         let micros = (delay / 2).saturating_add(scatter(number, delay));
         let failing = scatter(!number, 100) < self.failing.load(Ordering::Relaxed);
         let status = if failing { 503 } else { 200 };
-        Answer { delay: Duration::from_micros(micros), status, body: self.name.clone() }
+        Answer {
+            delay: Duration::from_micros(micros),
+            status,
+            body: self.name.clone(),
+            location: None,
+        }
     }
 
     /// Takes `delay=300&failing=20`.
     fn change(&self, query: &str) -> Answer {
-        let at_once =
-            |status, body: &str| Answer { delay: Duration::ZERO, status, body: body.to_owned() };
+        let at_once = |status, body: &str| Answer {
+            delay: Duration::ZERO,
+            status,
+            body: body.to_owned(),
+            location: None,
+        };
         for pair in query.split('&') {
             let field = match pair.split_once('=') {
                 Some(("delay", value)) => value.parse().map(|value| (&self.delay, value)),

@@ -47,6 +47,7 @@ fn line(out: &mut dyn Write, label: &str, text: &str) -> io::Result<()> {
 fn show_step(step: &StepReport, out: &mut dyn Write) -> io::Result<()> {
     match step {
         StepReport::Disabled => line(out, "enabled", "no"),
+        StepReport::EarlierLeg => line(out, "earlier leg", "it decided, and that stands"),
         StepReport::Killed => {
             line(out, "kill", "the policy is killed: every split serves its baseline")
         }

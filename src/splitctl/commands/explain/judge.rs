@@ -81,6 +81,7 @@ impl Judged<'_> {
     fn step(&self, step: &Step) -> Option<StepReport> {
         Some(match step {
             Step::Disabled => StepReport::Disabled,
+            Step::EarlierLeg => StepReport::EarlierLeg,
             Step::Match(tried) => StepReport::Match {
                 entries: entries(tried, self.field("match")),
                 holds: tried.holds,

@@ -50,6 +50,8 @@ pub(super) struct SplitReport {
 pub(super) enum StepReport {
     /// `enabled: false`.
     Disabled,
+    /// An earlier leg of the request decided.
+    EarlierLeg,
     /// The policy is killed.
     Killed,
     Match {
