@@ -146,8 +146,7 @@ pub fn routes(
     mirror_headers: &[&str],
     default_cluster: &str,
 ) -> Value {
-    let mirrors: Vec<Value> =
-        mirror_headers.iter().map(|header| json!({"cluster_header": header})).collect();
+    let mirrors: Vec<Value> = mirror_headers.iter().map(|header| mirror_policy(header)).collect();
     let redirects = json!({"max_internal_redirects": 3});
     let mut routes: Vec<Value> = cluster_headers
         .iter()
@@ -177,6 +176,11 @@ pub fn routes(
         "name": name,
         "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes}],
     })
+}
+
+/// A copy goes to the cluster that this header names, for the host that the request was for: Envoy would append `-shadow`.
+pub fn mirror_policy(header: &str) -> Value {
+    json!({"cluster_header": header, "disable_shadow_host_suffix_append": true})
 }
 
 /// `config.core.v3.Address` of a TCP socket.
@@ -233,7 +237,7 @@ mod tests {
         assert_eq!(routes[2]["match"], json!({"prefix": "/"}));
         for route in routes {
             let mirrors = &route["route"]["request_mirror_policies"];
-            assert_eq!(*mirrors, json!([{"cluster_header": "x-copy"}]));
+            assert_eq!(*mirrors, json!([mirror_policy("x-copy")]));
         }
     }
 }

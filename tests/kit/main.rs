@@ -8,6 +8,7 @@ mod baggage;
 mod caches;
 mod compose;
 mod dashboards;
+mod edge;
 mod files;
 mod gates;
 mod image;

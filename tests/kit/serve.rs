@@ -32,19 +32,29 @@ impl Kit {
 
     /// With a module from elsewhere.
     pub(crate) fn of_module(module: &Path) -> Self {
-        Self::of(module, &[], |config| config)
+        Self::of(module, &read("envoy/policy.yaml"), &[], |config| config)
     }
 
     /// With more options of `render envoy`, and a change of what it rendered.
     pub(crate) fn start_with(options: &[&str], change: impl FnOnce(String) -> String) -> Self {
-        Self::of(&harness::module::path(), options, change)
+        Self::of(&harness::module::path(), &read("envoy/policy.yaml"), options, change)
     }
 
-    fn of(module: &Path, options: &[&str], change: impl FnOnce(String) -> String) -> Self {
+    /// With a policy, and more options of `render envoy`.
+    pub(crate) fn of_policy(text: &str, options: &[&str]) -> Self {
+        Self::of(&harness::module::path(), text, options, |config| config)
+    }
+
+    fn of(
+        module: &Path,
+        text: &str,
+        options: &[&str],
+        change: impl FnOnce(String) -> String,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         let policy = path("policy.yaml");
-        std::fs::copy(at("envoy/policy.yaml"), &policy).unwrap();
+        std::fs::write(&policy, text).unwrap();
         std::fs::create_dir(path("ecds")).unwrap();
 
         let (running, services) = services(folder.path());

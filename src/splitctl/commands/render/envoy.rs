@@ -44,6 +44,11 @@ pub(super) struct Args {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
     admin: SocketAddr,
 
+    /// How many proxies of yours are in front of this Envoy and append to x-forwarded-for; 0 at the edge. By default one
+    /// less than the policy's `trusted_hops`.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=254))]
+    trusted_proxies: Option<u8>,
+
     /// The file that `render ecds` makes, in a folder of its own.
     #[arg(long, value_name = "PATH", default_value = "/etc/envoy/ecds/traffic_split.json")]
     ecds: PathBuf,
@@ -102,6 +107,7 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         bail!("`--ecds` must name a file in a folder");
     };
     let policy = &valid.policy;
+    let trusted_proxies = trusted_proxies(args, policy)?;
     let owned =
         [Some(&policy.cluster_header), policy.variant_header.as_ref(), Some(&policy.mirror_header)];
     let removed: Vec<_> =
@@ -109,6 +115,8 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
     let values = [
         ("listen_host", scalar(&args.listen.ip().to_string())),
         ("listen_port", args.listen.port().to_string()),
+        ("trusted_proxies", trusted_proxies.to_string()),
+        ("client", client(trusted_proxies)),
         ("admin_host", scalar(&args.admin.ip().to_string())),
         ("admin_port", args.admin.port().to_string()),
         ("filter", xds::FILTER.to_owned()),
@@ -127,6 +135,32 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("clusters", clusters(args, policy)?),
     ];
     Ok(fill(TEMPLATE, &values))
+}
+
+/// How many proxies in front are trusted. The policy's `trusted_hops` counts this Envoy as well: with another number
+/// the two would take different addresses for the client's, one of them written by the client or by a proxy.
+fn trusted_proxies(args: &Args, policy: &Policy) -> anyhow::Result<u8> {
+    let of_policy = policy.trusted_hops.checked_sub(1);
+    match (args.trusted_proxies, of_policy) {
+        (Some(asked), Some(of_policy)) if asked != of_policy => bail!(
+            "`--trusted-proxies {asked}` does not fit the policy's `client_ip: {{trusted_hops: {}}}`, which counts this \
+            Envoy, too: say `trusted_hops: {}` there, or `--trusted-proxies {of_policy}`",
+            policy.trusted_hops,
+            asked.saturating_add(1)
+        ),
+        (asked, of_policy) => Ok(asked.or(of_policy).unwrap_or(0)),
+    }
+}
+
+/// Whose address is the client's, in words.
+fn client(trusted_proxies: u8) -> String {
+    match trusted_proxies {
+        0 => "this Envoy is an edge, and a client's address is that of its connection".to_owned(),
+        1 => "the proxy in front has appended the client's address to x-forwarded-for".to_owned(),
+        n => format!(
+            "the outermost of {n} proxies in front has appended the client's address to x-forwarded-for"
+        ),
+    }
 }
 
 /// Where traces go, and the variant as a tag: from the filter's state, which is there without the variant header too.
@@ -174,7 +208,7 @@ fn rare_variant(policy: &Policy) -> String {
               # whether there is a trace. It must come before the next one.
               # - name: {name}
               #   match: {{prefix: /, headers: [{{name: {header}, string_match: {{safe_regex: {{regex: '{regex}'}}}}}}]}}
-              #   route: {{cluster_header: {cluster}, request_mirror_policies: [{{cluster_header: {mirror}}}]}}
+              #   route: {{cluster_header: {cluster}, request_mirror_policies: [{{cluster_header: {mirror}, disable_shadow_host_suffix_append: true}}]}}
               #   tracing: {{random_sampling: {{numerator: 100}}, client_sampling: {{numerator: 0}}}}"
     )
 }
@@ -274,7 +308,9 @@ splits:
         assert!(!out.contains("{{"), "{out}");
         for line in [
             "              - remove: x-to\n              - remove: x-split-variant\n              - remove: x-split-mirror\n",
-            "route: {cluster: default,",
+            "                route:\n                  cluster: default\n",
+            "          use_remote_address: true\n          xff_num_trusted_hops: 0\n",
+            "          path_with_escaped_slashes_action: UNESCAPE_AND_REDIRECT\n",
             "  - name: checkout-v1\n    type: STATIC\n",
             "{address: 10.0.0.7, port_value: 80}",
             "  - name: \"outbound|80|v2|checkout\"\n    type: STRICT_DNS\n",
@@ -286,6 +322,26 @@ splits:
             assert!(out.contains(line), "`{line}` is not in\n{out}");
         }
         assert_eq!(out.matches("    connect_timeout").count(), 4);
+    }
+
+    #[test]
+    fn the_proxies_in_front_are_those_of_the_policy_or_of_the_option() {
+        let hops = |hops: u8| {
+            POLICY
+                .replace("version: 1", &format!("version: 1\nclient_ip: {{trusted_hops: {hops}}}"))
+        };
+        for (policy, options, wanted) in [
+            (POLICY.to_owned(), &["--trusted-proxies", "2"][..], 2),
+            (hops(1), &[], 0),
+            (hops(3), &[], 2),
+            (hops(3), &["--trusted-proxies", "2"], 2),
+        ] {
+            let (_, out, err) = render("envoy", &policy, options);
+            assert!(out.contains(&format!("  xff_num_trusted_hops: {wanted}\n")), "{out}{err}");
+        }
+        let (outcome, out, err) = render("envoy", &hops(3), &["--trusted-proxies", "0"]);
+        assert_eq!((outcome, out.as_str()), (Outcome::NoAnswer, ""));
+        assert!(err.contains("say `trusted_hops: 1` there, or `--trusted-proxies 2`"), "{err}");
     }
 
     #[test]
