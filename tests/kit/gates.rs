@@ -261,10 +261,36 @@ fn the_gates_let_good_canaries_pass_stop_bad_ones_and_do_not_judge_without_respo
 fn the_step_in_the_comment_names_the_template_and_its_arguments() {
     let template = documents(ARGO, &read(ARGO)).remove(0);
     let example = example(ARGO);
-    let analysis = &list(&example, "/strategy/canary/steps")[1]["analysis"];
+    let steps = list(&example, "/strategy/canary/steps");
+    let judged = steps.iter().position(|step| step.get("analysis").is_some()).unwrap();
+    let analysis = &steps[judged]["analysis"];
     assert_eq!(analysis["templates"][0]["templateName"], template["metadata"]["name"]);
     let open = list(&template, "/spec/args").iter().filter(|arg| arg.get("value").is_none());
     let open: Vec<_> = open.map(|arg| &arg["name"]).collect();
     let given: Vec<_> = list(analysis, "/args").iter().map(|arg| &arg["name"]).collect();
     assert_eq!(given, open);
+}
+
+#[test]
+fn the_steps_in_the_comment_run_new_pods_behind_the_policys_clusters_before_they_judge() {
+    let example = example(ARGO);
+    let canary = &example["strategy"]["canary"];
+    // Without trafficRouting it is setWeight alone that scales, and the two Services tell old pods from new ones.
+    let steps = list(&example, "/strategy/canary/steps");
+    let at = |field: &str| steps.iter().position(|step| step.get(field).is_some()).unwrap();
+    assert!(at("setWeight") < at("pause") && at("pause") < at("analysis"), "{steps:?}");
+    assert!(steps[at("setWeight")]["setWeight"].as_u64().unwrap() > 0);
+    assert!(canary.get("trafficRouting").is_none());
+    let policy = documents("policy", &read("envoy/policies/canary.yaml")).remove(0);
+    let clusters: Vec<_> =
+        list(&policy, "/splits/0/variants").iter().map(|variant| &variant["cluster"]).collect();
+    assert_eq!(clusters, [&canary["stableService"], &canary["canaryService"]]);
+}
+
+#[test]
+fn flagger_waits_for_the_policys_weight_on_both_sides_of_its_analysis() {
+    let example = example(FLAGGER);
+    let kinds: Vec<_> =
+        list(&example, "/analysis/webhooks").iter().map(|hook| &hook["type"]).collect();
+    assert_eq!(kinds, ["pre-rollout", "confirm-promotion"]);
 }

@@ -100,6 +100,10 @@ pub(crate) struct More {
     pub(crate) clusters: Vec<Value>,
     /// Envoy's own defaults where there is none.
     pub(crate) stats_config: Option<Value>,
+    /// HTTP filters that run after the plugin.
+    pub(crate) filters_after: Vec<Value>,
+    /// Fields of the connection manager.
+    pub(crate) manager: serde_json::Map<String, Value>,
 }
 
 impl Gateway {
@@ -116,7 +120,7 @@ impl Gateway {
         let any = json!({"socket_address": {"address": "127.0.0.1", "port_value": 0}});
         let wasm = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
         let rbac = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC";
-        let manager = json!({
+        let mut manager = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": "gateway",
             "http_filters": [
@@ -133,6 +137,9 @@ impl Gateway {
                 "response_headers_to_add": [{"header": {"key": "x-route", "value": "%ROUTE_NAME%"}}],
             },
         });
+        let filters = manager["http_filters"].as_array_mut().unwrap();
+        filters.splice(1..1, more.filters_after);
+        manager.as_object_mut().unwrap().extend(more.manager);
         let mut bootstrap = json!({
             "node": {"id": "gateway", "cluster": "gateway"},
             "admin": {"address": any},

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::gateway::{Gateway, documents, extension_config, matched, of_kind, string_value};
+use crate::gateway::{Gateway, More, documents, extension_config, matched, of_kind, string_value};
+use crate::istio_stats::told;
 use crate::tools::{at, get, output, read, script, splitctl};
 
 /// Where this kit's manifests are.
@@ -200,4 +201,123 @@ fn a_route_matches_whole_members_of_the_list_only() {
     ] {
         assert_eq!(gateway.ask(&[("x-split-variant", list)]), wanted, "{list}");
     }
+}
+
+/// What Istio makes of the mesh configuration in a gateway's connection manager (its pilot/pkg/networking/core:
+/// listener_builder.go for paths, gateway.go for addresses).
+fn manager(mesh: &Value) -> serde_json::Map<String, Value> {
+    assert_eq!(mesh["pathNormalization"]["normalization"], "DECODE_AND_MERGE_SLASHES");
+    let trusted = &mesh["defaultConfig"]["gatewayTopology"]["numTrustedProxies"];
+    let manager = json!({
+        "normalize_path": true,
+        "merge_slashes": true,
+        "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD",
+        "use_remote_address": true,
+        "xff_num_trusted_hops": trusted,
+    });
+    manager.as_object().unwrap().clone()
+}
+
+#[test]
+fn with_the_mesh_configuration_no_spelling_of_a_path_passes_and_no_address_is_forged() {
+    let documents = documents("canary", &read("istio/overlays/canary/traffic-split.yaml"));
+    let plugin = of_kind(&documents, "WasmPlugin");
+    let policy = json!({"version": 1, "splits": [{
+        "name": "attack",
+        "match": [{"path": {"prefix": "/login"}}, {"source_ip": ["203.0.113.0/24"]}],
+        "assignment": "random",
+        "baseline": "dropped",
+        "variants": [{"name": "dropped", "weight": 100, "respond": {"status": 403}}],
+    }]});
+    let configuration = string_value(&policy, |n| format!("{n}"));
+    let routes = [json!({"match": {"prefix": "/"}, "direct_response": {"status": 200}})];
+    let more = More { manager: manager(&told()["meshConfig"]), ..More::default() };
+    let gateway = Gateway::with(&extension_config(plugin, &configuration), &routes, more);
+    let status =
+        |path: &str, headers: &[(&str, &str)]| get(gateway.listener, path, headers).unwrap().status;
+    for path in ["/login", "//login", "/x/../login", "/%6Cogin", "/x/..%2Flogin", "/x/..%5clogin"] {
+        assert_eq!(status(path, &[]), 403, "{path}");
+    }
+    assert_eq!(status("/", &[("x-forwarded-for", "203.0.113.7")]), 200);
+}
+
+#[test]
+fn envoy_gateways_resources_say_what_the_envoy_kit_says() {
+    let gateway = documents("gateway", &read("istio/envoy-gateway/traffic-split.yaml"));
+    let envoy = documents("envoy.yaml", &read("envoy/envoy.yaml")).remove(0);
+
+    // Labels and buckets.
+    let proxy = of_kind(&gateway, "EnvoyProxy");
+    let patches = proxy["spec"]["bootstrap"]["jsonPatches"].as_array().unwrap();
+    let values = |path: &str| -> Vec<&Value> {
+        patches.iter().filter(|patch| patch["path"] == path).map(|patch| &patch["value"]).collect()
+    };
+    let tags = envoy["stats_config"]["stats_tags"].as_array().unwrap();
+    assert_eq!(values("/stats_config/stats_tags/-"), tags.iter().collect::<Vec<_>>());
+    let buckets = &envoy["stats_config"]["histogram_bucket_settings"];
+    assert_eq!(values("/stats_config/histogram_bucket_settings"), [buckets]);
+    assert!(patches.iter().all(|patch| patch["op"] == "add"));
+
+    // What clients cannot say.
+    let manager = &envoy["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    let early = &manager["early_header_mutation_extensions"][0]["typed_config"]["mutations"];
+    let clients = &of_kind(&gateway, "ClientTrafficPolicy")["spec"];
+    let removed = clients["headers"]["earlyRequestHeaders"]["remove"].as_array().unwrap();
+    for mutation in early.as_array().unwrap() {
+        assert!(removed.contains(&mutation["remove"]), "{mutation}");
+    }
+    assert_eq!(manager["path_with_escaped_slashes_action"], "UNESCAPE_AND_REDIRECT");
+    assert_eq!(clients["path"]["escapedSlashesAction"], "UnescapeAndRedirect");
+}
+
+#[test]
+fn every_plugin_in_the_kit_states_that_it_is_not_killed() {
+    for (name, document) in all() {
+        for place in ["/spec/pluginConfig", "/spec/wasm/0/config"] {
+            if let Some(policy) = document.pointer(place) {
+                assert_eq!(policy["kill"], false, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn two_plugins_on_one_proxy_leave_alone_what_the_other_decided() {
+    // Both on one Envoy, as two WasmPlugins of one gateway; routes look at the headers of both.
+    let folder = tempfile::tempdir().unwrap();
+    let render = |name: &str, split: &str| -> Vec<Value> {
+        let file = folder.path().join(format!("{name}.yaml"));
+        let text =
+            read("envoy/policies/canary.yaml").replace("name: checkout", &format!("name: {split}"));
+        std::fs::write(&file, text).unwrap();
+        let mut command = splitctl();
+        command.args(["render", "istio", "--namespace", "shop", "--name", name]);
+        documents(name, &output(command.arg(&file)))
+    };
+    let (first, second) = (render("traffic-split", "checkout"), render("search", "search"));
+    let plugin = |documents: &[Value]| {
+        let plugin = of_kind(documents, "WasmPlugin");
+        let policy = string_value(&plugin["spec"]["pluginConfig"], |n| format!("{n}"));
+        extension_config(plugin, &policy)
+    };
+    let filter = plugin(&second);
+    let inline = json!({"name": filter["name"], "typed_config": filter["typed_config"]});
+    let canary = |documents: &[Value]| {
+        matched(&of_kind(documents, "VirtualService")["spec"]["http"][1])["headers"][0].clone()
+    };
+    let answer = |text: &str| json!({"status": 200, "body": {"inline_string": text}});
+    let both = json!({"prefix": "/", "headers": [canary(&first), canary(&second)]});
+    let routes = [
+        json!({"match": both, "direct_response": answer("both")}),
+        json!({"match": {"prefix": "/"}, "direct_response": answer("not both")}),
+    ];
+    let more = More { filters_after: vec![inline], ..More::default() };
+    let gateway = Gateway::with(&plugin(&first), &routes, more);
+    assert_eq!(gateway.ask(&[("x-user-id", "user-1"), ("x-canary", "true")]), "both");
+    let forged = [
+        ("x-user-id", "user-1"),
+        ("x-split-variant", "checkout=canary"),
+        ("x-split-variant-search", "search=canary"),
+    ];
+    assert_eq!(gateway.ask(&forged), "not both");
 }

@@ -270,7 +270,8 @@ fn the_patch_replaces_the_destination_and_leaves_the_rest_of_the_route() {
     let (service, filter) =
         (of_kind(&documents, "VirtualService"), of_kind(&documents, "EnvoyFilter"));
     let given = &service["spec"]["http"][0];
-    let policy = json!({"cluster_header": "x-split-mirror"});
+    let policy =
+        json!({"cluster_header": "x-split-mirror", "disable_shadow_host_suffix_append": true});
     let one = generated(service, given);
     let mut wanted = one.clone();
     let action = wanted["route"].as_object_mut().unwrap();

@@ -12,7 +12,7 @@ const OVERLAY: &str = "istio/overlays/canary/traffic-split.yaml";
 const BUCKETS: &str = "sidecar.istio.io/statsHistogramBuckets";
 
 /// What the comment at the head of a rendered file says that Istio needs: the mesh configuration, and an annotation.
-fn told() -> Value {
+pub(crate) fn told() -> Value {
     let text = read(OVERLAY);
     let head = text.lines().take_while(|line| line.starts_with('#'));
     let lines: Vec<_> = head.filter_map(|line| line.strip_prefix("#   ")).collect();

@@ -1,5 +1,5 @@
 //! Kinds for which no crate has a usable type, as far as this kit could use them: written from their API references
-//! (Argo Rollouts' analysis, Envoy Gateway's extension types). A field that is not here is an error.
+//! (Argo Rollouts' analysis, Envoy Gateway's types, Istio's mesh configuration). A field that is not here is an error.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -98,6 +98,222 @@ pub(crate) struct EnvoyExtensionPolicy {
 struct Extension {
     target_refs: Option<Vec<Target>>,
     wasm: Vec<Wasm>,
+}
+
+/// Envoy Gateway: how clients are treated.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct ClientTrafficPolicy {
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    spec: Clients,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Clients {
+    target_refs: Vec<Target>,
+    headers: Option<ClientHeaders>,
+    path: Option<Path>,
+    #[serde(rename = "clientIPDetection")]
+    client_ip_detection: Option<ClientIpDetection>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ClientHeaders {
+    early_request_headers: Option<HeaderFilter>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct HeaderFilter {
+    set: Option<Vec<Value>>,
+    add: Option<Vec<Value>>,
+    remove: Option<Vec<String>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Path {
+    escaped_slashes_action: Option<EscapedSlashes>,
+    disable_merge_slashes: Option<bool>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum EscapedSlashes {
+    KeepUnchanged,
+    RejectRequest,
+    UnescapeAndForward,
+    UnescapeAndRedirect,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ClientIpDetection {
+    x_forwarded_for: Option<ForwardedFor>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ForwardedFor {
+    num_trusted_hops: Option<u32>,
+}
+
+/// Envoy Gateway: the proxies of a Gateway.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct EnvoyProxy {
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    spec: Proxy,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Proxy {
+    bootstrap: Option<Bootstrap>,
+    telemetry: Option<ProxyTelemetry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Bootstrap {
+    r#type: BootstrapType,
+    json_patches: Option<Vec<JsonPatch>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum BootstrapType {
+    Merge,
+    Replace,
+    #[serde(rename = "JSONPatch")]
+    JsonPatch,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JsonPatch {
+    op: String,
+    path: String,
+    value: Value,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ProxyTelemetry {
+    access_log: Option<AccessLog>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccessLog {
+    settings: Vec<AccessLogSetting>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccessLogSetting {
+    format: AccessLogFormat,
+    sinks: Vec<Sink>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccessLogFormat {
+    r#type: FormatType,
+    json: Map<String, Value>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum FormatType {
+    #[serde(rename = "JSON")]
+    Json,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sink {
+    r#type: SinkType,
+    file: File,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+enum SinkType {
+    File,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    path: String,
+}
+
+/// Istio's mesh configuration, `meshConfig` of istioctl and of the chart istiod.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct MeshConfig {
+    path_normalization: Option<PathNormalization>,
+    default_config: ProxyConfig,
+    extension_providers: Vec<ExtensionProvider>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PathNormalization {
+    normalization: NormalizationType,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum NormalizationType {
+    Default,
+    None,
+    Base,
+    MergeSlashes,
+    DecodeAndMergeSlashes,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ProxyConfig {
+    gateway_topology: Option<Topology>,
+    extra_stat_tags: Vec<String>,
+    proxy_stats_matcher: StatsMatcher,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Topology {
+    num_trusted_proxies: u32,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct StatsMatcher {
+    inclusion_prefixes: Vec<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ExtensionProvider {
+    name: String,
+    envoy_file_access_log: FileAccessLog,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct FileAccessLog {
+    path: String,
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogFormat {
+    labels: Map<String, Value>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -41,6 +41,10 @@ fn check(document: &Value) -> Result<(), String> {
         "gateway.envoyproxy.io/v1alpha1 EnvoyExtensionPolicy" => {
             typed::<by_hand::EnvoyExtensionPolicy>(document)
         }
+        "gateway.envoyproxy.io/v1alpha1 ClientTrafficPolicy" => {
+            typed::<by_hand::ClientTrafficPolicy>(document)
+        }
+        "gateway.envoyproxy.io/v1alpha1 EnvoyProxy" => typed::<by_hand::EnvoyProxy>(document),
         KUSTOMIZATION => Ok(()),
         kind => Err(format!("`{kind}` is no kind that is known here")),
     }
@@ -112,7 +116,25 @@ fn every_manifest_is_of_its_kind_and_no_field_is_unknown() {
             kinds.insert(kind);
         }
     }
-    assert_eq!(kinds.len(), 12, "{kinds:?}");
+    assert_eq!(kinds.len(), 14, "{kinds:?}");
+}
+
+#[test]
+fn the_mesh_configuration_at_the_head_of_every_overlay_has_no_unknown_field() {
+    let overlays = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../istio/overlays");
+    let mut seen = 0;
+    for path in manifests(&overlays) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let head = text.lines().take_while(|line| line.starts_with('#'));
+        let lines: Vec<_> = head.filter_map(|line| line.strip_prefix("#   ")).collect();
+        let told = documents("the comment", &lines.join("\n"));
+        for mesh in told.iter().filter_map(|told| told.get("meshConfig")) {
+            typed::<by_hand::MeshConfig>(mesh)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 8);
 }
 
 #[test]
@@ -154,4 +176,12 @@ fn kinds_that_are_written_by_hand_know_only_their_own_fields() {
     assert_eq!(extension("{type: Image, image: {url: u}}"), Ok(()));
     assert!(extension("{type: Image, image: {uri: u}}").is_err());
     assert!(extension("{type: File}").is_err());
+    let clients = |path: &str| {
+        read(&format!(
+            "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: ClientTrafficPolicy\nmetadata: {{name: a}}\nspec: {{targetRefs: [], path: {path}, clientIPDetection: {{xForwardedFor: {{numTrustedHops: 1}}}}}}\n"
+        ))
+    };
+    assert_eq!(clients("{escapedSlashesAction: KeepUnchanged}"), Ok(()));
+    assert!(clients("{escapedSlashesAction: Keep}").is_err());
+    assert!(clients("{mergeSlashes: true}").is_err());
 }

@@ -1,6 +1,7 @@
 //! `splitctl render istio`: the filter as a WasmPlugin, with the routing that goes by what it decides.
 
 mod destination;
+mod plugin_config;
 mod routing;
 mod yaml;
 
@@ -38,8 +39,9 @@ pub(super) struct Args {
     #[arg(long, value_enum, default_value_t = By::VariantHeader)]
     by: By,
 
-    /// The name of everything that is rendered.
-    #[arg(long, value_name = "NAME", default_value = "traffic-split", value_parser = kubernetes_name)]
+    /// The name of everything that is rendered. With another one the plugin's headers are named after it, where the policy
+    /// does not name them: two plugins on one proxy must not own the same ones.
+    #[arg(long, value_name = "NAME", default_value = plugin_config::DEFAULT_NAME, value_parser = kubernetes_name)]
     name: String,
 
     /// The hosts of the routes; may be repeated. By default those that the policy names, else all.
@@ -138,6 +140,7 @@ impl FromStr for Label {
 }
 
 pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
+    let valid = &plugin_config::stated(valid, &args.name)?;
     let policy = &valid.policy;
     if args.by == By::VariantHeader && policy.splits.iter().any(|s| s.enabled && s.mirror.is_some())
     {
@@ -168,6 +171,7 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("filter", xds::FILTER.to_owned()),
         ("labels", Metrics::LABELS.join(", ")),
         ("buckets", numbers(&xds::DURATION_BUCKETS)),
+        ("trusted_proxies", trusted_proxies(&args.gateway, policy)),
         ("hash", valid.hash_text()),
         ("cluster_header", scalar(&policy.cluster_header)),
         ("mirror_header", scalar(&policy.mirror_header)),
@@ -187,6 +191,19 @@ fn traffic(gateway: &Gateway) -> &'static str {
   # Requests that leave these pods. On their way in there is no choice to make any more.
   match: [{mode: CLIENT}]"
         }
+    }
+}
+
+/// How many proxies are in front of a gateway. Who calls a sidecar is known by other means, and it takes
+/// x-forwarded-for as it comes.
+fn trusted_proxies(gateway: &Gateway, policy: &Policy) -> String {
+    match gateway {
+        Gateway::Named { .. } => format!(
+            "
+#       gatewayTopology: {{numTrustedProxies: {}}}",
+            policy.trusted_hops.saturating_sub(1)
+        ),
+        Gateway::Mesh => String::new(),
     }
 }
 

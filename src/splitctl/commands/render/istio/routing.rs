@@ -8,7 +8,7 @@ use engine::policy::{Policy, Split};
 use policy_text::source::scalar;
 
 use super::destination::Destination;
-use super::{Args, By};
+use super::{Args, By, Gateway};
 use crate::template::listed;
 
 /// The routes of a policy; none where it names no cluster.
@@ -109,7 +109,14 @@ impl Routing {
             to: default,
         });
         let rewrites = splits.iter().flat_map(|s| &s.variants).any(|v| v.rewrite.host.is_some());
-        Ok(Self { hosts: hosts(args, &splits), gateway, rewrites, routes: chosen, destinations })
+        let hosts = hosts(args, &splits);
+        if args.gateway == Gateway::Mesh && hosts.iter().any(|host| host == "*") {
+            bail!(
+                "for `--gateway mesh` Istio refuses routes of the host `*`: name the services with `--host`, such as \
+                `--host reviews.default.svc.cluster.local`, or by `hosts` in every entry of `match`"
+            );
+        }
+        Ok(Self { hosts, gateway, rewrites, routes: chosen, destinations })
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -64,7 +64,8 @@ fn the_plugins_configuration_is_the_policy() {
     let plugin = out.split("---\n").nth(1).unwrap();
     let document = Source::new("plugin.yaml", plugin).values().unwrap().remove(0);
     let inner = document.field("spec").and_then(|spec| spec.field("pluginConfig")).unwrap();
-    let written = policy::check(&Source::new("policy.yaml", SUBSETS).policy().unwrap().value);
+    let stated = SUBSETS.replace("version: 1\n", "version: 1\nkill: false\n");
+    let written = policy::check(&Source::new("policy.yaml", &stated).policy().unwrap().value);
     assert_eq!(policy::check(inner).hash, written.hash);
     has(&out, &[&format!("Policy {:013x}.", written.hash), "in: [\"no\", \"1e3\", at]"]);
 }
@@ -76,9 +77,9 @@ fn by_cluster_header_an_envoy_filter_takes_the_cluster_from_the_header() {
         &out,
         &[
             "          route: {name: shop-by-cluster-header}\n",
-            "          cluster_header: x-split-cluster\n",
+            "          cluster_header: x-split-cluster-shop\n",
             "          route: {name: shop-default}\n",
-            "  - name: shop-by-cluster-header\n    match: [{headers: {x-split-cluster: {}}}]\n",
+            "  - name: shop-by-cluster-header\n    match: [{headers: {x-split-cluster-shop: {}}}]\n",
             "      context: GATEWAY\n",
             "  - {name: v1, labels: {version: v1}}\n",
             "  - {name: v2, labels: {version: v2}}\n",
@@ -104,6 +105,49 @@ fn on_sidecars_the_filter_sees_what_leaves_the_pod() {
 }
 
 #[test]
+fn a_kill_is_stated_so_that_applying_the_file_ends_one_that_was_patched_in() {
+    has(&fine(SUBSETS, &[]), &["    version: 1\n    kill: false\n"]);
+    let killed = SUBSETS.replace("version: 1\n", "kill: true\nversion: 1\n");
+    let out = fine(&killed, &[]);
+    has(&out, &["    kill: true\n    version: 1\n"]);
+    assert!(!out.contains("kill: false"), "{out}");
+}
+
+#[test]
+fn a_plugin_with_a_name_of_its_own_owns_headers_of_its_own() {
+    let out = fine(SUBSETS, &["--name", "search"]);
+    has(
+        &out,
+        &[
+            "    version: 1\n    kill: false\n    cluster_header: x-split-cluster-search\n    \
+            variant_header: x-split-variant-search\n    mirror_header: x-split-mirror-search\n    splits:\n",
+            "    match: [{headers: {x-split-variant-search: {regex: ",
+            "      split.variant: {header: {name: x-split-variant-search}}\n",
+        ],
+    );
+    // What the policy says stays.
+    let named = SUBSETS.replace("version: 1\n", "version: 1\nvariant_header: x-search\n");
+    let out = fine(&named, &["--name", "search"]);
+    has(&out, &["    variant_header: x-search\n", "    match: [{headers: {x-search: {regex: "]);
+    assert!(!out.contains("x-split-variant"), "{out}");
+    // A header that is in use for something else cannot be owned.
+    let taken = SUBSETS.replace("{header: u}", "{header: x-split-variant-search}");
+    let (outcome, out, err) = render("istio", &taken, &["--name", "search"]);
+    assert_eq!((outcome, out.as_str()), (Outcome::NoAnswer, ""));
+    assert!(err.contains("`x-split-variant-search`") && err.contains("in the policy"), "{err}");
+}
+
+#[test]
+fn the_gateways_are_told_how_many_proxies_are_in_front_of_them() {
+    let line = "#     defaultConfig:\n#       gatewayTopology: {numTrustedProxies: ";
+    has(&fine(SUBSETS, &[]), &[&format!("{line}0}}\n")]);
+    let behind = SUBSETS.replace("version: 1\n", "version: 1\nclient_ip: {trusted_hops: 3}\n");
+    has(&fine(&behind, &[]), &[&format!("{line}2}}\n")]);
+    let out = fine(&behind, &["--gateway", "mesh", "--host", "reviews"]);
+    assert!(!out.contains("gatewayTopology"), "{out}");
+}
+
+#[test]
 fn splits_with_different_baselines_need_a_default() {
     let (outcome, out, err) = render("istio", SERVICES, &[]);
     assert_eq!((outcome, out.as_str()), (Outcome::NoAnswer, ""));
@@ -125,6 +169,12 @@ fn what_istio_cannot_do_is_said_and_not_rendered() {
         (SERVICES, vec!["--by", "cluster-header"], "`a-x` is not a name in Istio"),
         (off.as_str(), vec![], "--by cluster-header"),
         (mirror.as_str(), vec![], "mirrors need"),
+        (
+            SERVICES,
+            vec!["--default", "a-x", "--gateway", "mesh"],
+            "name the services with `--host`",
+        ),
+        (SUBSETS, vec!["--gateway", "mesh", "--host", "*"], "refuses routes of the host `*`"),
     ] {
         let (outcome, out, err) = render("istio", text, &options);
         assert_eq!((outcome, out.as_str()), (Outcome::NoAnswer, ""), "{err}");
@@ -153,7 +203,7 @@ fn variants_without_clusters_need_no_routes() {
     assert!(err.contains("a mirror needs a route"), "{err}");
     let out = fine(&mirror, &["--by", "cluster-header", "--default", "outbound|80||a.b"]);
     assert_eq!(
-        out.matches("request_mirror_policies: [{cluster_header: x-split-mirror}]").count(),
+        out.matches("request_mirror_policies: [{cluster_header: x-split-mirror, disable_shadow_host_suffix_append: true}]").count(),
         2
     );
 }
