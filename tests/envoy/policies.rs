@@ -177,6 +177,13 @@ fn uses() -> Vec<Use> {
         of("ramp", user, search(), &["search-v2"]),
         of("mirror", user, at("api.example.com", "/orders"), &["orders-v1"]),
         of("mirror", user, at("api.example.com", "/prices"), &["prices-v1"]),
+        of("health-checks-and-bots", user, at("www.example.com", "/healthz"), &["default"]),
+        of(
+            "health-checks-and-bots",
+            user,
+            at("www.example.com", "/").header("user-agent", "ExampleBot/2.1"),
+            &["home-v1"],
+        ),
         of("layers-and-holdout", user, Request::get("/"), &["search-bm25", "search-neural"]),
         // Variants without clusters: the application is told.
         of("ab-test", user, at("www.example.com", "/"), &["default"]),

@@ -307,6 +307,30 @@ def generate():
     )
 
 
+def checks_and_bots():
+    key = [{"cookie": "uid"}, {"generate": {"cookie": "uid"}}]
+    overrides = [
+        {"match": [{"headers": [{"name": "x-probe-variant", "exact": "canary"}]}], "variant": "canary"},
+        {"match": [{"path": {"exact": "/healthz"}}, {"headers": [{"name": "user-agent", "prefix": "kube-probe/"}]}], "skip": True},
+        {"match": [{"headers": [{"name": "user-agent", "contains": "bot", "ignore_case": True}]}], "variant": "stable"},
+    ]
+    random = random_numbers(1)
+    uid = generated_id("uid", random)
+    no_cookie = {"response": {"set-cookie": None}}
+    set_cookie = "uid=" + uid + "; Path=/; Max-Age=31536000; Secure; HttpOnly; SameSite=Lax"
+    return vector(
+        "34-health-checks-and-bots",
+        "overrides for who has no key and keeps no cookie: no new user, no cookie, no draw",
+        policy(split(key=key, overrides=overrides)),
+        case("a check, by its path", {":path": "/healthz"}, served(), **no_cookie),
+        case("a check, by its name", {"user-agent": "kube-probe/1.33"}, served(), **no_cookie),
+        case("a check of one variant", {"user-agent": "kube-probe/1.33", "x-probe-variant": "canary"}, served("checkout=canary override"), **no_cookie),
+        case("a bot", {"user-agent": "Mozilla/5.0 (compatible; ExampleBot/2.1)"}, served("checkout=stable override"), **no_cookie),
+        case("a visitor", {"user-agent": "Mozilla/5.0"}, served("checkout=%s split" % variant("checkout", uid, HALF)),
+             random=hexadecimal(random), response={"set-cookie": set_cookie}),
+    )  # fmt: skip
+
+
 def assignment_random():
     splits = [split(assignment="random"), split("search", assignment="random")]
     for one in splits:
@@ -348,5 +372,5 @@ def vectors():
                 lambda secret: {"x-split-secret": secret}),
         forcing("32-force-by-cookie", "forcing from outside, the secret in a cookie", {"cookie": "split-secret"},
                 lambda secret: {"cookie": "a=1; split-secret=" + secret}),
-        forced_both(), layers(), layer_order(), holdout(), requires(), sticky(), sticky_off(), sticky_failed(), drain(),
+        forced_both(), checks_and_bots(), layers(), layer_order(), holdout(), requires(), sticky(), sticky_off(), sticky_failed(), drain(),
     ]  # fmt: skip
