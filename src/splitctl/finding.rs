@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::style;
 use crate::text::harmless;
-use policy_text::source::{Part, Place, Places, Source, Syntax};
+use policy_text::source::{Note, Part, Place, Places, Source, Syntax};
 
 /// The look of rustc's messages, in the styles of all other output.
 const RENDERER: Renderer = Renderer::styled()
@@ -72,6 +72,17 @@ impl Finding {
             place: Some(syntax.place),
             message: syntax.message,
             help: syntax.help,
+        }
+    }
+
+    pub(crate) fn of_note(note: &Note) -> Self {
+        Self {
+            code: note.code,
+            severity: note.severity,
+            path: note.path.clone(),
+            place: Some(note.place),
+            message: note.message.clone(),
+            help: Some(note.help.clone()),
         }
     }
 

@@ -1,12 +1,13 @@
 //! A policy file, read and checked: the document, the policy where it is valid, and all findings.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::Path;
 
 use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
 use engine::metrics::Metrics;
 use engine::plan::Plan;
-use engine::policy::{self, Policy, Severity, Value};
+use engine::policy::{Policy, Severity, Value};
 
 use crate::console;
 use crate::finding::Finding;
@@ -85,12 +86,22 @@ impl PolicyFile {
     }
 
     fn of(source: Source, document: Document) -> Self {
-        let checked = policy::check(&document.value);
+        let checked = document.check();
         let finding = |diagnostic| Finding::new(diagnostic, &document.places);
-        let findings = checked.diagnostics.into_iter().map(finding).collect();
+        let mut findings: Vec<Finding> = checked.diagnostics.into_iter().map(finding).collect();
+        // Where the value is refused anyway, that says enough.
+        let refused: HashSet<String> = findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .map(|finding| finding.path.clone())
+            .collect();
+        let notes = document.notes().filter(|note| !refused.contains(&note.path));
+        findings.extend(notes.map(Finding::of_note));
+        let is_refused = findings.iter().any(|finding| finding.severity == Severity::Error);
         let Document { value: document, carrier, .. } = document;
         let hash = checked.hash;
-        let valid = checked.policy.map(|policy| Valid { document, policy, hash });
+        let policy = checked.policy.filter(|_| !is_refused);
+        let valid = policy.map(|policy| Valid { document, policy, hash });
         Self { source, findings, valid, carrier }
     }
 
@@ -128,6 +139,152 @@ impl PolicyFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Path and help of each finding.
+    fn help(name: &str, text: &str) -> Vec<String> {
+        let file = PolicyFile::check(Source::new(name, text));
+        let shown =
+            |f: &Finding| format!("{}: {}", f.path, f.help.as_deref().unwrap_or(&f.message));
+        file.findings.iter().map(shown).collect()
+    }
+
+    /// A policy that tests a header for one value.
+    fn policy_with(value: &str) -> String {
+        format!(
+            r#"{{"version": 1, "splits": [{{"name": "a", "match": [{{"headers": [{{"name": "x-a", "in": [{value}]}}]}}],
+"key": [{{"header": "x-user-id"}}], "baseline": "a", "variants": [{{"name": "a", "weight": 100}}]}}]}}"#
+        )
+    }
+
+    #[test]
+    fn help_repeats_what_is_written_never_its_value() {
+        let there = "splits[0].match[0].headers[0].in[0]";
+        let in_yaml = [
+            "1.10",
+            "007",
+            "0123456789",
+            "1e3",
+            "1E3",
+            "5.0",
+            "True",
+            "-0",
+            "+5",
+            "0x1F",
+            "100000000000000000000",
+            "9007199254740993",
+            "0.30000000000000004",
+            "33.333333333333333333",
+        ];
+        for written in in_yaml {
+            let right = [format!("{there}: put it in quotes: \"{written}\"")];
+            assert_eq!(help("a.yaml", &policy_with(written)), right);
+        }
+        let in_json = [
+            "1.10",
+            "1e3",
+            "1E+3",
+            "5.0",
+            "-0",
+            "true",
+            "100000000000000000000",
+            "9007199254740993",
+        ];
+        for written in in_json {
+            let right = [format!("{there}: put it in quotes: \"{written}\"")];
+            assert_eq!(help("a.json", &policy_with(written)), right);
+            // The same in what carries it.
+            let carried = format!(
+                "http_filters:\n- configuration:\n    \"@type\": type.googleapis.com/google.protobuf.StringValue\n    value: '{}'\n",
+                policy_with(written).replace('\n', " ")
+            );
+            assert_eq!(help("a.yaml", &carried), right);
+        }
+    }
+
+    #[test]
+    fn messages_show_numbers_as_they_are_written() {
+        let text = |variant: &str, more: &str| {
+            format!(
+                "version: 1{more}\nsplits:\n- name: a\n  key: [{{header: x-user-id}}]\n  baseline: a\n  variants: [{variant}]\n"
+            )
+        };
+        let message = |variant: &str, more: &str| {
+            let file = PolicyFile::check(Source::new("a.yaml", &text(variant, more)));
+            file.findings.iter().map(|f| f.message.clone()).collect::<Vec<_>>().join("; ")
+        };
+        for (variant, more, words) in [
+            ("{name: a, weight: 1.000010}", "", "`1.000010` has more than four decimals"),
+            ("{name: a, weight: 1e10}", "", "`1e10` is larger"),
+            ("{name: a, weight: 1e2, max_weight: 5}", "", "weight `1e2` of `a` is over"),
+            ("{name: a, weight: 100, respond: {status: 1e3}}", "", "`1e3` is not a whole number"),
+            ("{name: a, weight: 100}", "\nholdout: {percent: 1e2.0}", "found a string `1e2.0`"),
+            (
+                "{name: a, weight: 100}",
+                "\nholdout: {percent: 0.3330}",
+                "`0.3330` is not a percentage",
+            ),
+            ("{name: a, weight: 100}", "\nkill: 0x0", "found a number `0x0`"),
+        ] {
+            let found = message(variant, more);
+            assert!(found.contains(words), "{found}");
+        }
+        let file = PolicyFile::check(Source::new("a.yaml", "version: 1.10\nsplits: []"));
+        assert_eq!(file.findings[0].message, "version `1.10` is not known");
+    }
+
+    #[test]
+    fn a_value_behind_an_alias_is_shown_as_its_anchor_has_it() {
+        let text = "version: 1\ncluster_header: &x 1.10\nvariant_header: *x\nlayers: &l [{name: 007}]\nholdout: *l\nkey: *l\nsplits: *l\n";
+        let found = help("a.yaml", text);
+        let quoted: Vec<_> = found.iter().filter(|line| line.contains("in quotes")).collect();
+        assert_eq!(quoted.len(), 4, "{found:?}");
+        assert!(quoted[1].ends_with("variant_header: put it in quotes: \"1.10\""), "{found:?}");
+        assert!(quoted[3].ends_with("splits[0].name: put it in quotes: \"007\""), "{found:?}");
+    }
+
+    #[test]
+    fn of_yaml_that_is_read_in_two_ways_both_are_said() {
+        let said = |name: &str, text: &str| {
+            let file = PolicyFile::check(Source::new(name, text));
+            let shown = |f: &Finding| format!("{}[{}] {}", f.severity.as_str(), f.code, f.message);
+            (file.valid.is_some(), file.findings.iter().map(shown).collect::<Vec<_>>())
+        };
+        // A policy file is YAML 1.2, and stays valid.
+        let (valid, found) = said("a.yaml", &policy_with("NO"));
+        assert!(valid);
+        assert_eq!(
+            found,
+            [
+                "warning[yaml_reading] `NO` is a text here, and the boolean `false` in YAML 1.1, which kubectl reads"
+            ]
+        );
+        let plugin = |value| {
+            format!(
+                "apiVersion: v1\nkind: WasmPlugin\nspec: {{pluginConfig: {}}}",
+                policy_with(value)
+            )
+        };
+        let (valid, found) = said("a.yaml", &plugin("NO"));
+        assert!(!valid);
+        assert_eq!(found, ["error[wrong_type] expected a string, found a boolean `NO`"]);
+        let (valid, found) = said("a.yaml", &plugin("\"NO\""));
+        assert!(valid && found.is_empty(), "{found:?}");
+        let decimal = |weight| {
+            format!(
+                "http_filters:\n- configuration:\n    \"@type\": type.googleapis.com/google.protobuf.Struct\n    value: {}\n",
+                policy_with("a").replace("100", weight).replace('\n', " ")
+            )
+        };
+        let (valid, found) = said("a.yaml", &decimal("100.0"));
+        assert!(!valid);
+        assert_eq!(
+            found,
+            [
+                "error[ambiguous_yaml] some releases of Envoy read `100.0` as a text, others as a number"
+            ]
+        );
+        assert!(said("a.yaml", &decimal("100")).0);
+    }
 
     #[test]
     fn a_syntax_error_is_a_finding_too() {

@@ -113,7 +113,7 @@ fn read(path: PathBuf) -> Result<Invalid> {
     } else {
         let document = Source::new(&format!("{code}.yaml"), &body).policy();
         let document = document.map_err(|syntax| anyhow!("{code}: {syntax:?}"))?;
-        policy::check(&document.value)
+        document.check()
     };
     let (accepted, found) = (checked.policy.is_some(), checked.diagnostics);
     Ok(Invalid { code, path, head, body, found, accepted })

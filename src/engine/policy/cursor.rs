@@ -26,11 +26,22 @@ impl fmt::Display for Path<'_> {
     }
 }
 
-/// Collects the problems of one document.
-#[derive(Default)]
-pub(super) struct Sink(Cell<Vec<Diagnostic>>);
+/// How a scalar is written whose value is at a path: `1.10`, `007`, `yes`. `None` where that is not known, or
+/// where the value is the text.
+pub type Written<'w> = &'w dyn Fn(&str) -> Option<String>;
 
-impl Sink {
+/// Collects the problems of one document.
+pub(super) struct Sink<'w> {
+    list: Cell<Vec<Diagnostic>>,
+    written: Option<Written<'w>>,
+}
+
+impl<'w> Sink<'w> {
+    /// No problems yet.
+    pub(super) const fn new(written: Option<Written<'w>>) -> Self {
+        Self { list: Cell::new(Vec::new()), written }
+    }
+
     /// Says what to do about the problem that was reported last.
     pub(super) fn help(&self, help: impl Into<Cow<'static, str>>) {
         self.set_help(help.into());
@@ -39,16 +50,16 @@ impl Sink {
     /// Apart from [`Self::help`], so that its many callers do not each copy a text.
     #[inline(never)]
     fn set_help(&self, help: Cow<'static, str>) {
-        let mut list = self.0.take();
+        let mut list = self.list.take();
         if let Some(last) = list.last_mut() {
             last.set_help(help);
         }
-        self.0.set(list);
+        self.list.set(list);
     }
 
     /// All problems, in the order in which they were reported.
     pub(super) fn into_diagnostics(self) -> Vec<Diagnostic> {
-        self.0.into_inner()
+        self.list.into_inner()
     }
 }
 
@@ -57,7 +68,7 @@ impl Sink {
 pub(super) struct Cursor<'v, 'p> {
     pub(super) value: &'v Value,
     path: Path<'p>,
-    sink: &'p Sink,
+    sink: &'p Sink<'p>,
 }
 
 /// Its path.
@@ -69,7 +80,7 @@ impl fmt::Display for Cursor<'_, '_> {
 
 impl<'v, 'p> Cursor<'v, 'p> {
     /// The whole document.
-    pub(super) const fn root(value: &'v Value, sink: &'p Sink) -> Self {
+    pub(super) const fn root(value: &'v Value, sink: &'p Sink<'p>) -> Self {
         Self { value, path: Path::Root, sink }
     }
 
@@ -90,16 +101,16 @@ impl<'v, 'p> Cursor<'v, 'p> {
     }
 
     /// Reports a problem: the one way to do it, so that a code has one severity.
-    pub(super) fn report(&self, code: Code, message: impl Into<Cow<'static, str>>) -> &'p Sink {
+    pub(super) fn report(&self, code: Code, message: impl Into<Cow<'static, str>>) -> &'p Sink<'p> {
         self.push(code, message.into())
     }
 
     /// Not generic and not inlined: it is called from hundreds of places.
     #[inline(never)]
-    fn push(&self, code: Code, message: Cow<'static, str>) -> &'p Sink {
-        let mut list = self.sink.0.take();
+    fn push(&self, code: Code, message: Cow<'static, str>) -> &'p Sink<'p> {
+        let mut list = self.sink.list.take();
         list.push(Diagnostic::new(code, self.path.to_string(), message));
-        self.sink.0.set(list);
+        self.sink.list.set(list);
         self.sink
     }
 
@@ -120,12 +131,22 @@ impl<'v, 'p> Cursor<'v, 'p> {
         None
     }
 
+    /// How the scalar here is written, where that is known.
+    pub(super) fn written(&self) -> Option<String> {
+        self.sink.written?(&self.path.to_string())
+    }
+
+    /// The scalar here, for a message: as it is written, or else its value.
+    pub(super) fn shown(&self) -> String {
+        self.written().unwrap_or_else(|| self.value.to_string())
+    }
+
     /// Reports a value of another type.
-    pub(super) fn wrong_type(&self, wanted: &str) -> &'p Sink {
+    pub(super) fn wrong_type(&self, wanted: &str) -> &'p Sink<'p> {
         let value = self.value;
         let found = match value {
             Value::List(_) | Value::Object(_) | Value::Null => value.kind().to_owned(),
-            _ => format!("{} `{value}`", value.kind()),
+            _ => format!("{} `{}`", value.kind(), self.shown()),
         };
         self.report(Code::WrongType, format!("expected {wanted}, found {found}"))
     }

@@ -22,6 +22,7 @@ pub use text::weight::{Weight, WeightSum};
 pub use text::{duration, time};
 pub use value::Value;
 
+pub use cursor::Written;
 use cursor::{Cursor, Sink};
 use name_map::NameMap;
 
@@ -38,7 +39,15 @@ pub struct Checked {
 
 /// Checks a document, whatever format it was read from.
 pub fn check(document: &Value) -> Checked {
-    let sink = Sink::default();
+    check_as(document, Sink::new(None))
+}
+
+/// Checks a document of which it is known how its scalars are written: diagnostics show them so.
+pub fn check_written(document: &Value, written: Written<'_>) -> Checked {
+    check_as(document, Sink::new(Some(written)))
+}
+
+fn check_as(document: &Value, sink: Sink<'_>) -> Checked {
     let policy = read::read_policy(&Cursor::root(document, &sink));
     let diagnostics = sink.into_diagnostics();
     let refused = diagnostics.iter().any(|d| d.severity == Severity::Error);

@@ -3,22 +3,28 @@
 
 mod carrier;
 mod comments;
+mod dialect;
 mod json;
 mod layout;
+mod notes;
 mod places;
 mod write;
 mod yaml;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use engine::policy::Value;
+use engine::policy::{self, Checked, Value};
 
 pub use comments::{Comment, comments};
+use dialect::Dialect;
 pub use json::{to_json, to_pretty_json};
 pub use layout::to_yaml;
+use notes::Mark;
+pub use notes::Note;
 pub use places::{Part, Place, Places};
 pub use write::{scalar, to_flow};
 use yaml::Tree;
@@ -44,8 +50,30 @@ pub struct Document {
     pub value: Value,
     /// Where its parts stand.
     pub places: Places,
+    /// How its scalars are written.
+    marks: Vec<Mark>,
     /// What the policy was found in, such as ``WasmPlugin `split` ``; `None` = the file is the policy.
     pub carrier: Option<String>,
+}
+
+impl Document {
+    /// Checks the policy; its diagnostics show numbers and booleans as they are written.
+    pub fn check(&self) -> Checked {
+        let written = |mark: &Mark| match mark {
+            Mark::Written { path, text } => Some((path.clone(), text.clone())),
+            Mark::Note(_) | Mark::Ended => None,
+        };
+        let written: HashMap<String, String> = self.marks.iter().filter_map(written).collect();
+        policy::check_written(&self.value, &|path| written.get(path).cloned())
+    }
+
+    /// What there is to say about how it is written.
+    pub fn notes(&self) -> impl Iterator<Item = &Note> {
+        self.marks.iter().filter_map(|mark| match mark {
+            Mark::Note(note) => Some(note),
+            Mark::Written { .. } | Mark::Ended => None,
+        })
+    }
 }
 
 /// Why a file could not be read at all.
@@ -142,7 +170,8 @@ impl Source {
     /// # Errors
     /// When the text is neither YAML nor JSON, or no policy is in it.
     pub fn policies(&self) -> Result<Vec<Document>, Syntax> {
-        carrier::policies_in(&self.text, self.documents()?)
+        let documents = self.documents(Dialect::Policy)?;
+        carrier::policies_in(&self.text, documents, |dialect| self.documents(dialect))
     }
 
     /// The documents of the text as they stand, whatever they mean.
@@ -150,11 +179,11 @@ impl Source {
     /// # Errors
     /// When the text is neither YAML nor JSON.
     pub fn values(&self) -> Result<Vec<Value>, Syntax> {
-        Ok(self.documents()?.into_iter().map(|tree| tree.value).collect())
+        Ok(self.documents(Dialect::Policy)?.into_iter().map(|tree| tree.value).collect())
     }
 
     /// The documents of the text with their places: JSON where the name ends with `.json`, else YAML or JSON.
-    fn documents(&self) -> Result<Vec<Tree>, Syntax> {
+    fn documents(&self, dialect: Dialect) -> Result<Vec<Tree>, Syntax> {
         let as_json = serde_json::from_str::<Value>(&self.text);
         // Whoever writes quotes around the first field's name means JSON, and wants JSON's errors.
         let begin = self.text.trim_start().strip_prefix('{').map(str::trim_start);
@@ -163,15 +192,17 @@ impl Source {
             // The places come from the YAML reader, which reads nearly all JSON. Where it does not, the
             // diagnostics have paths and no lines.
             Ok(value) if self.is_json || looks_like_json => {
-                let read = yaml::read(&self.text).unwrap_or_default();
-                let places = read.into_iter().next().map(|read| read.places).unwrap_or_default();
-                Ok(vec![Tree { value, places }])
+                let read = yaml::read(&self.text, Dialect::Policy).unwrap_or_default();
+                let read = read.into_iter().next();
+                let (places, marks) =
+                    read.map(|read| (read.places, read.marks)).unwrap_or_default();
+                Ok(vec![Tree::new(value, places, marks)])
             }
             Err(error) if self.is_json => Err(from_json(&error, &self.text)),
             Err(error) if looks_like_json => {
-                yaml::read(&self.text).map_err(|_| from_json(&error, &self.text))
+                yaml::read(&self.text, dialect).map_err(|_| from_json(&error, &self.text))
             }
-            _ => yaml::read(&self.text),
+            _ => yaml::read(&self.text, dialect),
         }
     }
 

@@ -45,6 +45,26 @@ impl Places {
         self.entries.entry(path.to_owned()).or_default().push(entry);
     }
 
+    /// What is at a path, or below, stands at another path, too.
+    pub(super) fn copy(&mut self, from: &str, to: &str) {
+        let inside = |(path, entries): (&String, &Vec<Entry>)| {
+            let rest = path.strip_prefix(from)?;
+            let whole = rest.is_empty() || rest.starts_with(['.', '[']);
+            whole.then(|| (format!("{to}{rest}"), entries.clone()))
+        };
+        let copies: Vec<_> = self.entries.iter().filter_map(inside).collect();
+        self.entries.extend(copies);
+    }
+
+    /// Nothing is at a path any more, or below.
+    pub(super) fn remove(&mut self, root: &str) {
+        let is_below = |path: &str| {
+            path.strip_prefix(root)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.entries.retain(|path, _| !is_below(path));
+    }
+
     /// Everything is at one place: what a text holds whose characters stand somewhere else.
     pub(super) fn all_at(place: Place) -> Self {
         let mut places = Self::default();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use engine::policy::Value;
 
-use super::yaml::reads_as_text;
+use super::dialect::reads_as_text;
 
 /// A value on one line: `{hosts: [shop.example.com], path: {prefix: /api/}}`.
 pub fn to_flow(value: &Value) -> String {
@@ -71,19 +71,14 @@ pub(super) fn write_text(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// Whether a text needs no quotes, to YAML 1.2 and to the 1.1 of Kubernetes (`on` and `12:30` are no texts there).
+/// Whether a text needs no quotes, to whoever may read it (`12:30` is no text to other readers of YAML 1.1).
 fn is_plain(text: &str) -> bool {
-    const WORDS: [&str; 8] = ["y", "n", "yes", "no", "on", "off", "true", "false"];
     let first = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '.');
     let inner = |c: char| c.is_ascii_alphanumeric() || "_/.-+=@*^$~%():;!".contains(c);
     let Some(begin) = text.chars().next().filter(|c| first(*c)) else { return false };
     let number_like = begin.is_ascii_digit() || begin == '.';
     let clock = number_like && text.contains([':', '_']) && !text.ends_with('Z');
-    text.chars().all(inner)
-        && !text.ends_with(':')
-        && !clock
-        && !WORDS.contains(&text.to_ascii_lowercase().as_str())
-        && reads_as_text(text)
+    text.chars().all(inner) && !text.ends_with(':') && !clock && reads_as_text(text)
 }
 
 #[cfg(test)]

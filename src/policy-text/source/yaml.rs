@@ -1,14 +1,19 @@
-//! YAML 1.2 with its core schema: text -> document and the place of every part of it.
+//! YAML as one of its readers reads it ([`Dialect`]): text -> document, the place of every part of it, and what there is to
+//! say about it.
 //!
-//! What the schema does not have is an error, never a guess: other tags, keys that are not scalars. Merge keys (`<<`) belong to YAML 1.1; here `<<` is a field like any other.
+//! What the core schema does not have is an error, never a guess: other tags, keys that are not scalars. Merge keys (`<<`)
+//! belong to YAML 1.1: they are expanded where kubectl reads; elsewhere `<<` is a field like any other.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use engine::policy::Value;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
-use super::Syntax;
+use super::dialect::{Dialect, Doubt};
+use super::notes::{Mark, Note};
 use super::places::{Entry, Place, Places};
+use super::{Document, Syntax};
 
 /// Deeper than any policy, and far less than the stack holds.
 const DEPTH: usize = 128;
@@ -18,17 +23,33 @@ const DEPTH: usize = 128;
 const VALUES: usize = 1_000_000;
 
 /// One document of a text.
+#[derive(Debug, Clone)]
 pub(super) struct Tree {
     pub(super) value: Value,
     pub(super) places: Places,
+    pub(super) marks: Vec<Mark>,
+}
+
+impl Tree {
+    pub(super) const fn new(value: Value, places: Places, marks: Vec<Mark>) -> Self {
+        Self { value, places, marks }
+    }
+
+    /// A part of it as a document.
+    pub(super) fn into_document(self, carrier: Option<String>) -> Document {
+        let Self { value, places, marks } = self;
+        Document { value, places, marks, carrier }
+    }
 }
 
 /// Reads all documents of a text. Empty ones, as between two `---`, are none; an empty text is one `null`.
-pub(super) fn read(text: &str) -> Result<Vec<Tree>, Syntax> {
+pub(super) fn read(text: &str, dialect: Dialect) -> Result<Vec<Tree>, Syntax> {
     let mut reader = Reader {
         events: Parser::new_from_str(text),
+        dialect,
         anchors: HashMap::new(),
         places: Places::default(),
+        marks: Vec::new(),
         values: 0,
     };
     let mut documents = Vec::new();
@@ -40,7 +61,10 @@ pub(super) fn read(text: &str) -> Result<Vec<Tree>, Syntax> {
             (Event::StreamStart | Event::DocumentEnd | Event::Nothing, _) => {}
             first => {
                 let value = reader.value(first, &Here::root())?;
-                documents.push(Tree { value, places: std::mem::take(&mut reader.places) });
+                let places = std::mem::take(&mut reader.places);
+                let mut marks = std::mem::take(&mut reader.marks);
+                marks.retain(|mark| mark.counts(dialect));
+                documents.push(Tree::new(value, places, marks));
             }
         }
     }
@@ -49,18 +73,31 @@ pub(super) fn read(text: &str) -> Result<Vec<Tree>, Syntax> {
         false => documents.truncate(1),
     }
     if documents.is_empty() {
-        documents.push(Tree { value: Value::Null, places: Places::default() });
+        documents.push(Tree::new(Value::Null, Places::default(), Vec::new()));
     }
     Ok(documents)
 }
 
 struct Reader<'t> {
     events: Parser<'t, StrInput<'t>>,
-    /// Anchored values that are complete, with the number of values in each.
-    anchors: HashMap<usize, (Value, usize)>,
+    dialect: Dialect,
+    /// Anchored values that are complete.
+    anchors: HashMap<usize, Anchored>,
     places: Places,
+    marks: Vec<Mark>,
     /// How many values there are so far.
     values: usize,
+}
+
+/// A value that has an anchor.
+#[derive(Clone)]
+struct Anchored {
+    value: Value,
+    /// How many values are in it.
+    size: usize,
+    /// What is marked in it, by paths below this one.
+    marks: Range<usize>,
+    path: String,
 }
 
 /// Where the value stands that is being read.
@@ -96,7 +133,7 @@ impl<'t> Reader<'t> {
     }
 
     fn value(&mut self, (event, span): (Event<'t>, Span), here: &Here) -> Result<Value, Syntax> {
-        let before = self.values;
+        let before = (self.values, self.marks.len());
         self.count(1, span)?;
         if here.depth > DEPTH {
             return Err(error(span, &format!("nested more than {DEPTH} levels deep")));
@@ -105,7 +142,7 @@ impl<'t> Reader<'t> {
         self.places.add(&here.path, Entry { name: here.name, value: place(span), is_collection });
         let (value, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
-                (scalar(&text, style, tag.as_deref()).map_err(|why| error(span, &why))?, anchor)
+                (self.scalar(&text, style, tag.as_deref(), here, span)?, anchor)
             }
             Event::SequenceStart(anchor, tag) => {
                 check_tag(tag.as_deref(), "seq", span)?;
@@ -117,19 +154,29 @@ impl<'t> Reader<'t> {
             }
             Event::Alias(anchor) => {
                 // An anchor is known only when its value is complete.
-                let Some((value, size)) = self.anchors.get(&anchor).cloned() else {
+                let Some(anchored) = self.anchors.get(&anchor).cloned() else {
                     return Err(error(
                         span,
                         "this alias stands inside the value that it refers to",
                     ));
                 };
-                self.count(size, span)?;
-                (value, 0)
+                self.count(anchored.size, span)?;
+                self.mark_again(&anchored, here, span);
+                (anchored.value, 0)
             }
             _ => return Err(error(span, "a value is missing here")),
         };
         if anchor != 0 {
-            self.anchors.insert(anchor, (value.clone(), self.values.saturating_sub(before)));
+            let (values, marks) = before;
+            self.anchors.insert(
+                anchor,
+                Anchored {
+                    value: value.clone(),
+                    size: self.values.saturating_sub(values),
+                    marks: marks..self.marks.len(),
+                    path: here.path.clone(),
+                },
+            );
         }
         Ok(value)
     }
@@ -146,27 +193,181 @@ impl<'t> Reader<'t> {
 
     fn object(&mut self, here: &Here) -> Result<Value, Syntax> {
         let mut fields = Vec::new();
+        // How many of the fields came by a merge key: they stand first, and give way to those that are written.
+        let mut merged = 0_usize;
         loop {
             let (event, span) = self.next()?;
             let name = match event {
                 Event::MappingEnd => return Ok(Value::Object(fields)),
-                Event::Scalar(text, _, anchor, _) => {
+                Event::Scalar(text, style, anchor, tag) => {
                     if anchor != 0 {
-                        self.anchors.insert(anchor, (Value::String(text.to_string()), 1));
+                        let value = Value::String(text.to_string());
+                        let path = here.path.clone();
+                        self.anchors.insert(anchor, Anchored { value, size: 1, marks: 0..0, path });
                     }
-                    text.into_owned()
+                    let is_plain = style == ScalarStyle::Plain && tag.is_none();
+                    if is_plain && text == "<<" && self.dialect == Dialect::Kubernetes {
+                        self.merge(&mut fields, &mut merged, here, span)?;
+                        continue;
+                    }
+                    self.name(text.into_owned(), is_plain, here, span)?
                 }
                 Event::Alias(anchor) => match self.anchors.get(&anchor) {
-                    Some((Value::String(text), _)) => text.clone(),
+                    Some(Anchored { value: Value::String(text), .. }) => text.clone(),
                     _ => return Err(error(span, "a field name must be a text")),
                 },
                 _ => return Err(error(span, "a field name must be a text, not a list or object")),
             };
             self.count(1, span)?;
             let next = self.next()?;
-            let value = self.value(next, &here.field(&name, place(span)))?;
+            let below = here.field(&name, place(span));
+            if let Some(at) = fields.iter().take(merged).position(|(other, _)| *other == name) {
+                fields.remove(at);
+                merged = merged.saturating_sub(1);
+                self.places.remove(&below.path);
+                // None is taken away: anchors know theirs by number.
+                self.marks.iter_mut().for_each(|mark| mark.end_below(&below.path));
+            }
+            let value = self.value(next, &below)?;
             fields.push((name, value));
         }
+    }
+
+    /// The name of a field: a text, but kubectl reads numbers and booleans first and writes them anew.
+    fn name(
+        &mut self,
+        text: String,
+        is_plain: bool,
+        here: &Here,
+        span: Span,
+    ) -> Result<String, Syntax> {
+        if !is_plain || self.dialect != Dialect::Kubernetes {
+            return Ok(text);
+        }
+        let name = match self.dialect.plain(&text) {
+            Value::String(name) => return Ok(name),
+            value @ (Value::Bool(_) | Value::Integer(_)) => value.to_string(),
+            _ => {
+                let message = format!("kubectl does not take `{text}` for the name of a field");
+                return Err(Syntax {
+                    help: Some("put it in quotes".into()),
+                    ..error(span, &message)
+                });
+            }
+        };
+        if name != text {
+            let message = format!("kubectl reads the name `{text}` as `{name}`");
+            let help = format!("put it in quotes: \"{text}\"");
+            let doubt = Doubt { refused: false, message, help };
+            self.note(doubt, &here.field(&name, place(span)), span);
+        }
+        Ok(name)
+    }
+
+    /// Takes over the fields of other objects, as kubectl does: of several the first has them.
+    fn merge(
+        &mut self,
+        fields: &mut Vec<(String, Value)>,
+        merged: &mut usize,
+        here: &Here,
+        span: Span,
+    ) -> Result<(), Syntax> {
+        let next = self.next()?;
+        let marks = self.marks.len();
+        let at = here.field("<<", place(span));
+        let value = self.value(next, &at)?;
+        let objects = match value {
+            Value::Object(_) => vec![(at.path.clone(), value)],
+            Value::List(items) => {
+                let path = |index| format!("{}[{index}]", at.path);
+                items.into_iter().enumerate().map(|(index, item)| (path(index), item)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let marked = self.marks.get(marks..).unwrap_or_default().to_vec();
+        let mut taken: Vec<(String, Value)> = Vec::new();
+        for (path, object) in objects {
+            let Value::Object(inner) = object else {
+                return Err(error(span, "`<<` takes an object, or a list of objects"));
+            };
+            for (name, value) in inner {
+                if taken.iter().any(|(other, _)| *other == name) {
+                    continue;
+                }
+                if fields.iter().any(|(other, _)| *other == name) {
+                    let message = format!(
+                        "readers of YAML differ on which `{name}` counts: `<<` comes after the field"
+                    );
+                    return Err(Syntax {
+                        help: Some("put `<<` first".into()),
+                        ..error(span, &message)
+                    });
+                }
+                let (from, to) = (format!("{path}.{name}"), here.field(&name, place(span)).path);
+                self.marks.extend(marked.iter().filter_map(|mark| mark.moved(&from, &to)));
+                self.places.copy(&from, &to);
+                taken.push((name, value));
+            }
+        }
+        if taken.is_empty() {
+            return Err(error(span, "`<<` takes an object, or a list of objects"));
+        }
+        let own = fields.split_off(*merged);
+        *merged = merged.saturating_add(taken.len());
+        fields.extend(taken);
+        fields.extend(own);
+        Ok(())
+    }
+
+    fn scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        here: &Here,
+        span: Span,
+    ) -> Result<Value, Syntax> {
+        let value = match tag {
+            None if style != ScalarStyle::Plain => Value::String(text.to_owned()),
+            None => {
+                if let Some(doubt) = self.dialect.doubt(text) {
+                    self.note(doubt, here, span);
+                }
+                self.dialect.plain(text)
+            }
+            Some(tag) => {
+                let value = tagged(text, tag, self.dialect).map_err(|why| error(span, &why))?;
+                if self.dialect == Dialect::Envoy && !is_non_specific(tag) {
+                    let read = self.dialect.plain(text);
+                    let is_read = std::mem::discriminant(&read) == std::mem::discriminant(&value);
+                    // Nor does it take an empty text with a tag for null.
+                    let is_null = value == Value::Null;
+                    if is_null || !is_read && !matches!(value, Value::Float(_)) {
+                        let message = format!("Envoy does not read the tag `{tag}`");
+                        let help = "leave the tag out, and put a text in quotes".to_owned();
+                        self.note(Doubt { refused: true, message, help }, here, span);
+                    }
+                }
+                value
+            }
+        };
+        if matches!(value, Value::Bool(_) | Value::Integer(_) | Value::Float(_)) {
+            self.marks.push(Mark::written(&here.path, text));
+        }
+        Ok(value)
+    }
+
+    fn note(&mut self, doubt: Doubt, here: &Here, span: Span) {
+        let note = Note::new(doubt, here.path.clone(), place(span));
+        self.marks.push(Mark::Note(note));
+    }
+
+    /// What is marked in an anchored value is so where its alias stands.
+    fn mark_again(&mut self, anchored: &Anchored, here: &Here, span: Span) {
+        let marks = self.marks.get(anchored.marks.clone()).unwrap_or_default();
+        let again = marks.iter().filter_map(|mark| mark.moved(&anchored.path, &here.path));
+        let again: Vec<Mark> = again.map(|mark| mark.at(place(span))).collect();
+        self.marks.extend(again);
     }
 
     fn count(&mut self, more: usize, span: Span) -> Result<(), Syntax> {
@@ -222,22 +423,18 @@ fn unknown_tag(tag: &Tag) -> String {
     format!("tag `{tag}` has no meaning in a policy")
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, String> {
-    let Some(tag) = tag else {
-        return Ok(match style {
-            ScalarStyle::Plain => plain(text),
-            _ => Value::String(text.to_owned()),
-        });
-    };
-    if !tag.is_yaml_core_schema() {
-        let non_specific = tag.handle.is_empty() && tag.suffix == "!";
-        return if non_specific {
-            Ok(Value::String(text.to_owned()))
-        } else {
-            Err(unknown_tag(tag))
-        };
+fn is_non_specific(tag: &Tag) -> bool {
+    tag.handle.is_empty() && tag.suffix == "!"
+}
+
+fn tagged(text: &str, tag: &Tag, dialect: Dialect) -> Result<Value, String> {
+    if is_non_specific(tag) {
+        return Ok(Value::String(text.to_owned()));
     }
-    let value = plain(text);
+    if !tag.is_yaml_core_schema() {
+        return Err(unknown_tag(tag));
+    }
+    let value = dialect.plain(text);
     match (tag.suffix.as_str(), &value) {
         ("str", _) => Ok(Value::String(text.to_owned())),
         ("null", Value::Null) | ("bool", Value::Bool(_)) | ("int", Value::Integer(_)) => Ok(value),
@@ -250,13 +447,8 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, St
     }
 }
 
-/// Whether a scalar without quotes is a text.
-pub(super) fn reads_as_text(text: &str) -> bool {
-    matches!(plain(text), Value::String(_))
-}
-
-/// The core schema: what a scalar without quotes means.
-fn plain(text: &str) -> Value {
+/// The core schema: what a scalar without quotes means in a policy file.
+pub(super) fn core(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
         "true" | "True" | "TRUE" => return Value::Bool(true),
@@ -297,7 +489,7 @@ mod tests {
     use super::*;
 
     fn one(text: &str) -> Tree {
-        let mut documents = read(text).unwrap();
+        let mut documents = read(text, Dialect::Policy).unwrap();
         assert_eq!(documents.len(), 1, "{text}");
         documents.remove(0)
     }
@@ -307,7 +499,7 @@ mod tests {
     }
 
     fn refused(text: &str) -> (usize, usize, String) {
-        let syntax = read(text).err().unwrap();
+        let syntax = read(text, Dialect::Policy).err().unwrap();
         (syntax.place.line, syntax.place.column, syntax.message)
     }
 
@@ -331,7 +523,7 @@ mod tests {
             ("", Value::Null),
             ("null", Value::Null),
         ] {
-            assert_eq!(plain(text), value, "{text}");
+            assert_eq!(core(text), value, "{text}");
         }
     }
 
@@ -341,7 +533,7 @@ mod tests {
             "yes", "on", "no", "inf", "nan", "infinity", "0x", "0o8", "0x-1", "1_000", "1.2.3",
             ".", "e5", "-",
         ] {
-            assert_eq!(plain(text), Value::String(text.to_owned()), "{text}");
+            assert_eq!(core(text), Value::String(text.to_owned()), "{text}");
         }
     }
 
@@ -376,7 +568,7 @@ mod tests {
 
     #[test]
     fn an_alias_is_its_anchors_value_and_is_shown_where_it_stands() {
-        let Tree { value, places } = one("a: &x {b: 1}\nc: *x\n");
+        let Tree { value, places, .. } = one("a: &x {b: 1}\nc: *x\n");
         assert_eq!(value.field("c"), value.field("a"));
         assert_eq!(places.find("c.b", Part::Value), Some(Place { line: 2, column: 4, length: 2 }));
     }
@@ -422,11 +614,14 @@ mod tests {
 
     #[test]
     fn documents_without_content_are_none() {
-        let count = |text: &str| read(text).unwrap().len();
+        let count = |text: &str| read(text, Dialect::Policy).unwrap().len();
         assert_eq!(count("a: 1\n---\nb: 2\n"), 2);
         assert_eq!(count("---\na: 1\n---\n# nothing\n---\n"), 1);
         assert_eq!(count("---\n---\n"), 1);
-        assert!(read("a: &x 1\n---\nb: *x\n").is_err(), "an anchor is of its document");
+        assert!(
+            read("a: &x 1\n---\nb: *x\n", Dialect::Policy).is_err(),
+            "an anchor is of its document"
+        );
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn read_version(at: &Cursor) -> Option<()> {
         Value::Integer(VERSION) => Some(()),
         Value::Float(n) if *n == VERSION as f64 => Some(()),
         Value::Integer(_) | Value::Float(_) => {
-            let message = format!("version `{}` is not known", at.value);
+            let message = format!("version `{}` is not known", at.shown());
             at.refuse(Code::UnsupportedVersion, message, "this release reads `version: 1`")
         }
         _ => at.expected("the number 1"),

@@ -17,7 +17,11 @@ impl<'v> Cursor<'v, '_> {
         }
         let sink = self.wrong_type("a string");
         if matches!(value, Value::Bool(_) | Value::Integer(_) | Value::Float(_)) {
-            sink.help(format!("put it in quotes: \"{value}\""));
+            // The value is not what was written: `1.10` arrives as 1.1, `no` as false.
+            sink.help(match self.written() {
+                Some(text) => format!("put it in quotes: \"{text}\""),
+                None => "put it in quotes, as it was written".into(),
+            });
         }
         None
     }
@@ -86,7 +90,7 @@ impl<'v> Cursor<'v, '_> {
         };
         let number = number.filter(|n| range.contains(n));
         if number.is_none() {
-            let (value, min, max) = (self.value, range.start(), range.end());
+            let (value, min, max) = (self.shown(), range.start(), range.end());
             let message = format!("`{value}` is not a whole number from {min} to {max}");
             self.report(Code::InvalidValue, message);
         }
@@ -118,7 +122,7 @@ pub(super) fn read_percent(at: &Cursor) -> Option<Buckets> {
     let number = at.number()?;
     let buckets = Weight::from_value(number).ok().and_then(Weight::as_percent);
     buckets.or_else(|| {
-        let message = format!("`{number}` is not a percentage");
+        let message = format!("`{}` is not a percentage", at.shown());
         let help = "a percentage is 0 to 100 with up to two decimals";
         at.refuse(Code::InvalidPercent, message, help)
     })

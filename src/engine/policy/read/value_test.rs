@@ -211,7 +211,7 @@ fn read_bound(at: &Cursor) -> Option<i64> {
         // Beyond, a double is one of several numbers that it may have been written as.
         Value::Float(n) if n.trunc() == *n && n.abs() <= EXACT_MAX => Some(*n as i64),
         Value::Float(n) if n.trunc() == *n => {
-            let message = format!("`{}` is too large to be exact", at.value);
+            let message = format!("`{}` is too large to be exact", at.shown());
             let help = "bounds go to 9007199254740992 (2^53) in both directions";
             at.refuse(Code::InvalidRange, message, help)
         }

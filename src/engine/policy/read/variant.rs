@@ -38,6 +38,7 @@ pub(super) fn read_variant(at: &Cursor) -> Option<Variant> {
 /// Refuses a weight that is larger than the variant may be given.
 pub(super) fn check_max_weight(at: &Cursor, name: &str, weight: Weight, max: Option<Weight>) {
     if let Some(max) = max.filter(|max| weight > *max) {
+        let weight = at.shown();
         let message = format!("weight `{weight}` of `{name}` is over its `max_weight` of {max}");
         at.report(Code::WeightOverMax, message)
             .help("lower the weight; or raise `max_weight`, if this is really wanted");
@@ -49,7 +50,7 @@ pub(super) fn read_weight(at: &Cursor) -> Option<Weight> {
     Weight::from_value(number).map_or_else(
         |why| {
             let help = format!("weights are 0 to {} with up to four decimals", Weight::MAX);
-            at.refuse(Code::InvalidWeight, format!("`{number}` {why}"), help)
+            at.refuse(Code::InvalidWeight, format!("`{}` {why}", at.shown()), help)
         },
         Some,
     )

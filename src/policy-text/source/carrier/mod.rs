@@ -5,6 +5,7 @@
 use base64::Engine as _;
 use engine::policy::Value;
 
+use super::dialect::Dialect;
 use super::places::{Part, Place, Places};
 use super::yaml::{self, Tree};
 use super::{Document, Syntax};
@@ -30,19 +31,27 @@ const ENVOY_FIELDS: [&str; 12] = [
     "version_info",
 ];
 
-/// Every policy that documents are or carry, at least one.
-pub(super) fn policies_in(text: &str, documents: Vec<Tree>) -> Result<Vec<Document>, Syntax> {
+/// Every policy that documents are or carry, at least one. What carries one is read again, as whoever it is for reads it.
+pub(super) fn policies_in(
+    text: &str,
+    documents: Vec<Tree>,
+    read_as: impl Fn(Dialect) -> Result<Vec<Tree>, Syntax>,
+) -> Result<Vec<Document>, Syntax> {
     let mut found: Vec<Document> = Vec::new();
     let mut carriers = Vec::new();
-    for document in documents {
-        match kind(&document.value) {
+    for (index, document) in documents.into_iter().enumerate() {
+        let (dialect, name) = match kind(&document.value) {
             // Among manifests a document without a kind is a mistake, to be told as one.
             Kind::Policy => {
-                let Tree { value, places } = document;
-                found.push(Document { value, places, carrier: None });
+                found.push(document.into_document(None));
+                continue;
             }
-            Kind::Carrier(name) => carriers.push((document, name)),
-        }
+            Kind::Manifest(name) => (Dialect::Kubernetes, name),
+            Kind::Envoy => (Dialect::Envoy, "Envoy configuration".to_owned()),
+        };
+        // There are as many, since all agree on what is null.
+        let again = read_as(dialect)?.into_iter().nth(index);
+        carriers.push((again.unwrap_or(document), name));
     }
     let mut candidates = Vec::new();
     for (document, name) in &carriers {
@@ -78,8 +87,9 @@ pub(super) fn policies_in(text: &str, documents: Vec<Tree>) -> Result<Vec<Docume
 
 enum Kind {
     Policy,
-    /// With the words that messages use.
-    Carrier(String),
+    /// With its kind and name.
+    Manifest(String),
+    Envoy,
 }
 
 fn kind(document: &Value) -> Kind {
@@ -91,13 +101,13 @@ fn kind(document: &Value) -> Kind {
         (document.field("kind"), document.field("apiVersion"))
     {
         let name = document.field("metadata").and_then(|metadata| metadata.field("name"));
-        return Kind::Carrier(match name {
+        return Kind::Manifest(match name {
             Some(Value::String(name)) => format!("{kind} `{name}`"),
             _ => kind.clone(),
         });
     }
     match fields.iter().any(|(name, _)| ENVOY_FIELDS.contains(&name.as_str())) {
-        true => Kind::Carrier("Envoy configuration".into()),
+        true => Kind::Envoy,
         false => Kind::Policy,
     }
 }
@@ -189,7 +199,9 @@ fn read(
     let inner = match (candidate.form, candidate.value) {
         (Form::Struct, value) => {
             let places = document.places.below(&candidate.path);
-            return Ok(Document { value: value.clone(), places, carrier });
+            let marks = document.marks.iter().filter_map(|mark| mark.moved(&candidate.path, ""));
+            let tree = Tree::new(value.clone(), places, marks.collect());
+            return Ok(tree.into_document(carrier));
         }
         (Form::Text, Value::String(inner)) => Some(inner.clone()),
         (Form::Bytes, Value::String(inner)) => decoded(inner),
@@ -204,11 +216,13 @@ fn read(
     let at = |place| moves.as_ref().map_or(whole, |moves| moves.apply(place));
     match serde_json::from_str::<Value>(&inner) {
         Ok(value) => {
-            let places = match (&moves, yaml::read(&inner).map(|mut read| read.pop())) {
-                (Some(_), Ok(Some(read))) => read.places.moved(at),
-                _ => Places::all_at(whole),
+            let read = yaml::read(&inner, Dialect::Policy).ok().and_then(|mut read| read.pop());
+            let (places, marks) = read.map(|read| (read.places, read.marks)).unwrap_or_default();
+            let places = match &moves {
+                Some(_) => places.moved(at),
+                None => Places::all_at(whole),
             };
-            Ok(Document { value, places, carrier })
+            Ok(Tree::new(value, places, marks).into_document(carrier))
         }
         Err(error) => {
             let mut syntax = super::from_json(&error, &inner);

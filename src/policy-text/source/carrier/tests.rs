@@ -173,3 +173,111 @@ fn hostile_carriers_end_in_an_error() {
     let bomb: String = (1..30).map(|n| format!("a{n}: &a{n} [*a{0}, *a{0}]\n", n - 1)).collect();
     assert!(policies(&format!("apiVersion: x\nkind: WasmPlugin\na0: &a0 x\n{bomb}")).is_err());
 }
+
+/// The policy of a WasmPlugin as JSON, and what is said about how it is written.
+fn plugin(config: &str) -> Result<(String, Vec<String>), String> {
+    let text = format!(
+        "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {{annotations: {{a: &base {{a: 1, b: 1.50}}}}}}\nspec:\n  pluginConfig: {config}\n"
+    );
+    let document = Source::new("plugin.yaml", &text).policy().map_err(|syntax| syntax.message)?;
+    let notes = document.notes().map(|note| format!("{}: {}", note.path, note.message)).collect();
+    Ok((super::super::to_json(&document.value).unwrap(), notes))
+}
+
+#[test]
+fn a_manifest_is_read_as_kubectl_reads_it() {
+    // The right-hand sides are what `kubectl label --local -o json` makes of these lines.
+    for (config, json) in [
+        ("{version: 1, kill: on}", r#"{"version":1,"kill":true}"#),
+        (
+            "{version: 1, splits: [NO, \"NO\", 'no', 010, 1_000, 0b11]}",
+            r#"{"version":1,"splits":[false,"NO","no",8,1000,3]}"#,
+        ),
+        ("{version: 1, splits: {<<: *base, b: 3}}", r#"{"version":1,"splits":{"a":1,"b":3}}"#),
+        (
+            "{version: 1, splits: {<<: [*base, {a: 2, c: 4}], d: 5}}",
+            r#"{"version":1,"splits":{"a":1,"b":1.5,"c":4,"d":5}}"#,
+        ),
+        (
+            "{version: 1, splits: {c: 3, <<: *base}}",
+            r#"{"version":1,"splits":{"a":1,"b":1.5,"c":3}}"#,
+        ),
+        (
+            "{version: 1, splits: {\"<<\": *base}}",
+            r#"{"version":1,"splits":{"<<":{"a":1,"b":1.5}}}"#,
+        ),
+        ("{version: 1, splits: *base}", r#"{"version":1,"splits":{"a":1,"b":1.5}}"#),
+        (
+            "{version: 1, splits: {yes: 1, 0x1F: 2, \"on\": 3}}",
+            r#"{"version":1,"splits":{"true":1,"31":2,"on":3}}"#,
+        ),
+        ("{version: 1, splits: [!!str 010, !!int 010]}", r#"{"version":1,"splits":["010",8]}"#),
+    ] {
+        let (read, _) = plugin(config).unwrap();
+        // kubectl sorts the fields; a merged field stands where it is first named.
+        let fields = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(fields(&read), fields(json), "{config}");
+    }
+    for (config, words) in [
+        ("{splits: {b: 3, <<: *base}}", "`<<` comes after the field"),
+        ("{splits: {<<: 5}}", "`<<` takes an object"),
+        ("{splits: {<<: [5]}}", "`<<` takes an object"),
+        ("{splits: {1.10: a}}", "does not take `1.10` for the name"),
+        ("{splits: {~: a}}", "does not take `~` for the name"),
+        ("{splits: !!int 1.5}", "is no int"),
+    ] {
+        let message = plugin(config).unwrap_err();
+        assert!(message.contains(words), "{config}: {message}");
+    }
+}
+
+#[test]
+fn what_kubectl_reads_in_its_own_way_is_said_where_it_stands() {
+    let notes = |config| plugin(config).unwrap().1;
+    assert_eq!(notes("{version: 1, kill: on}"), ["kill: kubectl reads `on` as the boolean `true`"]);
+    assert_eq!(
+        notes("{splits: {yes: 1}}"),
+        ["splits.true: kubectl reads the name `yes` as `true`"]
+    );
+    // An alias and a merge key bring what is said about their value with them.
+    assert_eq!(
+        notes("{splits: [&x {a: 010}, *x, {<<: *x}, {<<: *x, a: 1}]}"),
+        ["splits[0].a", "splits[1].a", "splits[2].a"]
+            .map(|path| format!("{path}: kubectl reads `010` as the number `8`"))
+    );
+    assert_eq!(notes("{version: 1, splits: [5.0, 1e3, 0x1F, \"no\"]}"), [""; 0]);
+}
+
+#[test]
+fn a_struct_is_read_as_envoy_reads_it() {
+    let of = |value: &str| {
+        let text = envoy(&format!("Struct\n                  value: {value}"));
+        let document = one(&text);
+        let notes: Vec<_> = document
+            .notes()
+            .map(|note| format!("{} {}: {}", note.code, note.path, note.message))
+            .collect();
+        (super::super::to_json(&document.value).unwrap(), notes)
+    };
+    let (json, notes) = of("{version: 1, splits: [NO, 3000000000, 5, \"5\"]}");
+    assert_eq!(json, r#"{"version":1,"splits":[false,"3000000000",5,"5"]}"#);
+    assert_eq!(
+        notes,
+        [
+            "yaml_reading splits[0]: Envoy reads `NO` as the boolean `false`",
+            "yaml_reading splits[1]: Envoy reads `3000000000` as a text"
+        ]
+    );
+    for value in ["0.5", "1e3", "010", "0o17", "-0x1F", "!!str 5", "!!null ''"] {
+        let (_, notes) = of(&format!("{{version: 1, splits: [{value}]}}"));
+        assert!(notes[0].starts_with("ambiguous_yaml splits[0]: "), "{value}: {notes:?}");
+    }
+    // Only what is in the policy counts: Envoy's own fields have types.
+    let other = envoy("Struct\n                  value: {version: 1}")
+        .replace("          - name: router", "          - {name: router, weight: 0.5, flag: on}");
+    assert_eq!(one(&other).notes().count(), 0);
+    // JSON in a text is read as it stands.
+    let json =
+        one(&envoy("StringValue\n                  value: '{\"version\": 1, \"splits\": [0.5]}'"));
+    assert_eq!(json.notes().count(), 0);
+}

@@ -29,9 +29,9 @@ use Example::{File, Policy, Split};
 
 /// Every code: those of the reader of files, then those of policies.
 pub(crate) fn all() -> Vec<Entry> {
-    let own = FILES.iter().map(|(code, meaning, explanation, example)| Entry {
+    let own = FILES.iter().map(|(code, severity, meaning, explanation, example)| Entry {
         code,
-        severity: Severity::Error,
+        severity: *severity,
         meaning,
         explanation,
         example: *example,
@@ -45,21 +45,42 @@ pub(crate) fn all() -> Vec<Entry> {
     own.chain(of_policies).collect()
 }
 
-const FILES: [(&str, &str, &str, Example); 3] = [
+const FILES: [(&str, Severity, &str, &str, Example); 5] = [
     (
         "invalid_yaml",
+        Severity::Error,
         "The text is not YAML.",
-        "Anchors and aliases are understood; tags of other schemas are not. Nesting goes to 128 levels.",
+        "Anchors and aliases are understood; tags of other schemas are not. Nesting goes to 128 levels. Merge keys (`<<`) are expanded in manifests, where kubectl does so, and nowhere else.",
         File("version: 1\nsplits: [\n"),
     ),
     (
+        "ambiguous_yaml",
+        Severity::Error,
+        "A value in an Envoy configuration is not the same to every release of Envoy.",
+        "Some releases read decimals, octal numbers and numbers with leading zeros as texts, others as numbers. Write plain digits, or put a text in quotes; `splitctl render envoy` writes the policy as JSON, which all read alike.",
+        File(
+            "http_filters:\n- typed_config:\n    config:\n      configuration:\n        \"@type\": type.googleapis.com/google.protobuf.Struct\n        value: {version: 1, splits: [], holdout: {percent: 0.5}}\n",
+        ),
+    ),
+    (
+        "yaml_reading",
+        Severity::Warning,
+        "A value without quotes is something else to another reader of YAML.",
+        "A policy file is YAML 1.2. kubectl and Envoy know YAML 1.1, where `no` and `on` are booleans and `010` is 8. A manifest or an Envoy configuration is read here as they read it. Put texts in quotes.",
+        File(
+            "version: 1\nsplits:\n- name: checkout\n  match: [{headers: [{name: x-country, exact: NO}]}]\n  key: [{header: x-user-id}]\n  baseline: stable\n  variants: [{name: stable, weight: 100}]\n",
+        ),
+    ),
+    (
         "no_policy",
+        Severity::Error,
         "A manifest or an Envoy configuration carries no policy.",
         "Policies are found in `spec.pluginConfig` of a WasmPlugin, and in the `configuration` of Envoy's Wasm filter as StringValue, BytesValue or Struct. With `config_discovery` give the file that it names.",
         File("apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nspec: {}\n"),
     ),
     (
         "several_policies",
+        Severity::Error,
         "A file carries several policies, and the command takes one.",
         "`splitctl validate` checks all policies of a file; for other commands give each a file of its own.",
         File(

@@ -16,7 +16,7 @@ const VALID: &str = r#"[{"hosts": ["Shop.example.com", "*.example.org"], "path":
 
 fn read(text: &str) -> (Option<Vec<Match>>, Vec<Diagnostic>) {
     let document = document_from_json(text.as_bytes()).unwrap();
-    let sink = Sink::default();
+    let sink = Sink::new(None);
     let found = read_matches(&Cursor::root(&document, &sink).at_field("match", &document));
     (found, sink.into_diagnostics())
 }

@@ -22,7 +22,7 @@ type Outcome<T> = (Option<T>, Vec<Diagnostic>);
 
 fn run<T>(text: &str, read: impl FnOnce(&Cursor) -> Option<T>) -> Outcome<T> {
     let document = document_from_json(text.as_bytes()).unwrap();
-    let sink = Sink::default();
+    let sink = Sink::new(None);
     let found = read(&Cursor::root(&document, &sink).at_field("here", &document));
     (found, sink.into_diagnostics())
 }

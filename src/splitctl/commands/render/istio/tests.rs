@@ -22,8 +22,8 @@ splits:
 const SERVICES: &str = "
 version: 1
 splits:
-- {name: a, key: [{header: u}], baseline: x, variants: [{name: x, cluster: a-x, weight: 50}, {name: y, cluster: a-y, weight: 50}]}
-- {name: b, key: [{header: u}], baseline: x, variants: [{name: x, cluster: b-x, weight: 50}, {name: y, weight: 50}]}
+- {name: a, key: [{header: u}], baseline: x, variants: [{name: x, cluster: a-x, weight: 50}, {name: z, cluster: a-y, weight: 50}]}
+- {name: b, key: [{header: u}], baseline: x, variants: [{name: x, cluster: b-x, weight: 50}, {name: z, weight: 50}]}
 ";
 
 fn fine(text: &str, options: &[&str]) -> String {
