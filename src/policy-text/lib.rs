@@ -5,7 +5,8 @@
 //! - [`schema`]: the language of policies as JSON Schema, for editors
 //! - [`sample`]: values that meet a condition, for requests that try a policy out
 
-pub mod canonical;
 pub mod sample;
 pub mod schema;
 pub mod source;
+
+pub use engine::policy::canonical;

@@ -34,7 +34,7 @@ pub struct Valid {
     pub document: Value,
     /// As understood.
     pub policy: Policy,
-    /// Equal for every spelling of the same document; the gauge `traffic_split_policy_hash` shows it.
+    /// Equal for everything that means the same; the gauge `traffic_split_policy_hash` shows it.
     pub hash: u64,
 }
 

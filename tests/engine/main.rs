@@ -3,6 +3,7 @@
 mod golden;
 mod limits;
 mod model;
+mod policy_hash;
 mod populations;
 mod properties;
 mod reference;

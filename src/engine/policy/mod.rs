@@ -2,10 +2,12 @@
 //!
 //! Every input changes the policy or yields a diagnostic; nothing is dropped.
 
+pub mod canonical;
 mod check;
 mod cursor;
 mod diagnostic;
 pub mod limits;
+mod meaning;
 mod model;
 mod name_map;
 mod read;
@@ -24,7 +26,7 @@ pub use value::Value;
 
 pub use cursor::Written;
 use cursor::{Cursor, Sink};
-use name_map::NameMap;
+pub use meaning::hash;
 
 /// The outcome of checking a document.
 #[derive(Debug, Clone)]
@@ -33,25 +35,33 @@ pub struct Checked {
     pub policy: Option<Policy>,
     /// All problems, in the order of the document as far as possible.
     pub diagnostics: Vec<Diagnostic>,
-    /// [`hash()`] of the document; 0 where there was none.
+    /// [`hash()`] of the policy; 0 where there is none.
     pub hash: u64,
+}
+
+impl Checked {
+    fn hashed(self) -> Self {
+        let hash = self.policy.as_ref().map_or(0, hash);
+        Self { hash, ..self }
+    }
 }
 
 /// Checks a document, whatever format it was read from.
 pub fn check(document: &Value) -> Checked {
-    check_as(document, Sink::new(None))
+    read(document, Sink::new(None)).hashed()
 }
 
 /// Checks a document of which it is known how its scalars are written: diagnostics show them so.
 pub fn check_written(document: &Value, written: Written<'_>) -> Checked {
-    check_as(document, Sink::new(Some(written)))
+    read(document, Sink::new(Some(written))).hashed()
 }
 
-fn check_as(document: &Value, sink: Sink<'_>) -> Checked {
+/// Without the hash.
+fn read(document: &Value, sink: Sink<'_>) -> Checked {
     let policy = read::read_policy(&Cursor::root(document, &sink));
     let diagnostics = sink.into_diagnostics();
     let refused = diagnostics.iter().any(|d| d.severity == Severity::Error);
-    Checked { policy: policy.filter(|_| !refused), diagnostics, hash: hash(document) }
+    Checked { policy: policy.filter(|_| !refused), diagnostics, hash: 0 }
 }
 
 /// Reads and checks a policy as the plugin configuration carries it: JSON, or a
@@ -62,9 +72,16 @@ pub fn from_configuration(bytes: &[u8]) -> Checked {
     let invalid = json.diagnostics.iter().any(|d| d.code == Code::InvalidJson);
     // The first byte of any Struct is the tag of its first field, a line feed to JSON.
     if invalid && bytes.starts_with(b"\n") {
-        return read::wire_struct::read(bytes).map_or(json, |document| check(&document));
+        return read::wire_struct::read(bytes).map_or(json, check_own);
     }
     json
+}
+
+/// Checks a document that is gone before the canonical one is made: a module's memory never shrinks.
+fn check_own(document: Value) -> Checked {
+    let checked = read(&document, Sink::new(None));
+    drop(document);
+    checked.hashed()
 }
 
 /// The request headers that a configuration names as its own, and those of the defaults, as far as it can be
@@ -104,10 +121,11 @@ pub fn headers_named(bytes: &[u8]) -> Vec<String> {
 /// Reads and checks a policy in JSON. No text at all is a policy without splits.
 pub fn from_json(text: &[u8]) -> Checked {
     if text.trim_ascii().is_empty() {
-        return Checked { policy: Some(Policy::default()), diagnostics: Vec::new(), hash: 0 };
+        let policy = Some(Policy::default());
+        return Checked { policy, diagnostics: Vec::new(), hash: 0 }.hashed();
     }
     match document_from_json(text) {
-        Ok(document) => check(&document),
+        Ok(document) => check_own(document),
         Err(diagnostic) => Checked { policy: None, diagnostics: vec![diagnostic], hash: 0 },
     }
 }
@@ -126,70 +144,6 @@ pub fn document_from_json(text: &[u8]) -> Result<Value, Diagnostic> {
         );
         diagnostic
     })
-}
-
-/// A number for what a document says: equal for every spelling (format, white space, order of
-/// fields, `5` or `5.0`), 52 bits so that it is exact in a double. It shows what is running.
-pub fn hash(document: &Value) -> u64 {
-    let mut text = Vec::new();
-    canonical(document, &mut text);
-    crate::hash::first_word(&text) >> 12
-}
-
-fn canonical(value: &Value, text: &mut Vec<u8>) {
-    match value {
-        Value::Null => text.extend(b"null"),
-        Value::Bool(b) => text.extend(if *b { b"true".as_slice() } else { b"false" }),
-        Value::Integer(n) => text.extend(n.to_string().into_bytes()),
-        Value::Float(n) => match whole(*n) {
-            Some(n) => canonical(&Value::Integer(n), text),
-            None => {
-                text.push(b'f');
-                text.extend(n.to_bits().to_le_bytes());
-            }
-        },
-        Value::String(s) => canonical_text(s, text),
-        Value::List(items) => {
-            text.push(b'[');
-            for item in items {
-                canonical(item, text);
-                text.push(b',');
-            }
-            text.push(b']');
-        }
-        Value::Object(fields) => {
-            let mut sorted = NameMap::default();
-            for (index, (name, _)) in fields.iter().enumerate() {
-                sorted.insert(name, index);
-            }
-            text.push(b'{');
-            for (name, index) in sorted.iter() {
-                let Some((_, value)) = fields.get(index) else { continue };
-                canonical_text(name, text);
-                text.push(b':');
-                canonical(value, text);
-                text.push(b',');
-            }
-            text.push(b'}');
-        }
-    }
-}
-
-fn canonical_text(content: &str, text: &mut Vec<u8>) {
-    text.push(b'"');
-    for byte in content.bytes() {
-        if matches!(byte, b'"' | b'\\') {
-            text.push(b'\\');
-        }
-        text.push(byte);
-    }
-    text.push(b'"');
-}
-
-/// A double that is a whole number, as one.
-fn whole(number: f64) -> Option<i64> {
-    let whole = number as i64;
-    (whole as f64 == number).then_some(whole)
 }
 
 #[cfg(test)]

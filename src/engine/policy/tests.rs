@@ -214,11 +214,40 @@ fn weights_may_sum_to_a_stated_total_or_to_anything() {
 
 #[test]
 fn the_hash_is_of_the_meaning_not_of_the_spelling() {
-    let hash_of = |text: &str| hash(&document_from_json(text.as_bytes()).unwrap());
-    assert_eq!(hash_of(r#"{"a": 1, "b": [2.0]}"#), hash_of(r#" {"b":[2],"a":1e0}"#));
-    assert_ne!(hash_of(r#"{"a": 1}"#), hash_of(r#"{"a": 2}"#));
-    assert_ne!(hash_of(r#"{"a": "1"}"#), hash_of(r#"{"a": 1}"#));
-    assert!(hash_of("{}") < 1 << 52);
+    let hash_of = |text: &str| {
+        let checked = from_json(text.as_bytes());
+        assert!(checked.policy.is_some(), "{text}: {:?}", checked.diagnostics);
+        checked.hash
+    };
+    let hash = hash_of(VALID);
+    assert!(hash < 1 << 52);
+    for (written, same) in [
+        ("95.0", "95"),
+        ("95.0", "9.5e1"),
+        (
+            "\"baseline\": \"stable\"",
+            "\"enabled\": true, \"baseline\": \"stable\", \"weight_total\": 100",
+        ),
+        ("\"name\": \"checkout\"", "\"salt\": \"checkout\", \"name\": \"checkout\""),
+        ("\"version\": 1", "\"kill\": false, \"version\": 1.0"),
+        ("\"version\": 1", "\"variant_header\": \"X-Split-Variant\", \"version\": 1"),
+        ("shop.example.com", "SHOP.example.com"),
+    ] {
+        assert!(VALID.contains(written), "{written}");
+        assert_eq!(hash_of(&VALID.replacen(written, same, 1)), hash, "{same}");
+    }
+    for (written, other) in [
+        ("\"version\": 1", "\"version\": 1, \"kill\": true"),
+        ("\"version\": 1", "\"version\": 1, \"variant_header\": null"),
+        ("\"baseline\": \"stable\"", "\"baseline\": \"canary\""),
+        ("\"name\": \"checkout\"", "\"salt\": \"other\", \"name\": \"checkout\""),
+        ("shop.example.com", "shop.example.org"),
+    ] {
+        assert_ne!(hash_of(&VALID.replacen(written, other, 1)), hash, "{other}");
+    }
+    // No text at all is a policy without splits.
+    assert_eq!(hash_of(""), hash_of(r#"{"splits": [], "version": 1}"#));
+    assert_eq!(from_json(b"{").hash, 0);
 }
 
 #[test]

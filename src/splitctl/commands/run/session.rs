@@ -227,7 +227,7 @@ impl<'a, 'c> Session<'a, 'c> {
             return Ok(None);
         };
         match self.lab.apply(&to_json(&valid.document)?)? {
-            Update::Applied if valid.document == current.document => {
+            Update::Applied if valid.policy == current.policy => {
                 let saved = style::fine("saved");
                 writeln!(self.talk(), "{saved} {name}: it says the same as before\n")?;
                 Ok(None)

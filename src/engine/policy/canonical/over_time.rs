@@ -1,8 +1,8 @@
 //! Writing back what has to do with time: cookies, `sticky`, `ramp`. What is written reads as an
 //! equal value; defaults are left out.
 
-use engine::ids::{List, VariantId};
-use engine::policy::{CookieOptions, Ramp, SameSite, Sticky, Value, Variant, Weight};
+use crate::ids::{List, VariantId};
+use crate::policy::{CookieOptions, Ramp, SameSite, Sticky, Value, Variant, Weight};
 
 use super::{Object, duration, text, time, word};
 

@@ -1,7 +1,7 @@
 //! Moments as text: milliseconds since 1970 -> RFC 3339 timestamps.
 
-use engine::policy::time::MAX;
-use engine::units::Moment;
+use crate::policy::time::MAX;
+use crate::units::Moment;
 
 const DAY: u64 = 86_400_000;
 
@@ -39,7 +39,7 @@ const fn date(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "a test that overflows has failed")]
 mod tests {
-    use engine::policy::time::parse;
+    use crate::policy::time::parse;
     use proptest::prelude::*;
 
     use super::*;

@@ -1,5 +1,5 @@
-//! Writing a policy as a document: reading it again gives an equal policy. Fields that have their
-//! default are left out, and lists keep their order.
+//! Writing a policy as a document, the one form in which it is written back, and which is hashed. Reading it again gives an
+//! equal policy. Fields that have their default are left out, and lists keep their order.
 
 pub mod defaults;
 pub mod duration;
@@ -7,12 +7,12 @@ mod matches;
 mod over_time;
 pub mod time;
 
-use engine::ids::VariantId;
-use engine::policy::{
+use crate::ids::VariantId;
+use crate::policy::{
     Assignment, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror, MirrorBy, OnMissingKey,
     Override, Policy, Respond, Rewrite, SecretSource, Split, Value, Variant, Weight, WeightTotal,
 };
-use engine::units::Buckets;
+use crate::units::Buckets;
 
 use defaults::default_of;
 use matches::write_matches;
@@ -184,18 +184,29 @@ struct Object(Vec<(String, Value)>);
 
 impl Object {
     fn of<const N: usize>(fields: [(&str, Value); N]) -> Value {
-        Value::Object(fields.map(|(name, value)| (name.to_owned(), value)).into())
+        let mut object = Self::default();
+        for (name, value) in fields {
+            object.push(name, value);
+        }
+        object.into()
+    }
+
+    #[inline(never)]
+    fn push(&mut self, name: &str, value: Value) {
+        self.0.push((name.to_owned(), value));
     }
 
     /// Puts a field that does not have its default.
+    #[inline(never)]
     fn put(&mut self, name: &str, value: Value) {
         self.put_in("", name, value);
     }
 
-    /// The same, where the default is that of a certain object's field.
+    /// The same, where the default is that of a certain object's field. In the module once, as the others here are.
+    #[inline(never)]
     fn put_in(&mut self, object: &str, name: &str, value: Value) {
         if default_of(&format!("{object}.{name}")) != Some(&value) {
-            self.0.push((name.to_owned(), value));
+            self.push(name, value);
         }
     }
 
@@ -205,6 +216,7 @@ impl Object {
         }
     }
 
+    #[inline(never)]
     fn put_some(&mut self, name: &str, value: Option<Value>) {
         if let Some(value) = value {
             self.put(name, value);
@@ -218,6 +230,7 @@ impl From<Object> for Value {
     }
 }
 
+#[inline(never)]
 fn text(text: &str) -> Value {
     Value::String(text.to_owned())
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use engine::policy::duration::UNITS;
-use engine::units::Millis;
+use crate::policy::duration::UNITS;
+use crate::units::Millis;
 
 /// The shortest text of a duration; of equally short ones the one of fewest and largest units:
 /// `90s`, `1w`, `365d`, `1d1ms`.
@@ -36,7 +36,7 @@ fn in_units(milliseconds: u64, selected: u8) -> Option<(String, usize)> {
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "a test that overflows has failed")]
 mod tests {
-    use engine::policy::duration::{MAX, parse};
+    use crate::policy::duration::{MAX, parse};
     use proptest::prelude::*;
 
     use super::*;

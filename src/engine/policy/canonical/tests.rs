@@ -1,8 +1,8 @@
 //! What is written reads as it was.
 
-use engine::ids::SplitId;
-use engine::policy::{CookieOptions, Ramp, RampStep, SameSite, Steps, Sticky, check, from_json};
-use engine::units::{Millis, Moment, Seconds};
+use crate::ids::SplitId;
+use crate::policy::{CookieOptions, Ramp, RampStep, SameSite, Steps, Sticky, check, from_json};
+use crate::units::{Millis, Moment, Seconds};
 use proptest::prelude::*;
 
 use super::*;
@@ -109,10 +109,8 @@ fn cookies() -> impl Strategy<Value = CookieOptions> {
 fn ramps() -> impl Strategy<Value = Ramp> {
     let weights = prop::collection::vec(0..=Weight::MAX.units(), 2);
     let weights = weights.prop_map(|all| all.into_iter().flat_map(Weight::from_units).collect());
-    let after = prop_oneof![
-        0..=engine::policy::duration::MAX,
-        (0..=3_650_u64).prop_map(|d| d * 86_400_000)
-    ];
+    let after =
+        prop_oneof![0..=crate::policy::duration::MAX, (0..=3_650_u64).prop_map(|d| d * 86_400_000)];
     let steps = prop::collection::btree_map(after, weights, 1..5);
     let all = (0..=253_402_300_799_999_u64, steps, any::<bool>(), prop::option::of(any::<u32>()));
     all.prop_map(|(start, steps, linear, pause)| {

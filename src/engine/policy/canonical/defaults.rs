@@ -3,11 +3,11 @@
 
 use std::sync::LazyLock;
 
-use engine::policy::{
+use crate::policy::{
     Assignment, CookieOptions, Force, Holdout, MirrorBy, OnMissingKey, Policy, SameSite, Value,
     WeightTotal,
 };
-use engine::units::Seconds;
+use crate::units::Seconds;
 
 use super::{duration, text, word, write_weight_total};
 

@@ -1,7 +1,7 @@
 //! Writing match lists back: [`Match`] -> document. What is written reads as an equal list; defaults are left out.
 
-use engine::matching::{Form, Match, NamedTest, NumberRange, PathPattern, ValueTest};
-use engine::policy::Value;
+use crate::matching::{Form, Match, NamedTest, NumberRange, PathPattern, ValueTest};
+use crate::policy::Value;
 
 /// A match list.
 pub(super) fn write_matches(list: &[Match]) -> Value {

@@ -1,0 +1,100 @@
+//! The hash of a policy is of what it means.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use engine::policy::{self, Policy};
+use harness::generate;
+use harness::wire::wire_struct;
+use policy_text::canonical::to_value;
+use policy_text::source::{Source, to_json, to_yaml};
+use proptest::prelude::*;
+use serde_json::Value;
+
+fn hash_of(configuration: &[u8]) -> u64 {
+    let checked = policy::from_configuration(configuration);
+    let text = String::from_utf8_lossy(configuration);
+    assert!(checked.policy.is_some(), "{text}: {:?}", checked.diagnostics);
+    checked.hash
+}
+
+#[test]
+fn every_spelling_has_the_hash_that_an_independent_program_computes() {
+    let path = harness::root().join("tests/vectors/golden-policies.json");
+    let entries: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut seen = BTreeMap::new();
+    for entry in entries.as_array().unwrap() {
+        let about = entry["about"].as_str().unwrap();
+        let golden = entry["hash"].as_str().unwrap();
+        let canonical = &entry["canonical"];
+        let shown = |configuration: &[u8]| format!("{:013x}", hash_of(configuration));
+        assert_eq!(shown(canonical.to_string().as_bytes()), golden, "{about}");
+        assert_eq!(shown(&wire_struct(canonical)), golden, "{about}, as a Struct");
+        for spelling in entry["spellings"].as_array().unwrap() {
+            assert_eq!(shown(spelling.as_str().unwrap().as_bytes()), golden, "{about}: {spelling}");
+        }
+        assert_eq!(seen.insert(golden, about), None, "{about}");
+    }
+    assert!(seen.len() >= 9);
+}
+
+fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(harness::root().join(folder)).unwrap();
+    let paths = files.map(|file| file.unwrap().path());
+    paths.filter(|path| path.to_string_lossy().ends_with(ending)).collect()
+}
+
+fn policy_in(path: &Path) -> Policy {
+    Source::read(path).unwrap().policy().unwrap().check().policy.unwrap()
+}
+
+#[test]
+fn no_shipped_example_changes_its_hash_when_it_is_formatted() {
+    let mut all = files("envoy/policies", ".yaml");
+    all.extend(["envoy/policy.yaml", "istio/policy.yaml"].map(|file| harness::root().join(file)));
+    assert!(all.len() > 10);
+    for path in all {
+        let policy = policy_in(&path);
+        let formatted = to_value(&policy);
+        let yaml = to_yaml(&formatted, &[]);
+        let again = Source::new("a.yaml", &yaml).policy().unwrap().check();
+        let json = to_json(&formatted).unwrap();
+        let name = path.display();
+        assert_eq!(again.hash, policy::hash(&policy), "{name}");
+        assert_eq!(hash_of(json.as_bytes()), again.hash, "{name}");
+    }
+}
+
+/// The corpus holds every policy that was ever valid: enough of them to tell apart.
+#[test]
+fn two_policies_have_one_hash_only_where_they_are_equal() {
+    let mut by_hash: BTreeMap<u64, Policy> = BTreeMap::new();
+    for path in files("tests/corpus", ".json") {
+        let file: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let text = file["policy"].to_string();
+        let policy = policy::from_json(text.as_bytes()).policy.unwrap();
+        let hash = policy::hash(&policy);
+        assert!(hash < 1 << 52);
+        let other = by_hash.entry(hash).or_insert_with(|| policy.clone());
+        assert_eq!(*other, policy, "{}", path.display());
+    }
+    assert!(by_hash.len() > 50);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_form_of_a_policy_changes_its_hash(document in generate::policy()) {
+        let text = document.to_string();
+        let checked = policy::from_json(text.as_bytes());
+        let hash = checked.hash;
+        prop_assert_eq!(hash_of(&wire_struct(&document)), hash);
+        // Istio prints numbers as doubles.
+        let policy = checked.policy.unwrap();
+        let formatted = to_value(&policy);
+        prop_assert_eq!(policy::check(&formatted).hash, hash);
+        let yaml = to_yaml(&formatted, &[]);
+        prop_assert_eq!(Source::new("a.yaml", &yaml).policy().unwrap().check().hash, hash);
+    }
+}
