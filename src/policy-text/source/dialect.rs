@@ -32,8 +32,6 @@
 
 use engine::policy::Value;
 
-use super::yaml::core;
-
 /// Who reads a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dialect {
@@ -134,6 +132,42 @@ fn described(value: &Value) -> String {
         Value::Integer(_) | Value::Float(_) => format!("the number `{value}`"),
         _ => "a text".to_owned(),
     }
+}
+
+/// The core schema: what a scalar without quotes means in a policy file.
+fn core(text: &str) -> Value {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Value::Null,
+        "true" | "True" | "TRUE" => return Value::Bool(true),
+        "false" | "False" | "FALSE" => return Value::Bool(false),
+        ".nan" | ".NaN" | ".NAN" => return Value::Float(f64::NAN),
+        _ => {}
+    }
+    let radix = |prefix, radix| {
+        text.strip_prefix(prefix)
+            .filter(|digits| digits.bytes().all(|b| b.is_ascii_alphanumeric()))
+            .and_then(|digits| i64::from_str_radix(digits, radix).ok())
+    };
+    if let Some(number) = radix("0x", 16).or_else(|| radix("0o", 8)) {
+        return Value::Integer(number);
+    }
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if matches!(unsigned, ".inf" | ".Inf" | ".INF") {
+        let negative = text.starts_with('-');
+        return Value::Float(if negative { f64::NEG_INFINITY } else { f64::INFINITY });
+    }
+    // What Rust reads as a number beyond the schema are words (inf, nan), which begin with a letter.
+    let begins_as_number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    let has_digit = unsigned.bytes().any(|b| b.is_ascii_digit());
+    if begins_as_number && has_digit {
+        if let Ok(number) = text.parse() {
+            return Value::Integer(number);
+        }
+        if let Ok(number) = text.parse() {
+            return Value::Float(number);
+        }
+    }
+    Value::String(text.to_owned())
 }
 
 /// The booleans of YAML 1.1 beyond those of 1.2, in the three spellings of each.
@@ -373,6 +407,40 @@ mod tests {
             let differs = !same(&policy, &kubectl);
             assert_eq!(Dialect::Policy.doubt(written).is_some(), differs, "{written}");
             assert_eq!(Dialect::Kubernetes.doubt(written).is_some(), differs, "{written}");
+        }
+    }
+
+    #[test]
+    fn plain_scalars_follow_the_core_schema() {
+        for (text, value) in [
+            ("5", Value::Integer(5)),
+            ("-5", Value::Integer(-5)),
+            ("+5", Value::Integer(5)),
+            ("010", Value::Integer(10)),
+            ("0x1F", Value::Integer(31)),
+            ("0o17", Value::Integer(15)),
+            ("5.0", Value::Float(5.0)),
+            ("5.", Value::Float(5.0)),
+            (".5", Value::Float(0.5)),
+            ("5e0", Value::Float(5.0)),
+            ("99999999999999999999", Value::Float(1e20)),
+            ("-.inf", Value::Float(f64::NEG_INFINITY)),
+            ("true", Value::Bool(true)),
+            ("~", Value::Null),
+            ("", Value::Null),
+            ("null", Value::Null),
+        ] {
+            assert_eq!(core(text), value, "{text}");
+        }
+    }
+
+    #[test]
+    fn words_that_only_look_like_other_types_are_texts() {
+        for text in [
+            "yes", "on", "no", "inf", "nan", "infinity", "0x", "0o8", "0x-1", "1_000", "1.2.3",
+            ".", "e5", "-",
+        ] {
+            assert_eq!(core(text), Value::String(text.to_owned()), "{text}");
         }
     }
 
