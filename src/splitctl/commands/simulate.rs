@@ -126,6 +126,13 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
         None => Keys::counted(args.users),
     };
     let shares = shares::count(&plan, &wanted, keys, args.at.unwrap_or_else(Moment::now))?;
+    if let Some(path) = &args.ids {
+        ensure!(
+            shares.users() > 0,
+            "`{}` has no keys: one on each line is expected",
+            path.display()
+        );
+    }
     shares.show(name, args.format, console.out)?;
     Ok(shares.outcome())
 }

@@ -46,6 +46,9 @@ struct Curl {
     #[arg(long)]
     compressed: bool,
 
+    #[arg(long)]
+    path_as_is: bool,
+
     /// What becomes of the answer.
     #[arg(short = 's', long = "silent", short_aliases = ['S', 'i', 'k', 'L', 'v'],
         aliases = ["show-error", "include", "insecure", "location", "verbose"])]
@@ -58,11 +61,17 @@ struct Curl {
 
 /// Adds what a curl command says to what options say; these come first. Its first word may be `curl` itself.
 pub(super) fn read(words: &[String], mut request: RequestArgs) -> Result<RequestArgs> {
-    let words = words.strip_prefix(&["curl".to_owned()]).unwrap_or(words);
+    let words = match words {
+        [first, rest @ ..] if is_curl(first) => rest,
+        [first, rest @ ..] if is_other_program(first, rest) => {
+            bail!("`{first}` is not curl; paste a curl command, or describe the request by options")
+        }
+        words => words,
+    };
     let curl = Curl::try_parse_from(words).map_err(|error| refused(&error))?;
     let (host, path) = match curl.urls.iter().chain(&curl.more_urls).collect::<Vec<_>>()[..] {
         [] => bail!("the curl command has no URL"),
-        [url] => split_url(url)?,
+        [url] => split_url(url, curl.path_as_is)?,
         [first, second, ..] => {
             bail!("two URLs, `{first}` and `{second}`; explain one request at a time")
         }
@@ -99,6 +108,18 @@ pub(super) fn read(words: &[String], mut request: RequestArgs) -> Result<Request
     Ok(request)
 }
 
+/// `curl`, by whatever path.
+fn is_curl(word: &str) -> bool {
+    matches!(word.rsplit(['/', '\\']).next(), Some("curl" | "curl.exe")) && !word.contains("://")
+}
+
+/// A word that could be a host, before one that is a URL beyond doubt, or an option: `wget https://a.example`.
+fn is_other_program(word: &str, rest: &[String]) -> bool {
+    let is_url = |word: &String| word.contains("://");
+    let could_be_host = word.contains(['.', ':']) || word.starts_with('-');
+    !could_be_host && rest.iter().any(is_url)
+}
+
 /// A header's name, and the header where it is sent: `name:` keeps curl from sending it, `name;` sends it empty.
 fn header(text: &str) -> Result<(&str, Option<String>)> {
     if text.starts_with('@') {
@@ -124,8 +145,9 @@ fn refused(error: &clap::Error) -> anyhow::Error {
     }
 }
 
-/// `https://user@shop.example.com:443/cart?x=1#top` -> host, with a port that is not the scheme's own, and path.
-fn split_url(url: &str) -> Result<(String, String)> {
+/// `https://user@shop.example.com:443/cart?x=1#top` -> host, with a port that is not the scheme's own, and path; without dot
+/// segments, unless it goes as it is.
+fn split_url(url: &str, as_is: bool) -> Result<(String, String)> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
     let default = match scheme.to_ascii_lowercase().as_str() {
         "http" => ":80",
@@ -141,7 +163,31 @@ fn split_url(url: &str) -> Result<(String, String)> {
         bail!("`{url}` is a URL without a host");
     }
     let slash = if target.starts_with('/') { "" } else { "/" };
-    Ok((host.to_owned(), format!("{slash}{target}")))
+    let target = format!("{slash}{target}");
+    Ok((host.to_owned(), if as_is { target } else { without_dots(&target) }))
+}
+
+/// A path and query without `.` and `..` in the path (RFC 3986, 5.2.4), as curl sends it. Dots that are percent-encoded stay.
+fn without_dots(target: &str) -> String {
+    let end = target.find('?').unwrap_or(target.len());
+    let (path, query) = target.split_at_checked(end).unwrap_or((target, ""));
+    let mut segments: Vec<&str> = Vec::new();
+    let parts = path.split('/').skip(1);
+    let last = parts.clone().count().saturating_sub(1);
+    for (index, part) in parts.enumerate() {
+        match part {
+            ".." => {
+                segments.pop();
+            }
+            "." => {}
+            part => segments.push(part),
+        }
+        // What ends in dots ends as a folder.
+        if index == last && matches!(part, "." | "..") {
+            segments.push("");
+        }
+    }
+    format!("/{}{query}", segments.join("/"))
 }
 
 #[cfg(test)]
@@ -177,6 +223,10 @@ mod tests {
                 "HEAD | a.example | /x | -x: 1",
             ),
             (&["curl", "-XPUT", "a.example"], "PUT | a.example | /"),
+            (&["/usr/bin/curl", "a.example"], "GET | a.example | /"),
+            (&["localhost"], "GET | localhost | /"),
+            (&["curl", "a.example/status/../admin"], "GET | a.example | /admin"),
+            (&["curl", "--path-as-is", "a.example/a/../b"], "GET | a.example | /a/../b"),
             (
                 &["curl", "-H", "X-User-Id: ada", "a.example"],
                 "GET | a.example | / | x-user-id: ada",
@@ -226,6 +276,38 @@ mod tests {
     }
 
     #[test]
+    fn dot_segments_are_removed_as_curl_does() {
+        // The right-hand sides are what a server got of curl 7.88.
+        for (url, path) in [
+            ("/status/../admin", "/admin"),
+            ("/a/./b", "/a/b"),
+            ("/a/.", "/a/"),
+            ("/a/..", "/"),
+            ("/..", "/"),
+            ("/.", "/"),
+            ("/../../x", "/x"),
+            ("/a/b/..", "/a/"),
+            ("/a/b/../../../c", "/c"),
+            ("/a//../b", "/a/b"),
+            ("/a/...", "/a/..."),
+            ("/..a/.b", "/..a/.b"),
+            ("/a/;/../b", "/a/b"),
+            ("/a%20/../b", "/b"),
+            ("/a/%2e%2e/b", "/a/%2e%2e/b"),
+            ("/a/..%2f/c", "/a/..%2f/c"),
+            ("/a/..?x=/../y", "/?x=/../y"),
+            ("/a?x=/../y", "/a?x=/../y"),
+            ("/a/../b#/../c", "/b"),
+            ("?q/../z", "/?q/../z"),
+            ("/a//b//", "/a//b//"),
+            ("", "/"),
+        ] {
+            let sent = split_url(&format!("http://a.example{url}"), false).unwrap().1;
+            assert_eq!(sent, path, "{url}");
+        }
+    }
+
+    #[test]
     fn a_removed_header_is_not_sent() {
         let words = ["-H".to_owned(), "accept:".to_owned(), "a.example".to_owned()];
         let request = read(&words, RequestArgs::default()).unwrap().describe().unwrap();
@@ -257,6 +339,14 @@ mod tests {
             (
                 &["curl", "-b", "jar.txt", "a.example"],
                 "`jar.txt` is a file of cookies; write `-b name=value`",
+            ),
+            (
+                &["wget", "https://a.example"],
+                "`wget` is not curl; paste a curl command, or describe the request by options",
+            ),
+            (
+                &["http", "-v", "https://a.example"],
+                "`http` is not curl; paste a curl command, or describe the request by options",
             ),
             (&["curl", "ftp://a.example"], "`ftp://a.example` is not HTTP: its scheme is `ftp`"),
             (&["curl", "http:///x"], "`http:///x` is a URL without a host"),

@@ -83,7 +83,11 @@ fn show_step(step: &StepReport, out: &mut dyn Write) -> io::Result<()> {
             }
         }
         StepReport::NoKey { sources } => {
-            line(out, "key", &format!("none; looked for {}", sources.join(", ")))
+            let looked = match sources.as_slice() {
+                [] => "none is asked for: chance decides".to_owned(),
+                sources => format!("none; looked for {}", sources.join(", ")),
+            };
+            line(out, "key", &looked)
         }
         StepReport::Key { key, source, generated, bucket } => {
             let text = match generated {

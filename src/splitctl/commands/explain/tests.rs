@@ -62,6 +62,14 @@ fn an_override_decides_and_forged_headers_are_replaced() {
 }
 
 #[test]
+fn where_chance_decides_no_key_is_looked_for() {
+    let random = "version: 1\nsplits:\n- {name: a, assignment: random, baseline: x, variants: [{name: x, weight: 100}]}\n";
+    let text = explain(random, &[]);
+    assert!(text.contains("  key         none is asked for: chance decides\n"), "{text}");
+    assert!(!text.contains("looked for"), "{text}");
+}
+
+#[test]
 fn no_condition_holds() {
     let words = ["--host", "www.example.com", "-H", "x-split-variant: forged"];
     assert_snapshot!(explain(CHECKOUT, &words));

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, Write};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use engine::decision::{Context, Nobody, decide};
 use engine::ids::{Id as _, List, SplitId, VariantId};
 use engine::plan::Plan;
@@ -31,6 +31,8 @@ struct Totals<'p> {
     wanted: &'p [SplitId],
     lines: u64,
     unreadable: u64,
+    /// Those of them that are not UTF-8.
+    not_text: u64,
     /// Requests that meet none of the wanted splits.
     unsplit: u64,
     /// For each split of the plan: how many met it, by variant; the last is unknown.
@@ -47,7 +49,7 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<()> {
     let met = plan.policy.splits.map(|split| vec![0; split.variants.len().saturating_add(1)]);
-    let mut totals = Totals { plan, wanted, lines: 0, unreadable: 0, unsplit: 0, met };
+    let mut totals = Totals { plan, wanted, lines: 0, unreadable: 0, not_text: 0, unsplit: 0, met };
     let start = Moment::now();
     let mut out = BufWriter::new(out);
     if format == Format::Json {
@@ -57,7 +59,10 @@ pub(super) fn run(
         if log.line().is_empty() {
             continue;
         }
-        let logged = Logged::parse(&String::from_utf8_lossy(log.line()));
+        // A byte more or less is another user: what is not text is not guessed.
+        let text = str::from_utf8(log.line());
+        totals.not_text = totals.not_text.saturating_add(u64::from(text.is_err()));
+        let logged = text.ok().and_then(Logged::parse);
         let now = at.or(logged.as_ref().and_then(|logged| logged.at)).unwrap_or(start);
         let met = logged.as_ref().map(|logged| meet(plan, logged, now));
         let first = totals.lines == 0;
@@ -79,7 +84,17 @@ pub(super) fn run(
             writeln!(out, "\n  ],{rest}")?;
         }
     }
-    Ok(out.flush()?)
+    out.flush()?;
+    if totals.lines > 0 && totals.unreadable == totals.lines {
+        let (name, lines) = (log.name(), plural(totals.lines, "line"));
+        if totals.not_text == totals.lines {
+            bail!("`{name}`: {lines}, and none is UTF-8");
+        }
+        bail!(
+            "`{name}`: {lines}, and none can be read: a line is Envoy's default text, Istio's, or a JSON object with `host` and `path`"
+        );
+    }
+    Ok(())
 }
 
 /// What each split of the plan does with a request.
@@ -186,7 +201,13 @@ impl Totals<'_> {
         table.show(2, out)?;
         if self.unreadable > 0 {
             let note = style::warning("note");
-            writeln!(out, "{note}: {} cannot be read", plural(self.unreadable, "line"))?;
+            let lines = plural(self.unreadable, "line");
+            let why = match self.not_text {
+                0 => String::new(),
+                all if all == self.unreadable => ": not UTF-8".to_owned(),
+                some => format!(", {} not UTF-8", thousands(some)),
+            };
+            writeln!(out, "{note}: {lines} cannot be read{why}")?;
         }
         if self.met.iter().any(|counts| counts.last().is_some_and(|unknown| *unknown > 0)) {
             let note = style::warning("note");

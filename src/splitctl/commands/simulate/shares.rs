@@ -81,6 +81,11 @@ pub(super) fn count(plan: &Plan, wanted: &[SplitId], keys: Keys, at: Moment) -> 
 }
 
 impl Shares {
+    /// How many users were asked.
+    pub(super) const fn users(&self) -> u64 {
+        self.users
+    }
+
     /// `No` where the weights were missed by more than chance.
     pub(super) fn outcome(&self) -> Outcome {
         let missed = |split: &SplitShares| split.test().is_some_and(|test| test.p < UNLIKELY);

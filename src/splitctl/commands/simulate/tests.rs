@@ -47,10 +47,10 @@ splits:
 
 /// Runs `splitctl simulate` in a folder with these files; its outcome where it is not fine, what it says to
 /// stdout, and what it says to stderr.
-fn simulate(files: &[(&str, &str)], line: &str) -> String {
+fn simulate<T: AsRef<[u8]>>(files: &[(&str, T)], line: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
-        std::fs::write(folder.path().join(name), text).unwrap();
+        std::fs::write(folder.path().join(name), text.as_ref()).unwrap();
     }
     let inside = |word: &str| match files.iter().any(|(name, _)| *name == word)
         || word.contains('.') && !word.contains(':')
@@ -377,6 +377,53 @@ fn an_empty_log_is_a_document_too() {
         (json["requests"].as_u64(), json["lines"].as_array().map(Vec::len)),
         (Some(0), Some(0))
     );
+}
+
+#[test]
+fn a_log_of_which_no_line_can_be_read_is_no_answer() {
+    let files = [("policy.yaml", POLICY), ("access.log", "one\n{\"host\": 5}\n")];
+    let told = simulate(&files, "policy.yaml --log access.log");
+    assert!(told.contains("error: `access.log`: 2 lines, and none can be read"), "{told}");
+    assert!(told.ends_with("-> NoAnswer\n"), "{told}");
+    // One line is enough.
+    let log = format!("one\n{}", LOG.lines().next().unwrap());
+    let told =
+        simulate(&[("policy.yaml", POLICY), ("access.log", &log)], "policy.yaml --log access.log");
+    assert!(told.contains("note: 1 line cannot be read\n") && !told.contains("->"), "{told}");
+}
+
+#[test]
+fn bytes_that_are_not_text_are_said_and_not_guessed() {
+    let line = |user: &[u8]| {
+        [br#"{"host": "shop.example.com", "path": "/cart", "x-user-id": ""#, user, b"\"}\n"]
+            .concat()
+    };
+    let log = [line(b"ada"), line(b"\xff\xfe")].concat();
+    let files = [("policy.yaml", POLICY.as_bytes()), ("access.log", log.as_slice())];
+    let told = simulate(&files, "policy.yaml --log access.log");
+    assert!(told.contains("     2  cannot be read\n"), "{told}");
+    assert!(told.contains("note: 1 line cannot be read: not UTF-8\n"), "{told}");
+    let broken = line(b"\xff");
+    let files = [("policy.yaml", POLICY.as_bytes()), ("access.log", broken.as_slice())];
+    let told = simulate(&files, "policy.yaml --log access.log");
+    assert!(told.contains("error: `access.log`: 1 line, and none is UTF-8\n-> NoAnswer"), "{told}");
+    // A key may be any bytes: proxies hash them as they come.
+    let files = [("policy.yaml", POLICY.as_bytes()), ("ids.txt", b"ada\n\xff\xfe\n".as_slice())];
+    assert!(simulate(&files, "policy.yaml --ids ids.txt").contains("2 users"));
+    let files = [("policy.yaml", b"version: \xff".as_slice())];
+    assert!(simulate(&files, "policy.yaml").contains("byte 9 is not UTF-8"));
+}
+
+#[test]
+fn a_file_without_keys_is_no_answer() {
+    for ids in ["", "\n\n"] {
+        let told =
+            simulate(&[("policy.yaml", POLICY), ("ids.txt", ids)], "policy.yaml --ids ids.txt");
+        assert_eq!(
+            told,
+            "error: `ids.txt` has no keys: one on each line is expected\n-> NoAnswer\n"
+        );
+    }
 }
 
 #[test]
