@@ -162,7 +162,7 @@ impl<'f> Report<'f> {
             kind: kind(pair),
             changes: changes::of_split(&old_document, &new_document, pair),
             reshuffles: reshuffle::of_split(old.policy, new.policy, pair),
-            moves: kinds.as_ref().and_then(|kinds| Moves::new(pair, kinds)),
+            moves: kinds.as_ref().and_then(|kinds| Moves::new([old, new], pair, kinds, at.0)),
             steps: args
                 .max_step
                 .zip(kinds.as_ref())

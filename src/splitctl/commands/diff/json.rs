@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::changes::Change;
-use super::moves::Moves;
+use super::moves::{Disturbed, Moves};
 use super::reshuffle::Reshuffle;
 use super::steps::Step;
 use super::{Kind, Report, SplitReport};
@@ -50,9 +50,18 @@ struct ReshuffleJson<'r> {
 }
 
 #[derive(Debug, Serialize)]
+struct DisturbedJson<'r> {
+    variants: Vec<&'r str>,
+    leave: u64,
+    join: u64,
+}
+
+#[derive(Debug, Serialize)]
 struct MovesJson<'r> {
     moved: u64,
     minimum: u64,
+    /// Users who leave and who join variants whose own share stays.
+    disturbed: Option<DisturbedJson<'r>>,
     /// What the rows of the matrix are.
     from: &'r [String],
     /// What its columns are.
@@ -124,6 +133,11 @@ impl<'r> MovesJson<'r> {
         Self {
             moved: moves.moved(),
             minimum: moves.minimum(),
+            disturbed: moves.disturbed().map(|Disturbed { variants, leave, join }| DisturbedJson {
+                variants,
+                leave,
+                join,
+            }),
             from: &moves.from,
             to: &moves.to,
             matrix: &moves.counts,

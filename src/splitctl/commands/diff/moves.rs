@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use engine::ids::{Id as _, SplitId};
+use engine::ids::{Id as _, SplitId, VariantId};
 use engine::policy::Split;
 
 use engine::units;
@@ -27,6 +27,15 @@ pub(super) struct Moves {
     pub(super) counts: Vec<Vec<u64>>,
     /// Which new place is which old one.
     same: Vec<Option<usize>>,
+    /// New places of variants that have the share they had, while another's changed.
+    steady: Vec<usize>,
+}
+
+/// Users who leave and who join variants whose own share stays.
+pub(super) struct Disturbed<'m> {
+    pub(super) variants: Vec<&'m str>,
+    pub(super) leave: u64,
+    pub(super) join: u64,
 }
 
 /// What those are called who are out of a split.
@@ -34,8 +43,14 @@ pub(super) const OUTSIDE: &str = "(not in it)";
 
 impl Moves {
     /// `None` where there is nothing to compare: the split was not there, or is not.
-    pub(super) fn new(pair: &Pair, kinds: &Kinds) -> Option<Self> {
+    pub(super) fn new(
+        sides: [&Side; 2],
+        pair: &Pair,
+        kinds: &Kinds,
+        now: units::Moment,
+    ) -> Option<Self> {
         let (old, new) = (pair.old?, pair.new?);
+        let steady = steady(sides, pair, now).unwrap_or_default();
         let places = |split: &Split| {
             let names = split.variants.iter().map(|variant| variant.name.clone());
             names.chain([OUTSIDE.to_owned()]).collect::<Vec<String>>()
@@ -52,7 +67,25 @@ impl Moves {
                 *count = count.saturating_add(*users);
             }
         }
-        Some(Self { counts, from, to, same })
+        Some(Self { counts, from, to, same, steady })
+    }
+
+    /// What becomes of variants whose share stays: the price of a hash in which the order of variants counts for nothing.
+    /// `None` where nobody of them moves.
+    pub(super) fn disturbed(&self) -> Option<Disturbed<'_>> {
+        let mut disturbed = Disturbed { variants: Vec::new(), leave: 0, join: 0 };
+        for to in &self.steady {
+            let from = self.same.get(*to).copied().flatten()?;
+            let cell = |row: &Vec<u64>| row.get(*to).copied().unwrap_or_default();
+            let row = self.counts.get(from)?;
+            let stay = cell(row);
+            let before: u64 = row.iter().sum();
+            let after: u64 = self.counts.iter().map(cell).sum();
+            disturbed.variants.push(self.to.get(*to)?);
+            disturbed.leave = disturbed.leave.saturating_add(before.saturating_sub(stay));
+            disturbed.join = disturbed.join.saturating_add(after.saturating_sub(stay));
+        }
+        (disturbed.leave > 0 || disturbed.join > 0).then_some(disturbed)
     }
 
     /// Users whose place is another one.
@@ -79,6 +112,30 @@ impl Moves {
         let gone: u64 = gone.map(|(_, count)| *count).sum();
         differences.saturating_add(gone) / 2
     }
+}
+
+/// The new places of variants that have a share and keep it, where another's changes.
+fn steady([old, new]: [&Side; 2], pair: &Pair, now: units::Moment) -> Option<Vec<usize>> {
+    let shares = |side: &Side, split: Option<&Split>| {
+        let weights = side.plan.splits[side.id(split)?].weights_at(now);
+        let all: Vec<u64> = split?.variants.ids().map(|id| weights.admits(id)).collect();
+        let total: u128 = all.iter().copied().map(u128::from).sum();
+        Some((all, total))
+    };
+    let ((before, total_before), (after, total_after)) =
+        (shares(old, pair.old)?, shares(new, pair.new)?);
+    let keeps = |id: &VariantId| {
+        let of =
+            |shares: &[u64], id: VariantId| shares.get(id.place()).copied().unwrap_or_default();
+        let then = pair.old_variant(*id).map_or(0, |old| of(&before, old));
+        let now = of(&after, *id);
+        // Weights are below 2^54, and so are the sums of 64 below 2^60.
+        now > 0
+            && u128::from(then).saturating_mul(total_after)
+                == u128::from(now).saturating_mul(total_before)
+    };
+    let steady: Vec<usize> = pair.new?.variants.ids().filter(keeps).map(|id| id.place()).collect();
+    (steady.len() < after.iter().filter(|weight| **weight > 0).count()).then_some(steady)
 }
 
 /// Counts what users are served in each pair that is not the same before and after.

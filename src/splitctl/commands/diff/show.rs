@@ -6,7 +6,7 @@ use engine::policy::Value;
 
 use super::changes::{self, Change};
 use super::json::ReportJson;
-use super::moves::Moves;
+use super::moves::{Disturbed, Moves};
 use super::reshuffle::Reshuffle;
 use super::steps::Step;
 use super::{Kind, Report, SplitReport};
@@ -116,7 +116,20 @@ impl SplitReport {
             "  {moved} of {} move; the fewest for these shares: {minimum}",
             plural(users, "user")
         )?;
-        show_matrix(moves, out)
+        show_matrix(moves, out)?;
+        // Where users are drawn anew that says it all.
+        let Some(Disturbed { variants, leave, join }) =
+            moves.disturbed().filter(|_| self.reshuffles.is_empty())
+        else {
+            return Ok(());
+        };
+        let names: Vec<_> = variants.iter().map(|name| format!("`{name}`")).collect();
+        let (note, names) = (style::warning("note"), names.join(", "));
+        let (leave, join) = (thousands(leave), thousands(join));
+        writeln!(
+            out,
+            "  {note}: {names}: the share stays, but {leave} of the users leave and {join} join; a variant that gains draws from all others"
+        )
     }
 }
 

@@ -125,6 +125,7 @@ fn json_says_the_same() {
           ],
           "kind": "kept",
           "moves": {
+            "disturbed": null,
             "from": [
               "stable",
               "canary",
@@ -452,6 +453,7 @@ fn many_weights_at_once_move_little_more_than_they_have_to() {
         b               0  10,074      0      0
         c               0     469  9,548      0
         d               0   1,679    715  7,663
+      note: `d`: the share stays, but 2,394 of the users leave and 2,321 join; a variant that gains draws from all others
     ");
 }
 
@@ -507,4 +509,22 @@ fn a_pipe_closed_early_is_no_error() {
         let error = run(&args, &mut console).unwrap_err();
         assert_eq!(Outcome::of_error(&error, &mut console), Outcome::Fine, "{format}");
     }
+}
+
+#[test]
+fn a_point_from_one_variant_to_another_is_seen_to_disturb_the_others() {
+    let policy = |a: u32, d: u32| {
+        format!(
+            "version: 1\nsplits:\n- name: home\n  key: [{{header: x-user-id}}]\n  baseline: a\n  variants: [{{name: a, weight: {a}}}, {{name: b, weight: 30}}, {{name: c, weight: 20}}, {{name: d, weight: {d}}}]\n"
+        )
+    };
+    let told = diff(&policy(40, 10), &policy(39, 11), "");
+    let note = "note: `b`, `c`: the share stays, but 481 of the users leave and 467 join";
+    assert!(told.contains(note), "{told}");
+    // Where one variant alone changes, nobody goes from one of the others to another.
+    let any = |d| policy(40, d).replace("  baseline", "  weight_total: any\n  baseline");
+    let told = diff(&any(10), &any(11), "");
+    assert!(told.contains(" move; ") && !told.contains("note"), "{told}");
+    let told = diff(&policy(40, 10), &policy(40, 10), "");
+    assert!(!told.contains("note"), "{told}");
 }
