@@ -1,5 +1,5 @@
 //! What carries a policy to a proxy, and is read in the place of a policy file: Istio's WasmPlugin
-//! (`spec.pluginConfig`), and every form of Envoy's configuration in which a filter has a `configuration`:
+//! (`spec.pluginConfig`), Envoy Gateway's EnvoyExtensionPolicy (`spec.wasm[].config`), and every form of Envoy's configuration in which a filter has a `configuration`:
 //! bootstrap, listener, ECDS file, EnvoyFilter.
 
 use base64::Engine as _;
@@ -154,13 +154,21 @@ fn search<'v>(value: &'v Value, path: String, found: &mut Vec<Candidate<'v>>) {
             }
         }
         Value::Object(fields) => {
-            let is_plugin =
-                matches!(value.field("kind"), Some(Value::String(k)) if k == "WasmPlugin");
+            let is_kind = |kind| matches!(value.field("kind"), Some(Value::String(k)) if k == kind);
+            let (is_plugin, is_extension) =
+                (is_kind("WasmPlugin"), is_kind("EnvoyExtensionPolicy"));
             for (name, field) in fields {
                 let below = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 if is_plugin && name == "spec" {
                     if let Some(value) = field.field("pluginConfig") {
                         let path = format!("{below}.pluginConfig");
+                        found.push(Candidate { path, form: Form::Struct, value });
+                    }
+                } else if is_extension && name == "spec" {
+                    let Some(Value::List(filters)) = field.field("wasm") else { continue };
+                    for (index, filter) in filters.iter().enumerate() {
+                        let Some(value) = filter.field("config") else { continue };
+                        let path = format!("{below}.wasm[{index}].config");
                         found.push(Candidate { path, form: Form::Struct, value });
                     }
                 } else if name == "configuration"
@@ -287,6 +295,9 @@ fn nothing_carried(document: &Tree, carrier: &str) -> Syntax {
     let place = document.places.find("", Part::Value);
     let help = match carrier.split(' ').next() {
         Some("WasmPlugin") => "a WasmPlugin has the policy in `spec.pluginConfig`",
+        Some("EnvoyExtensionPolicy") => {
+            "an EnvoyExtensionPolicy has the policy in `config` of an entry of `spec.wasm`"
+        }
         Some("Envoy") => {
             "a policy is in `configuration` of the Wasm filter; with `config_discovery` it is in the file named there"
         }

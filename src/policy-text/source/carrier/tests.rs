@@ -76,6 +76,25 @@ fn a_list_of_manifests_is_searched_too() {
 }
 
 #[test]
+fn an_extension_policy_of_envoy_gateway_carries_it_too() {
+    let text = "\
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: EnvoyExtensionPolicy
+metadata: {name: split}
+spec:
+  wasm:
+  - name: split
+    config: {version: 1, kill: on, splits: []}
+";
+    let document = one(text);
+    assert_eq!(document.carrier.as_deref(), Some("EnvoyExtensionPolicy `split`"));
+    assert_eq!(place(&document, "kill"), (7, 32, 2));
+    assert_eq!(document.value.field("kill"), Some(&engine::policy::Value::Bool(true)));
+    let none = text.replace("config:", "other:");
+    assert!(refused(&none).contains("this EnvoyExtensionPolicy `split` carries no policy"));
+}
+
+#[test]
 fn several_plugins_are_several_policies() {
     let text = format!("{PLUGIN}---\n{}", PLUGIN.replace("checkout", "search"));
     assert_eq!(policies(&text).unwrap().len(), 2);

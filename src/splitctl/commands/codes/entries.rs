@@ -75,7 +75,7 @@ const FILES: [(&str, Severity, &str, &str, Example); 5] = [
         "no_policy",
         Severity::Error,
         "A manifest or an Envoy configuration carries no policy.",
-        "Policies are found in `spec.pluginConfig` of a WasmPlugin, and in the `configuration` of Envoy's Wasm filter as StringValue, BytesValue or Struct. With `config_discovery` give the file that it names.",
+        "Policies are found in `spec.pluginConfig` of a WasmPlugin, in `spec.wasm[].config` of an EnvoyExtensionPolicy, and in the `configuration` of Envoy's Wasm filter as StringValue, BytesValue or Struct. With `config_discovery` give the file that it names.",
         File("apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nspec: {}\n"),
     ),
     (
