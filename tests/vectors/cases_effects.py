@@ -118,6 +118,81 @@ def tags_only():
 # Mirrors ------------------------------------------------------------------------------------------------------
 
 
+def always(name, **actions):
+    """A split of one variant that does something, and names no cluster unless it is told to."""
+    one = split(name, {"on": 100})
+    del one["variants"][0]["cluster"]
+    one["variants"][0].update(actions)
+    return one
+
+
+def first_split_wins():
+    def edits(*, set=(), add=(), remove=()):
+        given = {"set": [header(*pair) for pair in set], "add": [header(*pair) for pair in add], "remove": list(remove)}
+        return {name: value for name, value in given.items() if value}
+
+    def rewrite(host=None, to=None, start="/shop"):
+        given = {"host": host, "path_prefix": to and {"from": start, "to": to}}
+        return {name: value for name, value in given.items() if value}
+
+    first = always(
+        "first",
+        request_headers=edits(set=[("x-set", "first")], add=[("x-add", "first"), ("x-grown", "first")], remove=["x-gone"]),
+        response_headers=edits(set=[("x-served-by", "first")], add=[("x-note", "first")], remove=["x-powered-by"]),
+        rewrite=rewrite(to="/cart", start="/elsewhere"),
+    )
+    second = always(
+        "second",
+        cluster="second-on",
+        request_headers=edits(set=[("x-set", "second"), ("x-gone", "second"), ("x-grown", "second")], add=[("x-add", "second")], remove=["x-own"]),
+        response_headers=edits(set=[("x-served-by", "second"), ("x-powered-by", "second")], add=[("x-note", "second")]),
+        rewrite=rewrite("second.internal", "/second"),
+    )
+    second["mirror"] = {"cluster": "shadow-2", "percent": 100}
+    third = always(
+        "third",
+        cluster="third-on",
+        request_headers=edits(add=[("x-set", "third"), ("x-gone", "third"), ("x-add", "third")], remove=["x-grown"], set=[("x-own", "third"), ("x-late", "third")]),
+        response_headers=edits(remove=["x-note", "x-served-by"], set=[("x-late", "third")]),
+        rewrite=rewrite("third.internal", "/third"),
+    )
+    third["mirror"] = {"cluster": "shadow-3", "percent": 100}
+    later = [{"headers": [{"name": "x-only-third", "present": False}]}]
+    first["match"] = second["match"] = later
+    tags = ["first=on split", "second=on split", "third=on split"]
+    return vector(
+        "76-first-split-wins",
+        "several splits act on one request: for each header, part of the rewrite, cluster and mirror the first decides; lines that are added pile up",
+        policy(first, second, third),
+        case("all three", {**user("ada", x_gone="1", x_set="client", x_own="1", x_add="client", x_grown="client"), ":path": "/shop/1"},
+             {"decisions": tags, "upstream": {
+                 "x-set": "first", "x-gone": None, "x-add": ["client", "first", "second", "third"], "x-grown": ["client", "first"],
+                 "x-own": None, "x-late": "third", ":path": "/second/1", ":authority": "second.internal",
+                 "x-split-cluster": "second-on", "x-split-mirror": "shadow-2", "x-split-variant": "first=on, second=on, third=on"}},
+             answer={"x-powered-by": "php", "x-note": "app"},
+             response={"x-served-by": "first", "x-note": ["app", "first", "second"], "x-powered-by": None, "x-late": "third"}),
+        case("where the others do not apply, the last has its way", {**user("ada", x_gone="1", x_grown="1", x_only_third="1"), ":path": "/shop/1"},
+             {"decisions": tags[2:], "upstream": {
+                 "x-set": "third", "x-gone": ["1", "third"], "x-grown": None, "x-own": "third", ":path": "/third/1", ":authority": "third.internal",
+                 "x-split-cluster": "third-on", "x-split-mirror": "shadow-3"}},
+             answer={"x-note": "app"}, response={"x-note": None, "x-served-by": None, "x-late": "third"}),
+    )  # fmt: skip
+
+
+def first_answer_wins():
+    def answering(name, status):
+        return always(name, respond={"status": status, "body": name}, response_headers={"set": [header("x-said-by", name)]})
+
+    tags = ["flag=on split", "early=on split", "late=on split"]
+    return vector(
+        "77-first-answer-wins",
+        "several splits would answer: the first in the list does",
+        policy(always("flag", cluster="flag-on"), answering("early", 503), answering("late", 404)),
+        case("although another names a cluster", user("ada"), {"decisions": tags, "upstream": {}},
+             reply={"status": 503, "body": "early"}, response={"x-said-by": "early"}),
+    )  # fmt: skip
+
+
 def mirror_user():
     mirrored = {"mirror": {"cluster": "shadow", "percent": 12.5}}
     held = find(lambda key: bucket("holdout", key) < 1000 and bucket("checkout/mirror", key) < 1250)
@@ -195,7 +270,7 @@ def vary_of_conditions():
     silver = [{"match": [{"cookies": [{"name": "tier", "exact": "silver"}]}], "variant": "stable"}]
     shop = {":path": "/shop"}
     return vector(
-        "94-vary-of-conditions",
+        "78-vary-of-conditions",
         "caches are told of every header that can change the answer, also for a request that no split applies to",
         policy(split(match=beta, overrides=silver), vary=True, force=forced),
         case("a split applies", {**user(CANARY), **shop, "x-beta": "1"}, served(ON_CANARY), response=named),
@@ -207,7 +282,7 @@ def vary_of_conditions():
 def vary_private():
     keys = [{"cookie": "uid"}, {"generate": {"cookie": "uid"}}]
     return vector(
-        "95-vary-private",
+        "79-vary-private",
         "an answer that belongs to one visitor is no shared cache's",
         policy(split(key=keys), vary=True),
         case("a visitor who is known", {"cookie": "uid=" + CANARY}, served(ON_CANARY), response={"vary": "cookie", "cache-control": "private", "set-cookie": None}),
@@ -285,6 +360,6 @@ def kill():
 
 def vectors():
     return [
-        request_headers(), response_headers(), respond(), blackhole(), rewrite(), tags_only(),
+        request_headers(), response_headers(), respond(), blackhole(), rewrite(), tags_only(), first_split_wins(), first_answer_wins(),
         mirror_user(), mirror_request(), mirror_all(), vary(), vary_of_conditions(), vary_private(), response_variant_header(), baggage(), kill(),
     ]  # fmt: skip

@@ -1,7 +1,10 @@
-//! Decisions -> what the host must do, as values: the filter applies them, `splitctl` prints them.
+//! Decisions -> what the host must do, as values: the filter applies them, `splitctl` prints them. Where several splits
+//! want different things of one request the first in the list has its way: for the cluster, the mirror, the answer,
+//! each part of the rewrite, and each header.
 
 mod baggage;
 mod caching;
+mod edits;
 mod target;
 
 pub use caching::Caching;
@@ -10,7 +13,7 @@ use std::borrow::Cow;
 
 use crate::decision::{Context, Decision, Decisions, Facts as _, RequestFacts, generated_id};
 use crate::hash::first_word;
-use crate::host::{Host, PATH};
+use crate::host::Host;
 use crate::ids::{HeaderSlot, MetricId};
 use crate::metrics::Metrics;
 use crate::outcome::Class;
@@ -109,18 +112,13 @@ pub fn on_request<'p, H: Host + ?Sized>(
     let mut headers = Vec::with_capacity(2);
     let earlier = facts.earlier(plan).map_or(0, |earlier| earlier.rewrote);
     let rewritten = earlier != 0 && earlier == first_word(lines.first(Questions::PATH));
-    for (decision, Served { variant, .. }) in list.iter().zip(served()) {
-        // The lines that an earlier leg added are there still, and its path may be.
-        push_edits(&mut headers, &variant.request_headers, !decision.counted);
-        if !(decision.counted && rewritten) {
-            target::push_rewrite(&mut headers, &variant.rewrite, lines);
-        }
-    }
-    let rewrote = headers.iter().rev().find_map(|edit| match edit {
-        HeaderEdit::Set { name: PATH, value } => Some(first_word(value)),
-        _ => None,
-    });
-    let rewrote = rewrote.unwrap_or(if rewritten { earlier } else { 0 });
+    // The lines that an earlier leg added are there still, and its path may be.
+    let counted = || list.iter().map(|decision| decision.counted).zip(served());
+    let edits = counted().map(|(counted, s)| (&s.variant.request_headers, !counted));
+    edits::push_edits(&mut headers, edits);
+    let rewrites = counted().map(|(counted, s)| (&s.variant.rewrite, !(counted && rewritten)));
+    let path = target::push_rewrites(&mut headers, rewrites, lines);
+    let rewrote = path.unwrap_or(if rewritten { earlier } else { 0 });
     let cluster = served().find_map(|served| served.variant.cluster.as_deref());
     let mirrored = list.iter().filter(|decision| decision.mirror);
     let mirror = mirrored.map(|decision| Served::by(plan, decision));
@@ -179,9 +177,10 @@ pub fn on_response<'p>(plan: &'p Plan, answered: &Answered<'p>) -> Vec<HeaderEdi
     let list = decisions.list();
     let served = || list.iter().map(|decision| Served::by(plan, decision));
     let mut headers = Vec::new();
-    for Served { variant, .. } in served() {
-        push_edits(&mut headers, &variant.response_headers, true);
-    }
+    edits::push_edits(
+        &mut headers,
+        served().map(|served| (&served.variant.response_headers, true)),
+    );
     if let Some(name) = &plan.policy.response_variant_header {
         headers.push(match join(served().map(|served| served.tag)) {
             Some(tags) => HeaderEdit::Set { name, value: into_bytes(tags) },
@@ -237,16 +236,6 @@ fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
         Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
         Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     }
-}
-
-fn push_edits<'p>(headers: &mut Vec<HeaderEdit<'p>>, edits: &'p HeaderEdits, adds: bool) {
-    headers.extend(edits.remove.iter().map(|name| HeaderEdit::Remove { name }));
-    let set =
-        |(name, value): &'p (String, String)| HeaderEdit::Set { name, value: bytes_of(value) };
-    headers.extend(edits.set.iter().map(set));
-    let add =
-        |(name, value): &'p (String, String)| HeaderEdit::Add { name, value: bytes_of(value) };
-    headers.extend(edits.add.iter().filter(|_| adds).map(add));
 }
 
 fn join<'p>(mut tags: impl Iterator<Item = &'p str>) -> Option<Cow<'p, str>> {

@@ -4,25 +4,30 @@ use std::borrow::Cow;
 
 use super::HeaderEdit;
 use crate::decision::Lines;
+use crate::hash::first_word;
 use crate::host::{AUTHORITY, PATH};
 use crate::plan::Questions;
 use crate::policy::Rewrite;
 
-/// Adds the edits of a rewrite. A path outside the prefix stays as it is.
-pub(super) fn push_rewrite<'p>(
+/// Adds the edits of the rewrites: of host and path each the first that there is. A path outside the prefix stays as it
+/// is, and the next rewrite has its turn; so it has after one whose path is rewritten already, and may not be. The hash
+/// of the path, where it is rewritten.
+pub(super) fn push_rewrites<'p>(
     headers: &mut Vec<HeaderEdit<'p>>,
-    rewrite: &'p Rewrite,
+    rewrites: impl Iterator<Item = (&'p Rewrite, bool)> + Clone,
     lines: &Lines<'_>,
-) {
-    if let Some(host) = &rewrite.host {
+) -> Option<u64> {
+    if let Some(host) = rewrites.clone().find_map(|(rewrite, _)| rewrite.host.as_ref()) {
         headers.push(HeaderEdit::Set { name: AUTHORITY, value: Cow::Borrowed(host.as_bytes()) });
     }
-    if let Some((from, to)) = &rewrite.path_prefix {
-        let target = lines.first(Questions::PATH);
-        if let Some(path) = replace_prefix(target, from.as_bytes(), to.as_bytes()) {
-            headers.push(HeaderEdit::Set { name: PATH, value: Cow::Owned(path) });
-        }
-    }
+    let prefixes = rewrites.filter(|(_, path)| *path);
+    let mut prefixes = prefixes.filter_map(|(rewrite, _)| rewrite.path_prefix.as_ref());
+    let path = prefixes.find_map(|(from, to)| {
+        replace_prefix(lines.first(Questions::PATH), from.as_bytes(), to.as_bytes())
+    })?;
+    let word = first_word(&path);
+    headers.push(HeaderEdit::Set { name: PATH, value: Cow::Owned(path) });
+    Some(word)
 }
 
 /// The target with another prefix, on segment borders; `None` where it does not begin with it.

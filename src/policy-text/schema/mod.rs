@@ -103,7 +103,7 @@ fn policy() -> Value {
             optional("kill", boolean("Every split serves its baseline, whatever else it says.")),
             required(
                 "splits",
-                json!({"type": "array", "maxItems": limits::SPLITS, "items": {"$ref": "#/$defs/split"}, "description": "Decision points, in order. The first that names a cluster sets it."}),
+                json!({"type": "array", "maxItems": limits::SPLITS, "items": {"$ref": "#/$defs/split"}, "description": "Decision points, in order. Where several want different things of a request the first has its way."}),
             ),
         ],
     )
