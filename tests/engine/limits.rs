@@ -37,6 +37,16 @@ fn with_variants(count: usize) -> Vec<Value> {
     splits.collect()
 }
 
+/// A variant that edits so many headers.
+fn with_edits(how: &str, count: usize) -> Value {
+    let edit = |n| match how {
+        "remove" => json!(format!("x-{n}")),
+        _ => json!({"name": format!("x-{n}"), "value": "v"}),
+    };
+    let variant = json!({"name": "a", "weight": 100, "request_headers": {how: many(count, edit)}});
+    with("variants", json!([variant]))
+}
+
 /// Name, the limit, and a policy of a size.
 type Limit = (&'static str, usize, fn(usize) -> Value);
 
@@ -67,6 +77,21 @@ const LIMITS: &[Limit] = &[
     ("steps of a ramp", limits::RAMP_STEPS, |n| {
         let step = |step| json!({"after": format!("{step}s"), "weights": {"a": 100}});
         with("ramp", json!({"start": "2026-11-20T12:00:00Z", "steps": many(n, step)}))
+    }),
+    ("overrides", limits::OVERRIDES, |n| {
+        let forced = |n| json!({"match": [{"path": {"exact": format!("/{n}")}}], "variant": "a"});
+        with("overrides", many(n, forced).into())
+    }),
+    ("requirements", limits::REQUIREMENTS, |n| {
+        let mut second = split(1);
+        second["requires"] = many(n, |_| json!({"split": "s0", "variant": "a"})).into();
+        policy(vec![split(0), second])
+    }),
+    ("headers to set", limits::HEADER_EDITS, |n| with_edits("set", n)),
+    ("headers to add", limits::HEADER_EDITS, |n| with_edits("add", n)),
+    ("headers to remove", limits::HEADER_EDITS, |n| with_edits("remove", n)),
+    ("sources of a key", limits::KEY_SOURCES, |n| {
+        with("key", many(n, |source| json!({"header": format!("u{source}")})).into())
     }),
     ("bytes of a body", limits::BODY, |n| {
         let variant =

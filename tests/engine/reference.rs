@@ -15,6 +15,10 @@ fn every_limit_stands_on_the_page_as_it_is() {
         [limits::SPLITS, limits::VARIANTS_IN_ALL].map(|limit| thousands(limit as u64));
     let [conditions, cohort] =
         [limits::CONDITIONS, limits::COHORT].map(|limit| thousands(limit as u64));
+    let [overrides, requirements] =
+        [limits::OVERRIDES, limits::REQUIREMENTS].map(|limit| thousands(limit as u64));
+    let [sources, edits] =
+        [limits::KEY_SOURCES, limits::HEADER_EDITS].map(|limit| thousands(limit as u64));
     let [value, header] =
         [limits::VALUE, limits::HEADER_VALUE].map(|limit| thousands(limit as u64));
     let [regex, body] = [limits::COMPILED_REGEX, limits::BODY].map(|bytes| bytes / 1_024);
@@ -35,6 +39,8 @@ fn every_limit_stands_on_the_page_as_it_is() {
         format!("| splits; layers; variants of a split | {splits}; {layers}; {variants} |"),
         format!("| variants of all enabled splits | {in_all}: each has up to {metrics} metrics"),
         format!("conditions in each of its fields | {conditions} |"),
+        format!("| {overrides}; {requirements}; {sources} |"),
+        format!("| headers in each list of a variant's edits | {edits} |"),
         format!("| values of one `in` list | {cohort} |"),
         format!("| one value, or one regex | {value} bytes; a compiled regex {regex} KiB |"),
         format!("| cluster names, salts, header and cookie names | {text} bytes |"),

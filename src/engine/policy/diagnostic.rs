@@ -88,6 +88,17 @@ codes! {
     PreferCookies = "prefer_cookies" Warning: "A header test on all cookies at once, where one cookie is most likely meant.";
     DuplicateValue = "duplicate_value" Warning: "A list has a value more than once.";
     NeverMatches = "never_matches" Warning: "Two tests of a match entry exclude each other, so that it never holds.";
+    UnlikelyPattern = "unlikely_pattern" Warning: "A pattern that hardly any request meets: a wildcard or another form was most likely meant.";
+    NeverApplies = "never_applies" Warning: "A split never applies: what it asks of a user excludes itself.";
+    NoEffect = "no_effect" Warning: "A field has no effect beside what else is written.";
+    NobodyAdmitted = "nobody_admitted" Warning: "No variant takes new users, so that they are served the baseline.";
+    BaselineStillServes = "baseline_still_serves" Warning: "A baseline of weight 0 still serves every request without a key.";
+    RoundedToZero = "rounded_to_zero" Warning: "A number above 0 is so small that it counts as 0.";
+    UnstableKey = "unstable_key" Warning: "A key that changes from request to request, or from proxy to proxy.";
+    HostOnlyCookie = "host_only_cookie" Warning: "A cookie is for one host, and its split is for several.";
+    ForeignCookieDomain = "foreign_cookie_domain" Warning: "A cookie's domain does not hold a host of its split, where browsers drop the cookie.";
+    EditUndone = "edit_undone" Warning: "A header edit has no effect: another one undoes it.";
+    SplitsCollide = "splits_collide" Warning: "Two splits want different things of one request, and the first has its way.";
 }
 
 /// Whether a policy with this problem is refused.

@@ -17,6 +17,14 @@ pub const VARIANTS_IN_ALL: usize = 5_000;
 pub const METRICS_OF_A_VARIANT: usize = Reason::ALL.len() + Class::ALL.len() + 2;
 /// Entries of a match list, and conditions in each field of an entry.
 pub const CONDITIONS: usize = 1_000;
+/// Overrides of a split: each is tried for each request until one holds, so that these take about a millisecond.
+pub const OVERRIDES: usize = 10_000;
+/// Requirements of a split: there are no more splits than that.
+pub const REQUIREMENTS: usize = SPLITS;
+/// Headers in each list of a variant's edits: each is a call of the host, and proxies take 100 headers in a message.
+pub const HEADER_EDITS: usize = 1_000;
+/// Sources of a key.
+pub const KEY_SOURCES: usize = 1_000;
 /// Steps of a ramp.
 pub const RAMP_STEPS: usize = 100;
 /// Values of one `in` list.

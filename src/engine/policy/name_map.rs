@@ -16,6 +16,12 @@ impl<'n> NameMap<'n> {
         self.0.insert(name, number)
     }
 
+    /// The number of a name.
+    #[inline(never)]
+    pub(super) fn number(&self, name: &str) -> Option<usize> {
+        self.0.get(name).copied()
+    }
+
     /// The names with their numbers, by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&'n str, usize)> {
         self.0.iter().map(|(name, number)| (*name, *number))

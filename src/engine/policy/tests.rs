@@ -167,13 +167,16 @@ fn every_problem_has_its_code_and_place() {
 fn every_code_is_shown_by_a_test_above_or_below() {
     let tests = [
         include_str!("tests.rs"),
+        include_str!("check/tests.rs"),
         include_str!("read/tests/matches.rs"),
         include_str!("read/tests/splits.rs"),
         include_str!("read/tests/time.rs"),
     ];
     for code in Code::ALL {
-        let quoted = format!("\"{}\"", code.as_str());
-        assert!(tests.iter().any(|text| text.contains(&quoted)), "{quoted}");
+        // Alone, or before a place.
+        let begun = [format!("\"{}\"", code.as_str()), format!("\"{} ", code.as_str())];
+        let shown = |text: &&str| begun.iter().any(|begun| text.contains(begun));
+        assert!(tests.iter().any(shown), "{}", code.as_str());
     }
 }
 

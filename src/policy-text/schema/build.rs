@@ -91,3 +91,11 @@ pub(super) fn words<T>(all: &[(&str, T)], description: &str) -> Value {
 pub(super) fn list(least: u64, items: Value, description: &str) -> Value {
     json!({"type": "array", "minItems": least, "items": items, "description": description})
 }
+
+/// The same list, of no more than so many items.
+pub(super) fn at_most(most: usize, mut list: Value) -> Value {
+    if let Value::Object(list) = &mut list {
+        list.insert("maxItems".to_owned(), most.into());
+    }
+    list
+}

@@ -4,7 +4,7 @@ use engine::policy::limits;
 use serde_json::{Value, json};
 
 use super::build::{
-    TOKEN, boolean, exactly_one, list as list_of, object, optional, refer, required,
+    TOKEN, at_most, boolean, exactly_one, list as list_of, object, optional, refer, required,
 };
 
 /// A list of which any entry must hold.
@@ -49,11 +49,8 @@ pub(super) fn list() -> Value {
     if let Value::Object(entry) = &mut entry {
         entry.insert("minProperties".to_owned(), 1.into());
     }
-    let mut list = list_of(1, entry, "Conditions on a request: any of the entries must hold.");
-    if let Value::Object(list) = &mut list {
-        list.insert("maxItems".to_owned(), limits::CONDITIONS.into());
-    }
-    list
+    let list = list_of(1, entry, "Conditions on a request: any of the entries must hold.");
+    at_most(limits::CONDITIONS, list)
 }
 
 fn strings(description: &str) -> Value {

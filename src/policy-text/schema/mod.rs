@@ -100,7 +100,12 @@ fn policy() -> Value {
                     ],
                 ),
             ),
-            optional("kill", boolean("Every split serves its baseline, whatever else it says.")),
+            optional(
+                "kill",
+                boolean(
+                    "Every split that applies serves its baseline, whatever its overrides, cookies and weights say.",
+                ),
+            ),
             required(
                 "splits",
                 json!({"type": "array", "maxItems": limits::SPLITS, "items": {"$ref": "#/$defs/split"}, "description": "Decision points, in order. Where several want different things of a request the first has its way."}),

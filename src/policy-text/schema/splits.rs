@@ -4,7 +4,8 @@ use engine::policy::{Assignment, MirrorBy, OnMissingKey, SameSite, limits};
 use serde_json::{Value, json};
 
 use super::build::{
-    Field, boolean, exactly_one, list, object, optional, optional_in, refer, required, text, words,
+    Field, at_most, boolean, exactly_one, list, object, optional, optional_in, refer, required,
+    text, words,
 };
 
 /// A decision point.
@@ -58,10 +59,13 @@ pub(super) fn split() -> Value {
             ),
             optional(
                 "overrides",
-                list(
-                    1,
-                    forced(),
-                    "Forced variants; the first whose match holds wins, before the weights.",
+                at_most(
+                    limits::OVERRIDES,
+                    list(
+                        1,
+                        forced(),
+                        "Forced variants; the first whose match holds wins, before the weights.",
+                    ),
                 ),
             ),
             optional("layer", text("The layer that the split is in.")),
@@ -99,16 +103,19 @@ pub(super) fn split() -> Value {
             ),
             optional(
                 "requires",
-                list(
-                    1,
-                    object(
-                        "A variant of an earlier split.",
-                        [
-                            required("split", text("The split.")),
-                            required("variant", text("The variant.")),
-                        ],
+                at_most(
+                    limits::REQUIREMENTS,
+                    list(
+                        1,
+                        object(
+                            "A variant of an earlier split.",
+                            [
+                                required("split", text("The split.")),
+                                required("variant", text("The variant.")),
+                            ],
+                        ),
+                        "Only users who have all of these.",
                     ),
-                    "Only users who have all of these.",
                 ),
             ),
         ],
@@ -132,7 +139,7 @@ pub(super) fn variant() -> Value {
                 "weight",
                 refer(
                     "weight",
-                    "Its share: percent, unless `weight_total` says otherwise. 0 is off.",
+                    "Its share: percent, unless `weight_total` says otherwise. 0: the weights and `sticky` give it to nobody.",
                 ),
             ),
             optional("max_weight", refer("weight", "The largest weight it may be given.")),
@@ -178,12 +185,13 @@ pub(super) fn header_edits() -> Value {
         )
     };
     let names = json!({"$ref": "#/$defs/header_name"});
+    let some = |of, description| at_most(limits::HEADER_EDITS, list(1, of, description));
     let mut edits = object(
         "Edits of headers: remove, then set, then add.",
         [
-            optional("set", list(1, pair(), "Headers that are replaced.")),
-            optional("add", list(1, pair(), "Headers that get one more line.")),
-            optional("remove", list(1, names, "Headers that are taken away.")),
+            optional("set", some(pair(), "Headers that are replaced.")),
+            optional("add", some(pair(), "Headers that get one more line.")),
+            optional("remove", some(names, "Headers that are taken away.")),
         ],
     );
     at_least_one(&mut edits);
@@ -222,7 +230,8 @@ pub(super) fn key() -> Value {
         ],
     );
     exactly_one(&mut source, &["header", "cookie", "query", "jwt", "client_ip", "generate"]);
-    list(1, source, "Where the user's key comes from: the first source that is present.")
+    let description = "Where the user's key comes from: the first source that is present.";
+    at_most(limits::KEY_SOURCES, list(1, source, description))
 }
 
 /// The attributes of a cookie that the filter sets.
@@ -276,10 +285,8 @@ fn ramp() -> Value {
             required("weights", weights),
         ],
     );
-    let mut steps = list(1, step, "The steps, each later than the one before.");
-    if let Value::Object(steps) = &mut steps {
-        steps.insert("maxItems".to_owned(), limits::RAMP_STEPS.into());
-    }
+    let steps = list(1, step, "The steps, each later than the one before.");
+    let steps = at_most(limits::RAMP_STEPS, steps);
     object(
         "Weights over time.",
         [

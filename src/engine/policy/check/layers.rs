@@ -1,10 +1,10 @@
-//! Rules over all splits: what layers and requirements make of each other.
+//! Rules over layers: which splits are in them, and what their slices leave.
 
 use crate::ids::Id as _;
 use crate::policy::cursor::Cursor;
 use crate::policy::{Code, Policy, Slice, Split, Weight};
 
-/// Checks layers and requirements; run once all splits are read.
+/// Checks layers; run once all splits are read.
 pub(super) fn check(policy: &Policy, root: &Cursor) {
     for (id, layer) in policy.layers.pairs() {
         let members: Vec<(usize, &Split)> = policy
@@ -22,7 +22,6 @@ pub(super) fn check(policy: &Policy, root: &Cursor) {
         }
         check_members(&layer.name, &members, root);
     }
-    check_requirements(policy, &root.field("splits"));
 }
 
 fn check_members(layer: &str, members: &[(usize, &Split)], root: &Cursor) {
@@ -85,23 +84,5 @@ fn covers(first: &Split, second: &Split) -> bool {
         (None, _) => true,
         (Some(_), None) => false,
         (Some(first), Some(second)) => second.iter().all(|entry| first.contains(entry)),
-    }
-}
-
-fn check_requirements(policy: &Policy, list: &Cursor) {
-    for (index, split) in policy.splits.iter().enumerate().filter(|(_, split)| split.enabled) {
-        let disabled = split
-            .requires
-            .iter()
-            .map(|required| &policy.splits[required.split])
-            .find(|required| !required.enabled);
-        if let Some(required) = disabled {
-            let message =
-                format!("`{}` is not enabled, so `{}` never applies", required.name, split.name);
-            list.index(index)
-                .field("requires")
-                .report(Code::RequiresDisabled, message)
-                .help("enable it, or disable this one too");
-        }
     }
 }

@@ -1,13 +1,20 @@
 //! Rules over several fields, checked where each field could be read on its own.
 
+mod collisions;
 mod cookies;
+mod edits;
+mod effort;
 mod headers;
+mod keys;
 mod layers;
 mod metrics;
 mod names;
 mod overrides;
 mod ramp;
+mod requires;
+mod unused;
 mod variants;
+mod wishes;
 
 pub(super) use names::SplitNames;
 pub(super) use variants::check_sum;
@@ -24,6 +31,9 @@ pub(super) fn check_policy(policy: &Policy, root: &Cursor) {
 pub(super) fn check_split(policy: &Policy, split: &Split, at: &Cursor) {
     headers::check_split(policy, split, at);
     variants::check(split, at);
+    edits::check(policy, split, at);
+    keys::check(policy, split, at);
+    cookies::check_split(split, at);
     overrides::check(&split.overrides, &at.field("overrides"));
     ramp::check(split, at);
 }
@@ -34,4 +44,11 @@ pub(super) fn check_splits(policy: &Policy, root: &Cursor) {
     layers::check(policy, root);
     metrics::check(policy, &splits);
     cookies::check(policy, &splits);
+    unused::check(policy, root);
+    let mut effort = effort::Effort::new();
+    requires::check(policy, &splits, &mut effort);
+    collisions::check(policy, &splits, &mut effort);
 }
+
+#[cfg(test)]
+mod tests;

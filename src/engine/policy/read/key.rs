@@ -4,14 +4,14 @@ use super::cookie::read_generated_cookie;
 use super::names::{read_cookie_name, read_header_name, read_plain_text};
 use super::scalar::read_bool;
 use crate::policy::cursor::{Cursor, list_of};
-use crate::policy::{Code, KeySource};
+use crate::policy::{Code, KeySource, limits};
 
 /// The forms of a key source.
 const FORMS: [&str; 6] = ["header", "cookie", "query", "jwt", "client_ip", "generate"];
 
 /// A list of key sources, tried in order.
 pub(super) fn read_key(at: &Cursor) -> Option<Vec<KeySource>> {
-    let sources = at.list(read_source)?;
+    let sources = at.list_of_at_most(limits::KEY_SOURCES, "sources", None, read_source)?;
     for (index, source) in sources.iter().enumerate() {
         let at = at.index(index);
         let KeySource::Generate(cookie) = source else { continue };
@@ -48,7 +48,11 @@ fn read_source(at: &Cursor) -> Option<KeySource> {
 /// Reads the value of the field that is named as one of [`FORMS`].
 fn read_form(at: &Cursor, name: &str) -> Option<KeySource> {
     match name {
-        "header" => read_header_name(at).map(KeySource::Header),
+        "header" => {
+            let name = read_header_name(at)?;
+            warn_of_change(at, &name);
+            Some(KeySource::Header(name))
+        }
         "cookie" => read_cookie_name(at).map(KeySource::Cookie),
         "query" => read_plain_text(at).map(KeySource::Query),
         "jwt" => read_jwt(at),
@@ -60,6 +64,47 @@ fn read_form(at: &Cursor, name: &str) -> Option<KeySource> {
         ),
         _ => read_generated_cookie(at).map(KeySource::Generate),
     }
+}
+
+/// Headers that are another one with each request.
+const OF_A_REQUEST: [&str; 11] = [
+    "b3",
+    "date",
+    "traceparent",
+    "tracestate",
+    "uber-trace-id",
+    "x-amzn-trace-id",
+    "x-b3-spanid",
+    "x-b3-traceid",
+    "x-cloud-trace-context",
+    "x-correlation-id",
+    "x-request-id",
+];
+/// Headers that every proxy on the way adds to.
+const OF_THE_WAY: [&str; 3] = ["forwarded", "via", "x-forwarded-for"];
+
+/// Warns of a header that does not stay with a user.
+fn warn_of_change(at: &Cursor, name: &str) {
+    let (why, help) = match name {
+        "cookie" => (
+            "has all cookies in one value, and changes with any of them",
+            "name the one cookie that identifies the user: `{cookie: uid}`",
+        ),
+        "authorization" => (
+            "changes whenever the token is renewed",
+            "take a claim that stays, such as `{jwt: {provider: payload, claim: sub}}`",
+        ),
+        _ if OF_THE_WAY.contains(&name) => (
+            "changes from proxy to proxy on the way",
+            "for the client's address write `{client_ip: true}`",
+        ),
+        _ if OF_A_REQUEST.contains(&name) => (
+            "is another one with each request, and so is the variant",
+            "name a header that stays with the user; to draw anew for each request write `assignment: random`",
+        ),
+        _ => return,
+    };
+    at.report(Code::UnstableKey, format!("header `{name}` {why}")).help(help);
 }
 
 fn read_jwt(at: &Cursor) -> Option<KeySource> {

@@ -1,10 +1,13 @@
 //! Reading match lists: document -> [`Match`].
 
-use super::names::{read_cookie_name, read_header_name, read_method, read_plain_text, shown};
+use super::names::{
+    read_cookie_name, read_header_name, read_method, read_plain_text, shown, warn_of_wildcard,
+};
 use super::scalar::warn_of_duplicates;
 use super::value_test::{Place, read_pattern, read_value_test};
 use crate::matching::{
-    Cidr, CidrError, HostPattern, Match, NamedTest, PathPattern, first_conflict,
+    Cidr, CidrError, Form, HostPattern, Match, NamedTest, PathPattern, Pattern, ValueTest,
+    first_conflict,
 };
 use crate::policy::cursor::{Cursor, list_of};
 use crate::policy::name_map::NameMap;
@@ -59,8 +62,32 @@ fn read_host(at: &Cursor) -> Option<HostPattern> {
             let help = "write `shop.example.com`, `*.example.com` or `*`";
             at.refuse(Code::InvalidHost, message, help)
         },
-        Some,
+        |pattern| {
+            warn_of_empty_labels(at, &pattern);
+            Some(pattern)
+        },
     )
+}
+
+/// Warns of a host without a name between two dots, or before the first.
+fn warn_of_empty_labels(at: &Cursor, pattern: &HostPattern) {
+    let (HostPattern::Exact(host) | HostPattern::Below(host)) = pattern else { return };
+    let below = matches!(pattern, HostPattern::Below(_));
+    let host = if below { host.strip_prefix('.').unwrap_or(host) } else { host };
+    if !host.starts_with('.') && !host.contains("..") {
+        return;
+    }
+    let name = host.trim_matches('.');
+    let help = if host.starts_with('.') && !below {
+        format!("for everything below it write `*.{name}`")
+    } else {
+        "between two dots of a host stands a name".to_owned()
+    };
+    at.report(
+        Code::UnlikelyPattern,
+        format!("no host is called `{}`", shown(&pattern.to_string())),
+    )
+    .help(help);
 }
 
 fn read_path(at: &Cursor) -> Option<PathPattern> {
@@ -70,7 +97,7 @@ fn read_path(at: &Cursor) -> Option<PathPattern> {
         "exact" => read_path_text(at).map(PathPattern::Exact),
         "prefix" => read_path_text(at).map(PathPattern::Prefix),
         "raw_prefix" => read_path_text(at).map(PathPattern::RawPrefix),
-        _ => read_pattern(at, false).map(PathPattern::Regex),
+        _ => read_path_regex(at).map(PathPattern::Regex),
     });
     fields.close();
     if given.len() != 1 {
@@ -89,10 +116,37 @@ fn read_path_text(at: &Cursor) -> Option<Box<str>> {
     } else if !text.bytes().all(|b| b.is_ascii_graphic()) {
         "requests carry other characters percent-encoded"
     } else {
+        warn_of_unlikely_path(at, text);
         return Some(text.into());
     };
     at.report(Code::InvalidPath, format!("`{}` never matches: {problem}", shown(text)));
     None
+}
+
+/// Warns of a path that no client sends as it is written.
+fn warn_of_unlikely_path(at: &Cursor, text: &str) {
+    if text.contains('*') {
+        let help = "`prefix` takes a path and all below it, and `regex` any form: `/v[0-9]+/.*`";
+        warn_of_wildcard(at, text, help);
+    } else if text.split('/').any(|segment| matches!(segment, "." | "..")) {
+        let message = format!("clients and proxies resolve the dots of `{}` first", shown(text));
+        at.report(Code::UnlikelyPattern, message).help("write the path that is left then");
+    }
+}
+
+/// A regular expression for a whole path, which begins with `/`.
+fn read_path_regex(at: &Cursor) -> Option<Pattern> {
+    let pattern = read_pattern(at, false)?;
+    let text = pattern.as_str();
+    let text = text.strip_prefix('^').unwrap_or(text);
+    let mut chars = text.chars();
+    let other = chars.next().is_some_and(|first| first.is_ascii_alphanumeric());
+    // What comes next may make it optional.
+    if other && !chars.next().is_some_and(|next| "*?{".contains(next)) && !text.contains('|') {
+        let message = format!("`{}` meets no path: each begins with `/`", shown(pattern.as_str()));
+        at.report(Code::UnlikelyPattern, message).help(format!("write `/{}`", shown(text)));
+    }
+    Some(pattern)
 }
 
 /// Reads tests of named values, of which all must hold.
@@ -124,7 +178,36 @@ fn read_named_test(at: &Cursor, place: Place) -> Option<NamedTest> {
     });
     let test = read_value_test(&mut fields, at, place);
     fields.close();
-    Some(NamedTest { name: name?, test: test? })
+    let test = NamedTest { name: name?, test: test? };
+    warn_of_pattern(at, place, &test);
+    Some(test)
+}
+
+/// Warns of a text that is meant as a pattern: `*`, `beta*`, `*.test`. In what a client accepts or has (`accept: */*`,
+/// `if-none-match: *`) these are values like others.
+fn warn_of_pattern(at: &Cursor, place: Place, NamedTest { name, test }: &NamedTest) {
+    let (ValueTest::Is(form) | ValueTest::IsNot(form)) = test else { return };
+    let (field, text) = match form {
+        Form::Exact(text) => ("exact", text.as_str()),
+        Form::Prefix(text) => ("prefix", text.as_str()),
+        Form::Suffix(text) => ("suffix", text.as_str()),
+        _ => return,
+    };
+    let negotiated =
+        place == Place::Header && (name.starts_with("accept") || name.starts_with("if-"));
+    if negotiated || !(text.starts_with('*') || text.ends_with('*')) {
+        return;
+    }
+    let form = match (text.starts_with('*'), text.ends_with('*')) {
+        (true, true) => "contains",
+        (true, false) => "suffix",
+        _ => "prefix",
+    };
+    let help = match text.trim_matches('*') {
+        "" => "to require that it is sent, whatever its value, write `present: true`".to_owned(),
+        rest => format!("write `{form}: {}`", shown(rest)),
+    };
+    warn_of_wildcard(&at.field(field), text, help);
 }
 
 /// The name of a header that a request can be tested for.

@@ -1,5 +1,7 @@
 //! Names that a policy may use: of splits, headers, cookies, clusters, salts.
 
+use std::borrow::Cow;
+
 use crate::matching::Escaped;
 use crate::policy::cursor::Cursor;
 use crate::policy::{Code, limits};
@@ -47,8 +49,9 @@ pub(super) fn read_header_name(at: &Cursor) -> Option<String> {
         _ => "a header name is letters, digits and any of !#$%&'*+-.^_`|~",
     };
     let code = Code::InvalidHeaderName;
-    let name = at.text_that(is_token, code, "is not a header name", format_args!("{help}"));
-    name.map(|name| name.to_ascii_lowercase())
+    let name = at.text_that(is_token, code, "is not a header name", format_args!("{help}"))?;
+    warn_of_asterisk(at, &name);
+    Some(name.to_ascii_lowercase())
 }
 
 /// The name of a header that the filter sets; becomes lower case.
@@ -69,7 +72,22 @@ pub(super) fn read_control_header(at: &Cursor) -> Option<String> {
 /// The name of a cookie: a token, case-sensitive.
 pub(super) fn read_cookie_name(at: &Cursor) -> Option<String> {
     let help = format_args!("a cookie name is letters, digits and any of !#$%&'*+-.^_`|~");
-    at.text_that(is_token, Code::InvalidCookieName, "is not a cookie name", help)
+    let name = at.text_that(is_token, Code::InvalidCookieName, "is not a cookie name", help)?;
+    warn_of_asterisk(at, &name);
+    Some(name)
+}
+
+/// The same in a name or a method.
+fn warn_of_asterisk(at: &Cursor, text: &str) {
+    if text.contains('*') {
+        warn_of_wildcard(at, text, "write the whole of it: only `hosts` have wildcards");
+    }
+}
+
+/// Warns of a `*` that is meant to stand for other characters, where it stands for itself.
+pub(super) fn warn_of_wildcard(at: &Cursor, text: &str, help: impl Into<Cow<'static, str>>) {
+    let message = format!("`*` is no wildcard here: `{}` means these very characters", shown(text));
+    at.report(Code::UnlikelyPattern, message).help(help);
 }
 
 /// A method: a token. Methods are case-sensitive; the known ones are upper case.
@@ -84,6 +102,7 @@ pub(super) fn read_method(at: &Cursor) -> Option<String> {
         let help = format!("methods are case-sensitive: `{upper}`");
         return at.refuse(Code::InvalidMethod, message, help);
     }
+    warn_of_asterisk(at, &method);
     Some(method)
 }
 

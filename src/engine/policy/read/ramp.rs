@@ -94,7 +94,7 @@ fn read_weights(
     }
     for name in known.iter().filter(|name| at.value.field(name).is_none()) {
         at.report(Code::MissingField, format!("`{at}` gives `{name}` no weight"))
-            .help("every step names every variant; a weight of 0 switches it off");
+            .help("every step names every variant; a weight of 0 gives it to nobody");
         complete = false;
     }
     if !complete {

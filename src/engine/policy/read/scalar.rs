@@ -67,6 +67,18 @@ impl<'v> Cursor<'v, '_> {
         (list.len() == count).then_some(list)
     }
 
+    /// The same, of no more than so many entries.
+    pub(super) fn list_of_at_most<T>(
+        &self,
+        limit: usize,
+        what: &str,
+        help: Option<&'static str>,
+        read: impl FnMut(&Cursor<'v, '_>) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        self.at_most(limit, self.items()?.len(), what, help)?;
+        self.list(read)
+    }
+
     /// A number, whole or not.
     pub(super) fn number(&self) -> Option<&'v Value> {
         match self.value {
@@ -121,11 +133,24 @@ pub(super) fn read_bool(at: &Cursor) -> Option<bool> {
 pub(super) fn read_percent(at: &Cursor) -> Option<Buckets> {
     let number = at.number()?;
     let buckets = Weight::from_value(number).ok().and_then(Weight::as_percent);
+    if let Some(Buckets::NONE) = buckets {
+        warn_of_rounding(at);
+    }
     buckets.or_else(|| {
         let message = format!("`{}` is not a percentage", at.shown());
         let help = "a percentage is 0 to 100 with up to two decimals";
         at.refuse(Code::InvalidPercent, message, help)
     })
+}
+
+/// Warns of a number that counts as 0 and is not 0.
+pub(super) fn warn_of_rounding(at: &Cursor) {
+    if matches!(at.value, Value::Float(n) if *n != 0.0) {
+        let message = format!("`{}` is so small that it counts as 0", at.value);
+        at.report(Code::RoundedToZero, message).help(
+            "write 0, or the number that is meant: weights go down to 0.0001, percentages to 0.01",
+        );
+    }
 }
 
 /// Warns, once, that some values of a list were there already.

@@ -69,7 +69,10 @@ fn read_split(at: &Cursor, around: &Around, earlier: &[Option<Split>]) -> Option
     let names = names_in(at.field("variants").value);
     let find = |at: &Cursor| find_variant(at, &names);
     let baseline = fields.required("baseline", find);
-    fields.set("overrides", &mut split.overrides, |at| at.list(|at| read_override(at, find)));
+    fields.set("overrides", &mut split.overrides, |at| {
+        let help = "for many values of a header, cookie or query parameter use one test with `in`";
+        at.list_of_at_most(limits::OVERRIDES, "overrides", Some(help), |at| read_override(at, find))
+    });
     split.layer = fields.optional("layer", |at| find_layer(at, around.policy));
     split.slice = fields.optional("slice", read_slice);
     if fields.has("slice") && !fields.has("layer") {
@@ -83,7 +86,9 @@ fn read_split(at: &Cursor, around: &Around, earlier: &[Option<Split>]) -> Option
         fields.optional("ramp", |at| read_ramp(at, variants.as_deref(), split.weight_total));
     split.mirror = fields.optional("mirror", read_mirror);
     let required = |at: &Cursor| read_requirement(at, around, earlier);
-    fields.set("requires", &mut split.requires, |at| at.list(required));
+    fields.set("requires", &mut split.requires, |at| {
+        at.list_of_at_most(limits::REQUIREMENTS, "requirements", None, required)
+    });
     fields.close();
     split.name = name?;
     split.salt = salt.unwrap_or_else(|| split.name.clone());

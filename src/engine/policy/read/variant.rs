@@ -1,7 +1,7 @@
 //! Reading variants and what they do to requests and responses.
 
 use super::names::{OF_THE_MESSAGE, read_cluster, read_header_name, read_name, shown};
-use super::scalar::read_bool;
+use super::scalar::{read_bool, warn_of_rounding};
 use crate::matching::HostPattern;
 use crate::policy::cursor::{Cursor, list_of};
 use crate::policy::{Code, HeaderEdits, Respond, Rewrite, Variant, Weight, limits};
@@ -47,22 +47,31 @@ pub(super) fn check_max_weight(at: &Cursor, name: &str, weight: Weight, max: Opt
 
 pub(super) fn read_weight(at: &Cursor) -> Option<Weight> {
     let number = at.number()?;
-    Weight::from_value(number).map_or_else(
-        |why| {
+    match Weight::from_value(number) {
+        Ok(weight) => {
+            if weight.is_zero() {
+                warn_of_rounding(at);
+            }
+            Some(weight)
+        }
+        Err(why) => {
             let help = format!("weights are 0 to {} with up to four decimals", Weight::MAX);
             at.refuse(Code::InvalidWeight, format!("`{}` {why}", at.shown()), help)
-        },
-        Some,
-    )
+        }
+    }
 }
 
 fn read_header_edits(at: &Cursor) -> Option<HeaderEdits> {
     const FORMS: [&str; 3] = ["set", "add", "remove"];
     let mut fields = at.object()?;
     let mut edits = HeaderEdits::default();
-    fields.set("set", &mut edits.set, |at| at.list(read_header_value));
-    fields.set("add", &mut edits.add, |at| at.list(read_header_value));
-    fields.set("remove", &mut edits.remove, |at| at.list(read_edited_header));
+    let values =
+        |at: &Cursor| at.list_of_at_most(limits::HEADER_EDITS, "headers", None, read_header_value);
+    fields.set("set", &mut edits.set, values);
+    fields.set("add", &mut edits.add, values);
+    fields.set("remove", &mut edits.remove, |at| {
+        at.list_of_at_most(limits::HEADER_EDITS, "headers", None, read_edited_header)
+    });
     let empty = FORMS.into_iter().all(|name| !fields.has(name));
     fields.close();
     if empty {
@@ -134,6 +143,9 @@ fn read_rewrite(at: &Cursor) -> Option<Rewrite> {
         let from = fields.required("from", read_prefix);
         let to = fields.required("to", read_prefix);
         fields.close();
+        if from.is_some() && from == to {
+            at.report(Code::NoEffect, "a path is rewritten to itself").help("remove the field");
+        }
         Some((from?, to?))
     });
     let empty = !fields.has("host") && !fields.has("path_prefix");

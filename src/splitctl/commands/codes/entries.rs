@@ -306,7 +306,7 @@ const POLICIES: &[(Code, &str, Example)] = &[
     ),
     (
         Code::BaselineOutweighed,
-        "Perhaps the weights are swapped. At the end of a rollout give the baseline 0, or make the winner the baseline.",
+        "Perhaps the weights are swapped. At the end of a rollout make the winner the baseline: a baseline of weight 0 still serves requests without a key.",
         Split("variants: [{name: stable, weight: 5}, {name: canary, weight: 95}]"),
     ),
     (Code::UnusedLayer, "A split joins a layer by naming it.", Policy("layers: [{name: page}]")),
@@ -405,5 +405,72 @@ const POLICIES: &[(Code, &str, Example)] = &[
         Code::NeverMatches,
         "All tests of an entry must hold. Alternatives are entries of their own, or values of `in`.",
         Split("match: [{headers: [{name: x-tier, exact: a}, {name: x-tier, exact: b}]}]"),
+    ),
+    (
+        Code::UnlikelyPattern,
+        "Only `hosts` have wildcards. For other texts use `prefix`, `suffix`, `contains`, `regex` or `present`. Paths are compared as they arrive, without dot segments.",
+        Split("match: [{path: {prefix: \"/api/*\"}}]"),
+    ),
+    (
+        Code::NeverApplies,
+        "Of one layer one split applies, a user has one variant of a split, and a request without a key is in no slice. Remove what excludes the rest.",
+        Policy(
+            "splits:\n- {name: one, baseline: a, variants: [{name: a, weight: 50}, {name: b, weight: 50}]}\n- {name: two, requires: [{split: one, variant: a}, {split: one, variant: b}], baseline: a, variants: [{name: a, weight: 100}]}",
+        ),
+    ),
+    (
+        Code::NoEffect,
+        "Nothing changes when the field is removed, so that something else was most likely meant.",
+        Split("assignment: random\non_missing_key: skip"),
+    ),
+    (
+        Code::NobodyAdmitted,
+        "A draining variant keeps its holders and takes nobody new. With none left to take them, new users are served the baseline, whatever its weight.",
+        Split(
+            "sticky: {secret: not-a-real-secret}\nvariants: [{name: stable, weight: 100, drain: true}]",
+        ),
+    ),
+    (
+        Code::BaselineStillServes,
+        "The baseline is served when in doubt, and a request without a key is such a case. At the end of a rollout make the winner the baseline; or say with `on_missing_key` what becomes of these requests.",
+        Split("variants: [{name: stable, weight: 0}, {name: canary, weight: 100}]"),
+    ),
+    (
+        Code::RoundedToZero,
+        "Weights have four decimals and percentages two. A variant of such a weight is off.",
+        Split("variants: [{name: stable, weight: 100}, {name: canary, weight: 1.0e-12}]"),
+    ),
+    (
+        Code::UnstableKey,
+        "A user would meet another variant with each request, or behind each proxy. Name what stays with the user.",
+        Split("key: [{header: x-request-id}]"),
+    ),
+    (
+        Code::HostOnlyCookie,
+        "Browsers send a cookie without `domain` back to the host that set it and to no other. Give it the domain that the hosts have in common.",
+        Split(
+            "match: [{hosts: [shop.example.com, pay.example.com]}]\nkey: [{cookie: uid}, {generate: {cookie: uid}}]",
+        ),
+    ),
+    (
+        Code::ForeignCookieDomain,
+        "A host may set cookies for itself and the domains above it. Others are dropped without a word, and each request there is a new user.",
+        Split(
+            "match: [{hosts: [shop.example.org]}]\nkey: [{cookie: uid}, {generate: {cookie: uid, domain: example.com}}]",
+        ),
+    ),
+    (
+        Code::EditUndone,
+        "A variant's edits are applied in the order remove, set, add, and those of the filter itself after them.",
+        Split(
+            "variants: [{name: stable, weight: 100, response_headers: {remove: [server], set: [{name: server, value: shop}]}}]",
+        ),
+    ),
+    (
+        Code::SplitsCollide,
+        "Where several splits want different things of one request, the first in the list has its way. Put splits that exclude each other in one layer, or give each a header of its own.",
+        Policy(
+            "splits:\n- {name: one, baseline: a, variants: [{name: a, weight: 100, rewrite: {host: a.example}}]}\n- {name: two, baseline: a, variants: [{name: a, weight: 100, rewrite: {host: b.example}}]}",
+        ),
     ),
 ];
