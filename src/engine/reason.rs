@@ -17,9 +17,9 @@ crate::words::words! {
         NoKey = "no_key",
         /// The weights decided, by chance.
         Random = "random",
-        /// The policy is killed: baseline for everybody.
+        /// The policy is killed: every split that applies serves its baseline.
         Killed = "killed",
-        /// Nothing could be chosen (every weight is 0): baseline.
+        /// Nothing could be chosen (every variant has weight 0 or drains): baseline.
         Fallback = "fallback",
     }
 }

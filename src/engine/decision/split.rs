@@ -271,7 +271,7 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
         }
     }
 
-    /// The variant that the weights give to a number; the baseline where every weight is 0.
+    /// The variant that the weights give to a number; the baseline where no variant takes new users.
     fn weigh(
         &mut self,
         This { split, plan, .. }: This<'j>,

@@ -33,7 +33,7 @@ Rows are in the order of the keys: key, variant, bucket (0..9999, under the spli
   split      the weights decided
   holdout    the user is held out and has the baseline
   killed     the policy is killed: the baseline
-  fallback   every weight is 0: the baseline
+  fallback   every variant has weight 0 or drains: the baseline
   out        the split does not apply: the user is outside its slice, or in an earlier split of its layer that
              can take the same request, or does not have a variant that the split requires; no variant
   no_key     the line is empty: the baseline (`on_missing_key`; `random` has no variant here, `skip` is out)

@@ -40,7 +40,7 @@ pub struct Policy {
     pub layers: List<LayerId, Layer>,
     /// Users never exposed to any split; `None` = nobody.
     pub holdout: Option<Holdout>,
-    /// Every split serves its baseline, whatever else it says.
+    /// Every split that applies serves its baseline, whatever its overrides, cookies and weights say.
     pub kill: bool,
     /// Decision points, in the order written.
     pub splits: List<SplitId, Split>,
@@ -186,7 +186,7 @@ pub struct Variant {
     pub name: String,
     /// The upstream cluster; `None` = the variant only tags.
     pub cluster: Option<String>,
-    /// Its share.
+    /// Its share; with 0 the weights and sticky cookies give it to nobody.
     pub weight: Weight,
     /// The largest weight it may be given.
     pub max_weight: Option<Weight>,

@@ -38,7 +38,7 @@ impl Weight {
         self.0
     }
 
-    /// Whether the variant is off.
+    /// Whether it gives the variant to nobody.
     pub const fn is_zero(self) -> bool {
         self.0 == 0
     }

@@ -49,7 +49,7 @@ fn show_step(step: &StepReport, out: &mut dyn Write) -> io::Result<()> {
         StepReport::Disabled => line(out, "enabled", "no"),
         StepReport::EarlierLeg => line(out, "earlier leg", "it decided, and that stands"),
         StepReport::Killed => {
-            line(out, "kill", "the policy is killed: every split serves its baseline")
+            line(out, "kill", "the policy is killed: every split that applies serves its baseline")
         }
         StepReport::Match { entries, .. } => show_entries("match", entries, out),
         StepReport::LayerTaken { layer } => {

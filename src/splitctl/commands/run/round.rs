@@ -80,12 +80,14 @@ pub(super) fn run(
         let (reason, note) = if plan.policy.kill {
             (
                 Reason::Killed,
-                Some("the policy is killed: everybody is served the baseline".to_owned()),
+                Some(
+                    "the policy is killed: every split that applies serves its baseline".to_owned(),
+                ),
             )
         } else if plan.splits[id].race.is_empty() {
             (
                 Reason::Fallback,
-                Some("every weight is 0: everybody is served the baseline".to_owned()),
+                Some("no variant takes new users: they are served the baseline".to_owned()),
             )
         } else {
             (Reason::Split, not_only_weights(split))

@@ -70,7 +70,7 @@ fn requests(plan: &Plan) -> Vec<(String, Request)> {
         && let Some(sample) =
             plan.enabled().find_map(|(id, ..)| sample::derive(plan, id, &[Reason::Killed]))
     {
-        requests.push(("kill serves everybody the baseline".to_owned(), sample.of(&user(1))));
+        requests.push(("kill serves the baseline".to_owned(), sample.of(&user(1))));
     }
     let elsewhere = Request::get("/");
     if decide(plan, &elsewhere).is_empty() {
