@@ -1,5 +1,6 @@
 //! The engine alone: golden values, properties, a naive model.
 
+mod fields;
 mod golden;
 mod limits;
 mod model;

@@ -190,6 +190,18 @@ def key_client_ip():
     )
 
 
+def key_header_or_address():
+    one = split(key=[{"header": "x-user-id"}, {"client_ip": True}], algorithm="rendezvous")
+    one["variants"][1]["max_weight"] = 50
+    return vector(
+        "19-key-header-or-address",
+        "how users are known: by a header, and by the address where there is none",
+        policy(one),
+        *[by_key("host %d" % n, "203.0.113.%d" % n, {}, client="203.0.113.%d:%d" % (n, 1000 + n)) for n in range(1, 5)],
+        by_key("the header comes first", "ada", user("ada"), client="203.0.113.1:1001"),
+    )
+
+
 def key_forwarded_for():
     return vector(
         "23-key-forwarded-for",
@@ -201,8 +213,39 @@ def key_forwarded_for():
     )
 
 
+def forms():
+    """Every form of a test, of a cookie and of a query parameter."""
+    good = {"has": "a-mid-z", "from": "eu-1", "to": "x-prod", "like": "v12", "old": "18", "any": "b", "out": "x", "loud": "BETA"}
+    tests = [
+        {"name": "has", "contains": "mid"},
+        {"name": "from", "prefix": "eu-"},
+        {"name": "to", "suffix": "-prod"},
+        {"name": "like", "regex": "v[0-9]+"},
+        {"name": "old", "range": {"from": 18, "to": 65}},
+        {"name": "any", "in": ["a", "b"]},
+        {"name": "out", "exact": "y", "not": True},
+        {"name": "loud", "exact": "beta", "ignore_case": True},
+    ]
+    bad = {"has": "a-z", "from": "us-1", "to": "x-test", "like": "w12", "old": "65", "any": "c", "out": "y", "loud": "gamma"}
+
+    def sent(where, values):
+        pairs = ["%s=%s" % pair for pair in values.items()]
+        return {"cookie": "; ".join(pairs)} if where == "cookies" else {":path": "/?" + "&".join(pairs)}
+
+    def of(where, number):
+        return vector(
+            "%d-match-%s-forms" % (number, where),
+            "who takes part: every form of a test, of " + ("cookies" if where == "cookies" else "query parameters"),
+            by_match({where: tests}),
+            judged("all hold", sent(where, good), True),
+            *[judged("all but `%s`" % name, sent(where, {**good, name: bad[name]}), False) for name in bad],
+        )
+
+    return [of("cookies", 17), of("query", 18)]
+
+
 def vectors():
     return [
-        cookies(), query(), source_ip(), forwarded_for(), values(), paths(),
-        key_query(), key_jwt(), key_client_ip(), key_forwarded_for(),
+        cookies(), query(), source_ip(), forwarded_for(), values(), paths(), *forms(),
+        key_query(), key_jwt(), key_client_ip(), key_header_or_address(), key_forwarded_for(),
     ]  # fmt: skip

@@ -363,10 +363,60 @@ def missing_key_random():
     )  # fmt: skip
 
 
+def cookie_attributes():
+    attributes = {"domain": "vector.test", "secure": True, "http_only": False, "same_site": "strict", "partitioned": True}
+    written = "; Path=/; Max-Age=%d; Domain=vector.test; Secure; SameSite=Strict; Partitioned"
+    key = [{"cookie": "uid"}, {"generate": {"cookie": "uid", "ttl": "90d", **attributes}}]
+    random = random_numbers(1)
+    uid = generated_id("uid", random)
+    served_variant = variant("checkout", uid, HALF)
+    kept = "held=" + sticky_value("checkout", served_variant) + written % 7200
+    plain = {"ttl": "1d", "secure": False, "same_site": "lax"}
+    key_of = [{"header": "x-user-id"}, {"cookie": "sid"}, {"generate": {"cookie": "sid", **plain}}]
+    sid = generated_id("sid", random)
+    other = split("search", key=key_of, sticky={"secret": SECRET, "cookie": "also-held", **plain})
+    named = variant("search", "ada", HALF)
+    without = "; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax"
+
+    def also(name):
+        return "also-held=" + sticky_value("search", name) + without
+
+    drawn = variant("search", sid, HALF)
+    return [
+        vector(
+            "27-cookie-attributes",
+            "the cookies of a new visitor, with every attribute",
+            policy(split(key=key, sticky={"secret": SECRET, "cookie": "held", "ttl": "2h", **attributes})),
+            case("both", {}, served("checkout=%s split" % served_variant), random=hexadecimal(random),
+                 response={"set-cookie": ["uid=" + uid + written % 7776000, kept]}),
+        ),
+        vector(
+            "28-cookie-without-tls",
+            "cookies for a site without TLS",
+            policy(other),
+            case("of a user", user("ada"), served("search=%s split" % named), response={"set-cookie": also(named)}),
+            case("of a new visitor", {}, served("search=%s split" % drawn), random=hexadecimal(random),
+                 response={"set-cookie": ["sid=" + sid + without, also(drawn)]}),
+        ),
+    ]  # fmt: skip
+
+
+def assignment_random_with_key():
+    random = random_numbers(3)
+    drawn = variant_by_chance("checkout", random, HALF)
+    key = find(lambda key: variant("checkout", key, HALF) != drawn)
+    return vector(
+        "29-assignment-random-with-key",
+        "chance decides although there is a key, which holdouts and mirrors go by",
+        policy(split(assignment="random")),
+        case("a user whom the hash would give the other", user(key), served("checkout=%s random" % drawn), random=hexadecimal(random)),
+    )
+
+
 def vectors():
     assert KEY == [{"header": "x-user-id"}]
     return [
-        generate(), assignment_random(), missing_key_random(),
+        generate(), assignment_random(), missing_key_random(), *cookie_attributes(), assignment_random_with_key(),
         skipping(),
         forcing("31-force-by-header", "forcing from outside, the secret in a header", {"header": "x-split-secret"},
                 lambda secret: {"x-split-secret": secret}),
