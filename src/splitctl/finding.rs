@@ -64,6 +64,18 @@ impl Finding {
         }
     }
 
+    /// A warning about a file as a whole.
+    pub(crate) fn of_file(code: &'static str, message: impl Into<String>, help: &str) -> Self {
+        Self {
+            code,
+            severity: Severity::Warning,
+            path: String::new(),
+            place: None,
+            message: message.into(),
+            help: Some(help.to_owned()),
+        }
+    }
+
     pub(crate) fn of_syntax(syntax: Syntax) -> Self {
         Self {
             code: syntax.code,

@@ -1,6 +1,6 @@
 //! A policy file, read and checked: the document, the policy where it is valid, and all findings.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -12,7 +12,8 @@ use engine::policy::{Policy, Severity, Value};
 use crate::console;
 use crate::finding::Finding;
 use crate::text::plural;
-use policy_text::source::{Document, Source, Syntax, Unreadable};
+use crate::wasm_plugin::{TooLong, too_long};
+use policy_text::source::{Document, Source, Syntax, Unreadable, to_json};
 
 /// A policy file after everything that can be said about it is known.
 #[derive(Debug, Clone)]
@@ -66,11 +67,27 @@ impl PolicyFile {
     /// # Errors
     /// As [`PolicyFile::read`].
     pub fn read_all(path: &Path) -> Result<Vec<Self>, Unreadable> {
-        let source = Source::read(path)?;
-        Ok(match source.policies() {
+        Source::read(path).map(Self::check_all)
+    }
+
+    /// Checks all policies of a text, each and together.
+    pub fn check_all(source: Source) -> Vec<Self> {
+        let mut files: Vec<Self> = match source.policies() {
             Ok(all) => all.into_iter().map(|one| Self::of(source.clone(), one)).collect(),
-            Err(syntax) => vec![Self::refused(source, syntax)],
-        })
+            Err(syntax) => return vec![Self::refused(source, syntax)],
+        };
+        let mut seen = BTreeSet::new();
+        for file in &mut files {
+            let splits = file.valid.iter().flat_map(|valid| valid.policy.splits.iter());
+            let names: Vec<String> = splits.map(|split| split.name.clone()).collect();
+            if let Some(name) = names.iter().find(|name| seen.contains(*name)) {
+                let message = format!("split `{name}` is in another policy of the file, too");
+                let help = "in one proxy both count into the same metrics, and the weight of one overwrites the other's: give splits names of their own";
+                file.findings.push(Finding::of_file("shared_metrics", message, help));
+            }
+            seen.extend(names);
+        }
+        files
     }
 
     /// Checks a text.
@@ -99,6 +116,12 @@ impl PolicyFile {
         findings.extend(notes.map(Finding::of_note));
         let is_refused = findings.iter().any(|finding| finding.severity == Severity::Error);
         let Document { value: document, carrier, .. } = document;
+        if carrier.as_ref().is_some_and(|carrier| carrier.starts_with("WasmPlugin")) {
+            let bytes = to_json(&document).map_or(0, |json| json.len());
+            let too_long = too_long(bytes);
+            let finding = |long: TooLong| Finding::of_file("too_long", long.what, long.help);
+            findings.extend(too_long.map(finding));
+        }
         let hash = checked.hash;
         let policy = checked.policy.filter(|_| !is_refused);
         let valid = policy.map(|policy| Valid { document, policy, hash });

@@ -20,6 +20,36 @@ impl FromStr for WasmPlugin {
     }
 }
 
+/// The bytes of an object that `kubectl apply` takes: it keeps a copy in an annotation, and all of these together have so
+/// many.
+const APPLIED: usize = 256 * 1_024;
+/// The bytes of a request that etcd takes unless it is told otherwise.
+const STORED: usize = 1_536 * 1_024;
+
+/// Why a policy does not fit into a WasmPlugin, or not easily.
+pub(crate) struct TooLong {
+    /// It never fits.
+    pub(crate) refused: bool,
+    pub(crate) what: &'static str,
+    pub(crate) help: &'static str,
+}
+
+/// What becomes of a policy of so many bytes of JSON; `None` = it fits.
+pub(crate) fn too_long(bytes: usize) -> Option<TooLong> {
+    if bytes > STORED {
+        return Some(TooLong {
+            refused: true,
+            what: "the policy alone is more than 1.5 MiB, which is all that Kubernetes stores of an object",
+            help: "give proxies only the splits they need, and long lists of users to whoever authenticates them",
+        });
+    }
+    (bytes > APPLIED).then_some(TooLong {
+        refused: false,
+        what: "the policy alone is more than 256 KiB, and `kubectl apply` keeps no more in its annotation",
+        help: "write `kubectl apply --server-side`, which keeps no copy",
+    })
+}
+
 /// A name as Kubernetes allows it for everything.
 pub(crate) fn kubernetes_name(text: &str) -> Result<String, String> {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -38,6 +68,13 @@ pub(crate) fn kubernetes_name(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_policy_fits_or_fits_not_easily_or_not_at_all() {
+        let refused = |bytes| too_long(bytes).map(|too_long| too_long.refused);
+        assert_eq!([256 * 1_024, 256 * 1_024 + 1].map(refused), [None, Some(false)]);
+        assert_eq!([1_572_864, 1_572_865].map(refused), [Some(false), Some(true)]);
+    }
 
     #[test]
     fn a_plugin_has_a_namespace_and_a_name() {

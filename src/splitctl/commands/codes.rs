@@ -86,6 +86,7 @@ fn explain(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
         Example::Policy(text) => ("For example, in a policy:", text),
         Example::Split(text) => ("For example, in a split:", text),
         Example::File(text) => ("For example, a whole file:", text),
+        Example::Long(text) => ("For example, a whole file with thousands of users:", text),
     };
     writeln!(out, "{where_}")?;
     text.lines().try_for_each(|line| writeln!(out, "  {line}"))
@@ -113,7 +114,7 @@ impl EntryReport {
         let (place, text) = match entry.example {
             Example::Policy(text) => ("policy", text),
             Example::Split(text) => ("split", text),
-            Example::File(text) => ("file", text),
+            Example::File(text) | Example::Long(text) => ("file", text),
         };
         Self {
             code: entry.code,

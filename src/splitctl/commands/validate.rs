@@ -201,6 +201,27 @@ mod tests {
     }
 
     #[test]
+    fn policies_of_one_file_that_share_a_split_are_told_apart() {
+        let plugin = |name: &str, header: &str| {
+            format!(
+                "kind: WasmPlugin\napiVersion: v1\nspec: {{pluginConfig: {{version: 1, key: [{{header: {header}}}], splits: [{{name: {name}, baseline: a, variants: [{{name: a, weight: 100}}]}}]}}}}\n"
+            )
+        };
+        let of = |first: &str, second: &str| {
+            let text = [plugin(first, "u"), plugin(second, "v")].join("---\n");
+            validate(&[("a.yaml", &text)], Format::Human)
+        };
+        let (outcome, out, _) = of("one", "one");
+        assert_eq!(
+            (outcome, out.matches("warning[shared_metrics]").count()),
+            (Outcome::Fine, 1),
+            "{out}"
+        );
+        let (_, out, _) = of("one", "two");
+        assert!(!out.contains("warning"), "{out}");
+    }
+
+    #[test]
     fn json_says_the_same() {
         let (outcome, out, err) =
             validate(&[("a.yaml", BAD), ("b.json", GOOD), ("no", "")], Format::Json);

@@ -23,9 +23,11 @@ pub(crate) enum Example {
     Split(&'static str),
     /// A whole file.
     File(&'static str),
+    /// A whole file in which `USERS` stands for thousands of them.
+    Long(&'static str),
 }
 
-use Example::{File, Policy, Split};
+use Example::{File, Long, Policy, Split};
 
 /// Every code: those of the reader of files, then those of policies.
 pub(crate) fn all() -> Vec<Entry> {
@@ -45,7 +47,7 @@ pub(crate) fn all() -> Vec<Entry> {
     own.chain(of_policies).collect()
 }
 
-const FILES: [(&str, Severity, &str, &str, Example); 5] = [
+const FILES: [(&str, Severity, &str, &str, Example); 7] = [
     (
         "invalid_yaml",
         Severity::Error,
@@ -85,6 +87,24 @@ const FILES: [(&str, Severity, &str, &str, Example); 5] = [
         "`splitctl validate` checks all policies of a file; for other commands give each a file of its own.",
         File(
             "kind: WasmPlugin\napiVersion: v1\nspec: {pluginConfig: {version: 1, splits: []}}\n---\nkind: WasmPlugin\napiVersion: v1\nspec: {pluginConfig: {version: 1, splits: [], kill: true}}\n",
+        ),
+    ),
+    (
+        "too_long",
+        Severity::Warning,
+        "The policy of a WasmPlugin is longer than Kubernetes takes.",
+        "`kubectl apply` keeps a copy of the object in an annotation of at most 256 KiB, and `kubectl apply --server-side` does without; etcd takes 1.5 MiB unless it is told otherwise.",
+        Long(
+            "kind: WasmPlugin\napiVersion: v1\nspec:\n  pluginConfig:\n    version: 1\n    key: [{header: x-user-id}]\n    splits:\n    - {name: one, match: [{headers: [{name: x-user-id, in: [USERS]}]}], baseline: a, variants: [{name: a, weight: 100}]}\n",
+        ),
+    ),
+    (
+        "shared_metrics",
+        Severity::Warning,
+        "Two policies of a file have a split of the same name.",
+        "Metrics are named after splits and variants. Where both policies run in one proxy both count into the same ones, and no dashboard can tell them apart.",
+        File(
+            "kind: WasmPlugin\napiVersion: v1\nspec: {pluginConfig: {version: 1, key: [{header: u}], splits: [{name: one, baseline: a, variants: [{name: a, weight: 100}]}]}}\n---\nkind: WasmPlugin\napiVersion: v1\nspec: {pluginConfig: {version: 1, key: [{cookie: u}], splits: [{name: one, baseline: a, variants: [{name: a, weight: 100}]}]}}\n",
         ),
     ),
 ];

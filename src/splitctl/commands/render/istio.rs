@@ -18,8 +18,8 @@ use lab::xds;
 use crate::policy_file::Valid;
 use crate::rules;
 use crate::template::{fill, numbers};
-use crate::wasm_plugin::{WasmPlugin, kubernetes_name};
-use policy_text::source::scalar;
+use crate::wasm_plugin::{WasmPlugin, kubernetes_name, too_long};
+use policy_text::source::{scalar, to_json};
 use routing::Routing;
 
 const TEMPLATE: &str = include_str!("istio/istio.yaml");
@@ -142,6 +142,10 @@ impl FromStr for Label {
 pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
     let valid = &plugin_config::stated(valid, &args.name)?;
     let policy = &valid.policy;
+    let bytes = to_json(&valid.document)?.len();
+    if let Some(too_long) = too_long(bytes).filter(|too_long| too_long.refused) {
+        bail!("{}; {}", too_long.what, too_long.help);
+    }
     if args.by == By::VariantHeader && policy.splits.iter().any(|s| s.enabled && s.mirror.is_some())
     {
         bail!("a VirtualService cannot copy by header: mirrors need `--by cluster-header`");

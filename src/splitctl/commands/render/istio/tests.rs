@@ -219,3 +219,16 @@ fn the_rules_become_a_prometheus_rule() {
     let (_, out, _) = render("istio", SUBSETS, &sidecars);
     has(&out, &["increase(envoy_wasm_shop_split_vm_reload_success[10m])"]);
 }
+
+#[test]
+fn a_policy_that_no_cluster_stores_is_not_rendered() {
+    let of = |users: usize| {
+        let users: Vec<String> = (0..users).map(|user| format!("user-{user:06}")).collect();
+        let matches = format!("match: [{{headers: [{{name: u, in: [{}]}}]}}]", users.join(", "));
+        SUBSETS.replacen("match: [{hosts: [shop.example.com]}]", &matches, 1)
+    };
+    let (outcome, out, err) = render("istio", &of(120_000), &[]);
+    assert_eq!((outcome, out.as_str()), (Outcome::NoAnswer, ""));
+    assert!(err.contains("more than 1.5 MiB"), "{err}");
+    assert_eq!(render("istio", &of(30_000), &[]).0, Outcome::Fine);
+}
