@@ -180,12 +180,18 @@ fn checked(document: &Value) -> Checked {
 /// All that a vector's requests become, in words; `None` where the policy is not valid.
 fn answers(vector: &Vector, document: &Value) -> Option<Vec<String>> {
     let plan = Plan::new(checked(document).policy?);
-    let answer = |case| {
-        let context = vectors::Case::context(case);
+    let answer = |case: &Case| {
+        let context = case.context();
         let decisions = native::decide(&plan, case, &context);
         let words = native::in_words(&plan, decisions.list());
         let on_request = native::on_request(&plan, case, &decisions);
-        let on_response = native::on_response(&plan, &decisions, &context);
+        let answered = Answered {
+            decisions: &decisions,
+            context: &context,
+            caching: &on_request.0.caching,
+            status: Some(case.status()),
+        };
+        let on_response = native::on_response(&plan, &answered);
         format!("{words:?} {} {on_request:?} {on_response:?}", decisions.force_refused)
     };
     Some(vector.cases.iter().map(answer).collect())

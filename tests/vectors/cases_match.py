@@ -131,6 +131,28 @@ def paths():
     )
 
 
+def hosts():
+    names = by_match({"hosts": ["shop.example.com", "*.example.net.", "[2001:db8::a]", "192.0.2.7"]})
+    return vector(
+        "17-match-host",
+        "who takes part: hosts, in any spelling of a name or an address",
+        names,
+        judged("as it is written", {":authority": "shop.example.com"}, True),
+        judged("with the dot of an absolute name", {":authority": "shop.example.com."}, True),
+        judged("with dot and port, in another case", {":authority": "Shop.Example.COM.:8443"}, True),
+        judged("two dots are no name", {":authority": "shop.example.com.."}, False),
+        judged("below a pattern that has the dot itself", {":authority": "a.b.example.net"}, True),
+        judged("both with the dot", {":authority": "a.example.net."}, True),
+        judged("the suffix itself is not below it", {":authority": "example.net."}, False),
+        judged("an address in its shortest form", {":authority": "[2001:db8::a]"}, True),
+        judged("with leading zeros, in upper case, with a port", {":authority": "[2001:0DB8:0:0:0:0:0:000A]:8080"}, True),
+        judged("another address", {":authority": "[2001:db8::b]"}, False),
+        judged("v4 in v6 clothes is v4", {":authority": "[::ffff:192.0.2.7]:80"}, True),
+        judged("also in hexadecimal", {":authority": "[::FFFF:C000:207]"}, True),
+        judged("its neighbour", {":authority": "[::ffff:c000:208]"}, False),
+    )
+
+
 def by_key(about, key, request, **more):
     """A request with a key that the weights decide by."""
     return case(about, request, served("checkout=%s split" % variant("checkout", key, HALF)), **more)
@@ -246,6 +268,6 @@ def forms():
 
 def vectors():
     return [
-        cookies(), query(), source_ip(), forwarded_for(), values(), paths(), *forms(),
+        cookies(), query(), source_ip(), forwarded_for(), values(), paths(), hosts(), *forms(),
         key_query(), key_jwt(), key_client_ip(), key_header_or_address(), key_forwarded_for(),
     ]  # fmt: skip

@@ -16,9 +16,7 @@ use super::{Context, Earlier};
 use crate::hash::Hash;
 use crate::host::Host;
 use crate::ids::{CookieSlot, KeyId, QuerySlot, SaltId, SplitId};
-use crate::matching::{
-    Encoded, Match, Unmet, client_ip, cookies, query, without_port, without_query,
-};
+use crate::matching::{Encoded, Match, Unmet, client_ip, cookies, host_of, query, without_query};
 use crate::plan::{Asked, KeySlot, Plan, Questions};
 
 /// Cookies, each with its value.
@@ -30,8 +28,8 @@ pub struct RequestFacts<'f, H: ?Sized> {
     questions: &'f Questions,
     host: &'f H,
     lines: Lines<'f>,
-    /// What the request is for, without port.
-    authority: &'f [u8],
+    /// What the request is for, in the one spelling that hosts are compared in.
+    authority: Cow<'f, [u8]>,
     /// What the request is for, without query.
     path: &'f [u8],
     /// Those that the plan asks for, in the order sent.
@@ -53,7 +51,7 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
         Self {
             questions,
             host,
-            authority: without_port(lines.first(Questions::AUTHORITY)),
+            authority: host_of(lines.first(Questions::AUTHORITY)),
             path: without_query(lines.first(Questions::PATH)),
             lines,
             cookies: OnceCell::new(),
@@ -74,7 +72,7 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
     /// The host or the path, where an entry wants another.
     fn elsewhere<'p>(&self, conditions: &'p Match) -> Option<Unmet<'p>> {
         let hosts = &conditions.hosts;
-        if !hosts.is_empty() && !hosts.iter().any(|pattern| pattern.matches(self.authority)) {
+        if !hosts.is_empty() && !hosts.iter().any(|pattern| pattern.matches(&self.authority)) {
             return Some(Unmet::Hosts(hosts));
         }
         conditions.path.as_ref().filter(|path| !path.matches(self.path)).map(Unmet::Path)
@@ -147,7 +145,7 @@ impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
         if all {
             plan.splits.ids().for_each(judge);
         } else {
-            plan.index.candidates(|| (self.authority, self.path), judge);
+            plan.index.candidates(|| (&*self.authority, self.path), judge);
         }
     }
 

@@ -1,8 +1,13 @@
-//! Host patterns: exact, `*.suffix`, or `*`.
+//! Hosts and their patterns: exact, `*.suffix`, or `*`.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::net::IpAddr;
 
-/// A pattern for the host of a request, compared without port and without regard to case.
+use super::address;
+
+/// A pattern for the host of a request as [`host_of`] gives it, without regard to case. It is kept in
+/// that form, too, so that one host has one pattern, however it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostPattern {
     /// `*`: any host.
@@ -42,11 +47,12 @@ impl HostPattern {
         if host.is_empty() || host.len() > 253 || !host.bytes().all(allowed) {
             return Err("a host is 1 to 253 letters, digits, `.`, `-` or `_`");
         }
-        let lower = host.to_ascii_lowercase();
+        let host = one_spelling(host.as_bytes());
+        let lower = String::from_utf8_lossy(&host).to_ascii_lowercase();
         Ok(if below { Self::Below(format!(".{lower}").into()) } else { Self::Exact(lower.into()) })
     }
 
-    /// Whether a host (without port) meets the pattern.
+    /// Whether a host, as [`host_of`] gives it, meets the pattern.
     pub fn matches(&self, host: &[u8]) -> bool {
         match self {
             Self::Any => true,
@@ -72,8 +78,30 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// The host of an authority: `[::1]:80` -> `[::1]`, `a.example:80` -> `a.example`.
-pub fn without_port(authority: &[u8]) -> &[u8] {
+/// The host of an authority, in the one spelling that hosts are compared in (but for case): without
+/// port, without the dot that ends an absolute name, addresses in brackets in their shortest form and
+/// IPv4-mapped ones as IPv4. Allocates only for an address in brackets.
+pub fn host_of(authority: &[u8]) -> Cow<'_, [u8]> {
+    one_spelling(without_port(authority))
+}
+
+fn one_spelling(host: &[u8]) -> Cow<'_, [u8]> {
+    if host.starts_with(b"[") {
+        let shortest = address::parse(host).map(|address| match address {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        });
+        // What is no address in there is a host of its own.
+        return shortest.map_or(host.into(), |text| text.into_bytes().into());
+    }
+    match host.strip_suffix(b".") {
+        Some(name) if !name.is_empty() => name.into(),
+        _ => host.into(),
+    }
+}
+
+/// `[::1]:80` -> `[::1]`, `a.example:80` -> `a.example`.
+fn without_port(authority: &[u8]) -> &[u8] {
     let Some(colon) = authority.iter().rposition(|b| *b == b':') else {
         return authority;
     };
@@ -90,6 +118,10 @@ pub fn without_port(authority: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
+    fn meets(pattern: &str, authority: &str) -> bool {
+        HostPattern::parse(pattern).unwrap().matches(&host_of(authority.as_bytes()))
+    }
+
     #[test]
     fn patterns_meet_hosts() {
         for (pattern, host, met) in [
@@ -105,12 +137,45 @@ mod tests {
             ("*", "", true),
             ("[::1]", "[::1]", true),
         ] {
-            assert_eq!(
-                HostPattern::parse(pattern).unwrap().matches(host.as_bytes()),
-                met,
-                "{pattern} {host}"
-            );
+            assert_eq!(meets(pattern, host), met, "{pattern} {host}");
         }
+    }
+
+    #[test]
+    fn a_host_with_a_dot_at_its_end_is_the_same_host() {
+        for pattern in ["shop.example.com", "shop.example.com.", "*.Example.com.", "*.example.com"]
+        {
+            for host in ["shop.example.com", "shop.example.COM.", "shop.example.com.:8443"] {
+                assert!(meets(pattern, host), "{pattern} {host}");
+            }
+            // Two dots are no name, and the root alone is not nothing.
+            for host in ["shop.example.com..", ".", "", "com.", "shop.example.com.."] {
+                assert!(!meets(pattern, host), "{pattern} {host}");
+            }
+        }
+        assert!(meets("10.0.0.1", "10.0.0.1.:80") && meets(".", ".") && !meets(".", ""));
+    }
+
+    #[test]
+    fn an_address_is_the_same_host_in_any_spelling() {
+        let spellings = [
+            ["[2001:db8::a]", "[2001:DB8:0:0::000A]", "[2001:0db8:0000:0000:0000:0000:0000:000a]"],
+            ["[::1]", "[0:0:0:0:0:0:0:1]", "[::0.0.0.1]"],
+            ["[::ffff:10.0.0.1]", "[::FFFF:A00:1]", "10.0.0.1"],
+        ];
+        for (row, same) in spellings.iter().enumerate() {
+            for pattern in same {
+                for (other, hosts) in spellings.iter().enumerate() {
+                    for host in hosts {
+                        assert_eq!(meets(pattern, host), row == other, "{pattern} {host}");
+                        assert_eq!(meets(pattern, &format!("{host}:8080")), row == other);
+                    }
+                }
+            }
+        }
+        assert!(meets("[fe80::1]", "[fe80::1%25eth0]:80"), "a zone is of the client alone");
+        // What is no address is compared as it is.
+        assert!(meets("[x]", "[X]:80") && !meets("[::1]", "::1") && !meets("[::1]", "[::1]x"));
     }
 
     #[test]
@@ -139,9 +204,12 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_prints_as_it_is_written() {
+    fn a_pattern_prints_as_it_is_written_in_the_one_spelling() {
         for text in ["*", "a.example", "*.a.example"] {
             assert_eq!(HostPattern::parse(text).unwrap().to_string(), text);
+        }
+        for (text, shortest) in [("*.A.example.", "*.a.example"), ("[0::0:1]", "[::1]")] {
+            assert_eq!(HostPattern::parse(text).unwrap().to_string(), shortest);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Conditions on a request: a list is any-of, the fields inside one entry are all-of, as in
 //! Gateway API. Patterns are parsed once; matching reads bytes and cannot fail.
 
+mod address;
 mod cidr;
 mod client_ip;
 mod cohort;
@@ -21,7 +22,7 @@ pub use client_ip::client_ip;
 pub use cohort::{Cohort, CohortError};
 pub use conflict::{exclude_each_other, first_conflict};
 pub use cookies::cookies;
-pub use host::{HostPattern, without_port};
+pub use host::{HostPattern, host_of};
 pub use path::{PathPattern, without_query};
 pub use pattern::{Pattern, PatternError};
 pub use query::{Encoded, query};

@@ -73,7 +73,7 @@ impl Index {
     }
 
     /// Calls `judge` with the splits that a request can meet, each once, in order. `target` gives its
-    /// host (without port) and path (without query), where there is something to look up.
+    /// host (as patterns are compared with) and path (without query), where there is something to look up.
     pub fn candidates<'r>(
         &self,
         target: impl FnOnce() -> (&'r [u8], &'r [u8]),

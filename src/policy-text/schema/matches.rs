@@ -15,7 +15,7 @@ pub(super) fn list() -> Value {
             optional(
                 "hosts",
                 strings(
-                    "Any of these hosts: `shop.example.com`, `*.example.com` or `*`. Compared without port.",
+                    "Any of these hosts: `shop.example.com`, `*.example.com` or `*`. Port, case and a dot at the end do not count.",
                 ),
             ),
             optional("path", path()),

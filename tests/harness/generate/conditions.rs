@@ -39,7 +39,18 @@ fn value_test(names: &'static [&'static str]) -> impl Strategy<Value = Value> {
 
 /// An entry of a match list.
 pub(super) fn entry() -> impl Strategy<Value = Value> {
-    let host = select(vec!["a.test", "*.test", "*", "b.a.test", "A.test"]);
+    let host = select(vec![
+        "a.test",
+        "*.test",
+        "*",
+        "b.a.test",
+        "A.test",
+        "a.test.",
+        "*.a.Test.",
+        "[::1]",
+        "[0:0:0:0:0:FFFF:10.0.0.1]",
+        "10.0.0.1.",
+    ]);
     let path = prop_oneof![
         select(vec!["/", "/a", "/a/", "/a/b"]).prop_map(|p| json!({"prefix": p})),
         select(vec!["/", "/a", "/a/b"]).prop_map(|p| json!({"exact": p})),

@@ -51,7 +51,24 @@ pub(super) fn situation() -> impl Strategy<Value = Situation> {
     let header = (select(vec!["x-a", "x-b", "x-user"]), value);
     let target = (
         select(vec!["GET", "POST", "get"]),
-        select(vec!["a.test", "A.TEST:80", "b.a.test", "other", "", ":", "[::1]:1"]),
+        select(vec![
+            "a.test",
+            "A.TEST:80",
+            "b.a.test",
+            "other",
+            "",
+            ":",
+            "[::1]:1",
+            "a.test.",
+            "B.a.test.:80",
+            "a.test..",
+            ".",
+            "[0:0::0001]",
+            "[::ffff:A00:1]:8080",
+            "10.0.0.1",
+            "[::1]x",
+            "[::1]..",
+        ]),
         path,
     );
     let lists = (

@@ -1,6 +1,6 @@
 //! Whether a request meets conditions, and the key it has.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use regex::RegexBuilder;
 use serde_json::Value;
@@ -35,10 +35,10 @@ pub(super) fn meets(policy: &Value, entry: &Value, situation: &Situation) -> boo
     let one = |name: &str| one(request, name);
     let authority = String::from_utf8_lossy(&one(":authority")).to_lowercase();
     let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => host.to_owned(),
-        _ => authority.clone(),
+        Some((host, port)) if port.chars().all(|c| c.is_ascii_digit()) => plain_host(host),
+        _ => plain_host(&authority),
     };
-    let host_meets = |pattern: &Value| match text(pattern).to_lowercase().as_str() {
+    let host_meets = |pattern: &Value| match plain_host(&text(pattern).to_lowercase()).as_str() {
         "*" => true,
         pattern => match pattern.strip_prefix('*') {
             Some(suffix) => host.len() > suffix.len() && host.ends_with(suffix),
@@ -66,6 +66,20 @@ pub(super) fn meets(policy: &Value, entry: &Value, situation: &Situation) -> boo
         && all("cookies", &|name| first(cookies(request, name)))
         && all("query", &|name| first(parameters(&target, name)))
         && any("source_ip", &|net| client.is_some_and(|ip| is_in(text(net), ip)))
+}
+
+/// Without the last dot, and an address as its bits.
+fn plain_host(host: &str) -> String {
+    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let address = address.and_then(|address| address.parse::<Ipv6Addr>().ok());
+    if let Some(address) = address {
+        let v4 = address.to_ipv4_mapped().map(|v4| v4.to_string());
+        return v4.unwrap_or_else(|| format!("[{:x}]", u128::from(address)));
+    }
+    match host.strip_suffix('.') {
+        Some(name) if !name.is_empty() => name.to_owned(),
+        _ => host.to_owned(),
+    }
 }
 
 fn path_meets(wanted: &Value, path: &[u8]) -> bool {
