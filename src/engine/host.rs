@@ -21,7 +21,7 @@ pub trait Host {
     /// Every line of the request's headers in the order received, pseudo-headers among them: name
     /// in lower case, and value. A header sent on several lines comes several times.
     ///
-    /// Asked once for each request, before anything else. A host that cannot read the headers at
+    /// Asked for each request before anything else, once; of `OPTIONS` once more. A host that cannot read the headers at
     /// all does not ask for a decision: it removes [`crate::plan::Plan::control_headers`], so that a
     /// client's own never pass, and lets the request go on.
     fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])>;

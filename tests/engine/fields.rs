@@ -3,10 +3,11 @@
 
 use std::collections::BTreeSet;
 
+use engine::effects::Answered;
 use engine::plan::Plan;
 use engine::policy::{self, Checked};
 use harness::native;
-use harness::vectors::{self, Vector};
+use harness::vectors::{self, Case, Vector};
 use policy_text::schema::schema;
 use serde_json::{Value, json};
 

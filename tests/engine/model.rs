@@ -104,12 +104,22 @@ fn random_policies_show_every_reason_that_the_model_knows() {
                 count(decided.reason);
                 (decided.mirror).then(|| count("mirror"));
                 (decided.new_key).then(|| count("new_key"));
+                harness::model::is_preflight(&situation).then(|| count("preflight"));
             }
         }
     }
     let wanted = [
-        "fallback", "holdout", "killed", "mirror", "new_key", "no_key", "override", "random",
-        "split", "sticky",
+        "fallback",
+        "holdout",
+        "killed",
+        "mirror",
+        "new_key",
+        "no_key",
+        "override",
+        "preflight",
+        "random",
+        "split",
+        "sticky",
     ];
     for what in wanted {
         assert!(seen.get(what).is_some_and(|count| *count >= 20), "{what} is rare: {seen:?}");

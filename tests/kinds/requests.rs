@@ -58,7 +58,9 @@ impl Effects {
         let clusters = decided.iter().filter_map(|(s, v, _)| variant(s, v)["cluster"].as_str());
         let tags: Vec<String> = decided.iter().map(|(s, v, _)| format!("{s}={v}")).collect();
         let holds = decided.iter().filter(|(s, _, reason)| {
-            !split(s)["sticky"].is_null() && ["split", "random"].contains(&reason.as_str())
+            !split(s)["sticky"].is_null()
+                && ["split", "random"].contains(&reason.as_str())
+                && !model::is_preflight(situation)
         });
         let cookies = holds.map(|(s, v, _)| format!("split-{s}={}", sticky_value(split(s), v)));
         let mirror = model::decide(&policy.0, situation).iter().any(|decided| decided.mirror);

@@ -146,6 +146,10 @@ impl Facts for KeyFacts<'_> {
         std::iter::empty()
     }
 
+    fn is_preflight(&self) -> bool {
+        false
+    }
+
     fn knows_chance(&self) -> bool {
         true
     }

@@ -41,6 +41,9 @@ pub trait Facts {
     /// The values of a cookie, in the order sent.
     fn cookie(&self, slot: CookieSlot) -> impl Iterator<Item = &[u8]>;
 
+    /// Whether it is a CORS preflight: no user's request, but what a browser sends before one.
+    fn is_preflight(&self) -> bool;
+
     /// Whether the random numbers of the context are those that the request had.
     fn knows_chance(&self) -> bool;
 }

@@ -10,6 +10,7 @@ mod force;
 mod key;
 mod lines;
 mod memo;
+mod preflight;
 mod request;
 mod split;
 mod step;

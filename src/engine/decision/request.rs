@@ -12,11 +12,14 @@ use super::force::Forced;
 use super::key::{Bytes, generated_id};
 use super::lines::Lines;
 use super::memo::{Hashes, Memo};
+use super::preflight::Preflight;
 use super::{Context, Earlier};
 use crate::hash::Hash;
 use crate::host::Host;
-use crate::ids::{CookieSlot, KeyId, QuerySlot, SaltId, SplitId};
-use crate::matching::{Encoded, Match, Unmet, client_ip, cookies, host_of, query, without_query};
+use crate::ids::{CookieSlot, HeaderSlot, KeyId, QuerySlot, SaltId, SplitId};
+use crate::matching::{
+    Encoded, Match, Unmet, ValueTest, client_ip, cookies, host_of, query, without_query,
+};
 use crate::plan::{Asked, KeySlot, Plan, Questions};
 
 /// Cookies, each with its value.
@@ -32,6 +35,8 @@ pub struct RequestFacts<'f, H: ?Sized> {
     authority: Cow<'f, [u8]>,
     /// What the request is for, without query.
     path: &'f [u8],
+    /// What it announces, where it is a preflight.
+    preflight: Option<Preflight<'f>>,
     /// Those that the plan asks for, in the order sent.
     cookies: OnceCell<Sent<'f>>,
     /// Those that the plan asks for, in the order sent.
@@ -48,12 +53,14 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
     #[inline]
     pub fn new(questions: &'f Questions, host: &'f H) -> Self {
         let lines = Lines::find(questions, host);
+        let may_be = lines.first(Questions::METHOD) == Preflight::METHOD.as_bytes();
         Self {
             questions,
             host,
             authority: host_of(lines.first(Questions::AUTHORITY)),
             path: without_query(lines.first(Questions::PATH)),
             lines,
+            preflight: if may_be { Preflight::find(host) } else { None },
             cookies: OnceCell::new(),
             query: OnceCell::new(),
             client_ip: OnceCell::new(),
@@ -129,14 +136,33 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
                 KeySlot::ClientIp => self.client_ip().map(Bytes::of_address),
                 // Whoever was given an id had it in the response; a record does not tell which.
                 KeySlot::Generate(_) if self.host.is_a_record() => return Found::Unknown,
+                KeySlot::Generate(_) if self.is_preflight() => return Found::None,
                 KeySlot::Generate(word) => Some(Bytes::Generated(generated_id(*word, context))),
             };
             if let Some(bytes) = bytes {
                 let generated = matches!(slot, KeySlot::Generate(_));
                 return Found::This(Key { source, generated, bytes });
             }
+            if self.comes_later(*slot) {
+                break;
+            }
         }
         if self.host.is_a_record() { Found::Unknown } else { Found::None }
+    }
+
+    /// Whether a preflight announces a request that may have a key there: then no later source gives
+    /// that request's key.
+    fn comes_later(&self, slot: KeySlot) -> bool {
+        match slot {
+            KeySlot::Header(slot) => self.announces(slot),
+            KeySlot::Cookie(_) | KeySlot::Claim(_) | KeySlot::Generate(_) => self.is_preflight(),
+            KeySlot::Query(_) | KeySlot::ClientIp => false,
+        }
+    }
+
+    fn announces(&self, slot: HeaderSlot) -> bool {
+        let name = self.questions.headers.name(slot);
+        self.preflight.as_ref().is_some_and(|preflight| preflight.announces(name))
     }
 }
 
@@ -182,12 +208,19 @@ impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
         }
         if !conditions.methods.is_empty() {
             let method = self.lines.first(Questions::METHOD);
-            if !conditions.methods.iter().any(|m| m.as_bytes() == method) {
+            let announced = self.preflight.as_ref().map_or(method, |preflight| preflight.method);
+            let is_met = |m: &String| [method, announced].contains(&m.as_bytes());
+            if !conditions.methods.iter().any(is_met) {
                 return Some(Unmet::Methods(&conditions.methods));
             }
         }
         for (test, slot) in asked.headers() {
-            if !test.test.holds(self.lines.joined(slot).as_deref()) {
+            let holds = match self.lines.joined(slot) {
+                // That it will be there is known, and no more.
+                None if self.announces(slot) => test.test == ValueTest::Present(true),
+                value => test.test.holds(value.as_deref()),
+            };
+            if !holds {
                 return Some(Unmet::Header(test));
             }
         }
@@ -220,6 +253,10 @@ impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
 
     fn cookie(&self, slot: CookieSlot) -> impl Iterator<Item = &[u8]> {
         self.cookies().iter().filter(move |(name, _)| *name == slot).map(|(_, value)| *value)
+    }
+
+    fn is_preflight(&self) -> bool {
+        self.preflight.is_some()
     }
 
     fn knows_chance(&self) -> bool {

@@ -3,6 +3,7 @@
 
 use super::facts::{Facts, Found, Key, Whose};
 use super::force::Forced;
+use super::preflight::Preflight;
 use super::step::{Tried, Weighed};
 use super::{Context, Decision, Decisions, Observer, Step};
 use crate::hash::{Hash, fmix64};
@@ -137,17 +138,21 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
         // route's fallback, which may be anything.
         if self.plan.policy.kill {
             self.observer.step(|| Step::Killed);
+            self.may_answer(this, this.split.baseline)?;
             return Ok(decision(this.split.baseline, Reason::Killed));
         }
         let (variant, reason) = match self.override_of(this)? {
             Some(variant) => (variant, Reason::Override),
             None => self.assign(this, &mut user)?,
         };
+        self.may_answer(this, variant)?;
         let mirror = reason != Reason::Holdout && self.mirrors(this, &mut user);
         let key = user.and_then(Found::this).map(|(key, _)| key);
         Ok(Decision {
             new_key: key.is_some_and(|key| key.generated),
-            hold: this.plan.sticky.is_some() && matches!(reason, Reason::Split | Reason::Random),
+            hold: this.plan.sticky.is_some()
+                && matches!(reason, Reason::Split | Reason::Random)
+                && !self.facts.is_preflight(),
             mirror,
             ..decision(variant, reason)
         })
@@ -298,6 +303,30 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
         }
     }
 
+    /// A refused preflight keeps the browser from sending the request at all, whatever variant that
+    /// would get: so the proxy answers one only where the policy names `OPTIONS`. The layer is taken
+    /// all the same, as it is by the request.
+    fn may_answer(&mut self, this: This<'j>, variant: VariantId) -> Judged<()> {
+        let This { split, plan, .. } = this;
+        if split.variants[variant].respond.is_none() || !self.facts.is_preflight() {
+            return Ok(());
+        }
+        let facts = self.facts;
+        let asks = |whose: Whose, entry: Asked<'_>| {
+            let mut methods = entry.conditions.methods.iter();
+            methods.any(|method| method == Preflight::METHOD) && facts.unmet(whose, entry).is_none()
+        };
+        let mut forced = plan.overrides(split).flat_map(|(_, entries)| entries);
+        if plan.matches(split).any(|entry| asks(Whose::Split, entry))
+            || forced.any(|entry| asks(Whose::Override, entry))
+        {
+            return Ok(());
+        }
+        self.layers_taken |= split.layer.map_or(0, layer_bit);
+        self.observer.step(|| Step::NotAnswered { variant });
+        Err(Stop::Out)
+    }
+
     fn mirrors(&mut self, this: This<'j>, user: &mut User<'j>) -> bool {
         let (Some(mirror), Some(salt)) = (&this.split.mirror, this.plan.mirror_salt) else {
             return false;
@@ -333,7 +362,10 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
                 generated: key.generated,
                 bucket: hash.bucket(),
             }),
-            Found::None => self.observer.step(|| Step::NoKey),
+            Found::None => {
+                let preflight = self.facts.is_preflight();
+                self.observer.step(|| Step::NoKey { preflight });
+            }
             Found::Unknown => {}
         }
         *user.insert(found)

@@ -60,7 +60,10 @@ pub enum Step {
         variant: Option<VariantId>,
     },
     /// No key source had a key.
-    NoKey,
+    NoKey {
+        /// It is a preflight: the key comes with the request that it announces.
+        preflight: bool,
+    },
     /// A key was found.
     Key {
         /// The place of its source in the split's `key`.
@@ -92,6 +95,11 @@ pub enum Step {
         position: Option<Position>,
         /// Each variant, in order.
         weighed: Vec<Weighed>,
+    },
+    /// The proxy itself would answer with this variant, and it is a preflight: the split does not apply.
+    NotAnswered {
+        /// The variant.
+        variant: VariantId,
     },
     /// It depends on what is not known: the split may apply to this request, or not.
     Unknown,

@@ -69,7 +69,7 @@ pub(super) fn entry() -> impl Strategy<Value = Value> {
     let fields = (
         of(prop::collection::vec(host, 1..3)),
         of(path),
-        of(prop::collection::vec(select(vec!["GET", "POST"]), 1..3)),
+        of(prop::collection::vec(select(vec!["GET", "POST", "OPTIONS"]), 1..3)),
         some(value_test(&["x-a", "X-B"])),
         some(value_test(&["uid", "id"])),
         some(value_test(&["q", "b c"])),

@@ -20,7 +20,12 @@ const SECRET: &str = "0123456789abcdef";
 
 /// A random policy; conditions and keys of every kind.
 pub fn policy() -> impl Strategy<Value = Value> {
-    policy_of(Words { entry: conditions::entry().boxed(), key: splits::key().boxed(), ramps: 0.3 })
+    policy_of(Words {
+        entry: conditions::entry().boxed(),
+        key: splits::key().boxed(),
+        ramps: 0.3,
+        responds: 0.2,
+    })
 }
 
 /// A random policy whose conditions are so plain that [`plain_requests`] has one of each kind of
@@ -29,7 +34,12 @@ pub fn plain_policy() -> impl Strategy<Value = Value> {
     let header = json!({"header": "x-user"});
     let cookie = json!({"cookie": "uid"});
     let key = select(vec![json!([header]), json!([cookie]), json!([cookie, header])]);
-    policy_of(Words { entry: conditions::plain_entry().boxed(), key: key.boxed(), ramps: 0.5 })
+    policy_of(Words {
+        entry: conditions::plain_entry().boxed(),
+        key: key.boxed(),
+        ramps: 0.5,
+        responds: 0.0,
+    })
 }
 
 /// A request, and all that a decision of a [`policy`] may depend on besides.

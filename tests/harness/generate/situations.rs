@@ -78,7 +78,7 @@ pub(super) fn situation() -> impl Strategy<Value = Situation> {
         prop::collection::vec(sticky_cookie(), 0..4),
         of(forcing()),
     );
-    (target, lists, client, now(), any::<[u64; 2]>()).prop_map(
+    let request = (target, lists, client, now(), any::<[u64; 2]>()).prop_map(
         |(target, lists, client, now, random)| {
             let (method, authority, path) = target;
             let pseudo = [(":method", method), (":authority", authority), (":path", path)];
@@ -92,7 +92,30 @@ pub(super) fn situation() -> impl Strategy<Value = Situation> {
             let headers = named.chain(sticky).chain(lists.4.unwrap_or_default()).collect();
             Situation { headers, client: client.map(str::to_owned), now, random }
         },
-    )
+    );
+    (request, prop::option::weighted(0.2, announced())).prop_map(|(request, announced)| {
+        announced.map_or(request.clone(), |announced| preflight(request, announced))
+    })
+}
+
+/// The names of headers that a preflight announces.
+fn announced() -> impl Strategy<Value = &'static str> {
+    select(vec!["", "x-user", "x-a, X-B", "content-type,x-tier", "x-user-id", "X-User , x-b"])
+}
+
+/// The preflight of a request; now and then the method makes it none.
+fn preflight(mut request: Situation, announced: &str) -> Situation {
+    let mut method = b"GET".to_vec();
+    for (_, value) in request.headers.iter_mut().filter(|(name, _)| name == ":method") {
+        method = std::mem::replace(value, b"OPTIONS".to_vec());
+    }
+    let lines = [
+        ("origin", b"https://app.test".to_vec()),
+        ("access-control-request-method", method),
+        ("access-control-request-headers", announced.as_bytes().to_vec()),
+    ];
+    request.headers.extend(lines.map(|(name, value)| (name.to_owned(), value)));
+    request
 }
 
 /// When ramps start.
@@ -142,8 +165,15 @@ pub(super) fn plain_situation() -> impl Strategy<Value = Situation> {
     let user = prop_oneof![8 => (1_u32..1_000).prop_map(|n| format!("user-{n}")), 1 => Just(String::new())];
     let extra =
         (prop::collection::vec(sticky_cookie(), 0..4), prop::option::weighted(0.3, forcing()));
-    (select(plain_requests()), user, extra, now(), any::<[u64; 2]>()).prop_map(
-        |(request, user, (sticky, forcing), now, random)| {
+    // A browser's preflight carries nothing of the user.
+    let asked_first = prop::option::weighted(0.1, announced());
+    (select(plain_requests()), user, (extra, asked_first), now(), any::<[u64; 2]>()).prop_map(
+        |(request, user, ((sticky, forcing), announced), now, random)| {
+            if let Some(announced) = announced {
+                let mut request = Situation { now, random, ..request };
+                request.headers.retain(|(name, _)| name != "x-tier");
+                return preflight(request, announced);
+            }
             let mut headers = request.headers;
             headers.extend(if user.is_empty() { Vec::new() } else { with_key(&user) });
             headers.extend(

@@ -21,6 +21,8 @@ pub(super) struct Words {
     pub(super) key: BoxedStrategy<Value>,
     /// How many splits have a ramp, 0 to 1.
     pub(super) ramps: f64,
+    /// How many have variants that answer themselves, 0 to 1.
+    pub(super) responds: f64,
 }
 
 /// Key sources of every kind.
@@ -102,16 +104,18 @@ pub(super) fn split(words: &Words) -> impl Strategy<Value = Value> + use<> {
             of((percent(), any::<bool>())),
             prop::option::weighted(0.2, prop::collection::vec(any::<bool>(), count)),
             prop::bool::weighted(0.3),
-            any::<bool>(),
+            (any::<bool>(), prop::bool::weighted(words.responds)),
         );
         (Just(weights), who, before, after).prop_map(move |(weights, who, before, after)| {
             let (matches, key, missing, assignment, salt, enabled) = who;
             let (overrides, layer, requires, baseline) = before;
-            let (ramp, mirror, drains, sticks, has_clusters) = after;
+            let (ramp, mirror, drains, sticks, (has_clusters, responds)) = after;
             let variant = |(at, w): (usize, &u32)| {
                 let drains = drains.as_ref().map(|drains| json!(drains[at]));
-                let cluster = has_clusters.then(|| json!(format!("c{at}")));
-                let fields = [("drain", drains), ("cluster", cluster)];
+                let responds = responds && at % 2 == 0;
+                let cluster = (has_clusters && !responds).then(|| json!(format!("c{at}")));
+                let respond = responds.then(|| json!({"status": 503}));
+                let fields = [("drain", drains), ("cluster", cluster), ("respond", respond)];
                 with(json!({"name": format!("v{at}"), "weight": weight(*w)}), fields)
             };
             let overrides: Vec<_> = overrides

@@ -14,6 +14,9 @@ pub(super) fn key(
     situation: &Situation,
 ) -> Option<(Vec<u8>, bool)> {
     let request = &situation.headers;
+    if announced_method(request).is_some() && !source["generate"].is_null() {
+        return None;
+    }
     let values = if let Some(name) = source["header"].as_str() {
         lines(request, &name.to_lowercase())
     } else if let Some(name) = source["cookie"].as_str() {
@@ -28,6 +31,41 @@ pub(super) fn key(
         return Some((generated_id(cookie, situation.random).into_bytes(), true));
     };
     values.into_iter().find(|value| !value.is_empty()).map(|value| (value, false))
+}
+
+/// The sources of a list that can tell a request's key: those of a preflight end at the first that it
+/// does not carry itself and the request may.
+pub(super) fn telling<'s>(
+    policy: &Value,
+    sources: &'s [Value],
+    situation: &Situation,
+) -> &'s [Value] {
+    if announced_method(&situation.headers).is_none() {
+        return sources;
+    }
+    let hidden = |source: &Value| {
+        let later = match source["header"].as_str() {
+            Some(name) => announces(&situation.headers, &name.to_lowercase()),
+            None => source["query"].is_null() && source["client_ip"].is_null(),
+        };
+        later && key(policy, source, situation).is_none()
+    };
+    let end = sources.iter().position(hidden).unwrap_or(sources.len());
+    &sources[..end]
+}
+
+/// The method that a preflight announces; `None` = the request is none.
+pub(super) fn announced_method(request: &Pairs) -> Option<Vec<u8>> {
+    let is_one = one(request, ":method") == b"OPTIONS" && !lines(request, "origin").is_empty();
+    lines(request, "access-control-request-method").into_iter().next().filter(|_| is_one)
+}
+
+/// Whether a preflight says that a header will come.
+fn announces(request: &Pairs, header: &str) -> bool {
+    let all = lines(request, "access-control-request-headers").join(b",".as_slice());
+    let all = String::from_utf8_lossy(&all).to_lowercase();
+    let named = header == "cookie" || all.split(',').any(|name| name.trim_ascii() == header);
+    announced_method(request).is_some() && named
 }
 
 pub(super) fn meets(policy: &Value, entry: &Value, situation: &Situation) -> bool {
@@ -52,6 +90,14 @@ pub(super) fn meets(policy: &Value, entry: &Value, situation: &Situation) -> boo
         let all = lines(request, &name.to_lowercase());
         (!all.is_empty()).then(|| all.join(b",".as_slice()))
     };
+    // What is announced is there, and nothing is known of its value.
+    let header_meets = |test: &Value| {
+        let name = text(&test["name"]);
+        match header(name) {
+            None if announces(request, &name.to_lowercase()) => test["present"] == true,
+            value => value_meets(test, value),
+        }
+    };
     let client = client_ip(policy, situation);
     let any = |field: &str, meets: &dyn Fn(&Value) -> bool| {
         entry[field].is_null() || list(&entry[field]).iter().any(meets)
@@ -61,8 +107,12 @@ pub(super) fn meets(policy: &Value, entry: &Value, situation: &Situation) -> boo
     };
     any("hosts", &host_meets)
         && (entry["path"].is_null() || path_meets(&entry["path"], &path))
-        && any("methods", &|m| text(m).as_bytes() == one(":method"))
-        && all("headers", &header)
+        && any("methods", &|m| {
+            let announced = announced_method(request);
+            text(m).as_bytes() == one(":method")
+                || announced.is_some_and(|a| a == text(m).as_bytes())
+        })
+        && list(&entry["headers"]).iter().all(header_meets)
         && all("cookies", &|name| first(cookies(request, name)))
         && all("query", &|name| first(parameters(&target, name)))
         && any("source_ip", &|net| client.is_some_and(|ip| is_in(text(net), ip)))

@@ -65,7 +65,9 @@ pub fn decide(policy: &Value, situation: &Situation) -> Vec<Decided> {
         }
         if let Some(decided) = decide_split(policy, split, situation) {
             taken.extend(layer);
-            all.push(decided);
+            if !passes(policy, split, &decided, situation) {
+                all.push(decided);
+            }
         }
     }
     all
@@ -79,9 +81,29 @@ fn takes_part(policy: &Value, split: &Value, situation: &Situation, before: &[De
     matches && list(&split["requires"]).iter().all(has)
 }
 
+/// Whether it is a preflight that the proxy does not answer, although the variant does.
+fn passes(policy: &Value, split: &Value, decided: &Decided, situation: &Situation) -> bool {
+    let responds = |v: &&Value| v["name"] == decided.variant.as_str() && !v["respond"].is_null();
+    let overrides = list(&split["overrides"]).iter().flat_map(|o| list(&o["match"]));
+    let mut entries = list(&split["match"]).iter().chain(overrides);
+    let asks = |entry: &Value| {
+        let names_it = list(&entry["methods"]).iter().any(|method| method == "OPTIONS");
+        names_it && matching::meets(policy, entry, situation)
+    };
+    is_preflight(situation)
+        && list(&split["variants"]).iter().any(|v| responds(&v))
+        && !entries.any(asks)
+}
+
+/// Whether a request is a preflight.
+pub fn is_preflight(situation: &Situation) -> bool {
+    matching::announced_method(&situation.headers).is_some()
+}
+
 fn decide_split(policy: &Value, split: &Value, situation: &Situation) -> Option<Decided> {
     let sources = if split["key"].is_null() { &policy["key"] } else { &split["key"] };
-    let key: Key = list(sources).iter().find_map(|source| matching::key(policy, source, situation));
+    let mut sources = matching::telling(policy, list(sources), situation).iter();
+    let key: Key = sources.find_map(|source| matching::key(policy, source, situation));
     let known = key.as_ref().map(|(bytes, _)| bytes.as_slice());
     let slice = &split["slice"];
     if !slice.is_null() {

@@ -82,10 +82,11 @@ fn show_step(step: &StepReport, out: &mut dyn Write) -> io::Result<()> {
                 (false, _) => Ok(()),
             }
         }
-        StepReport::NoKey { sources } => {
+        StepReport::NoKey { sources, preflight } => {
+            let of = if *preflight { " that this CORS preflight is sure of" } else { "" };
             let looked = match sources.as_slice() {
                 [] => "none is asked for: chance decides".to_owned(),
-                sources => format!("none; looked for {}", sources.join(", ")),
+                sources => format!("none{of}; looked for {}", sources.join(", ")),
             };
             line(out, "key", &looked)
         }
@@ -118,6 +119,13 @@ fn show_step(step: &StepReport, out: &mut dyn Write) -> io::Result<()> {
             }
             show_draws(draws, out)
         }
+        StepReport::NotAnswered { variant } => line(
+            out,
+            "preflight",
+            &format!(
+                "not answered by `{variant}`: no entry that it meets names the method `OPTIONS`"
+            ),
+        ),
     }
 }
 

@@ -119,9 +119,10 @@ impl Judged<'_> {
                     variant: variant.map(|variant| self.variant(variant)),
                 }
             }
-            Step::NoKey => {
-                StepReport::NoKey { sources: self.split.key.iter().map(source).collect() }
-            }
+            Step::NoKey { preflight } => StepReport::NoKey {
+                sources: self.split.key.iter().map(source).collect(),
+                preflight: *preflight,
+            },
             Step::Key { source: index, key, generated, bucket } => StepReport::Key {
                 key: String::from_utf8_lossy(key).into_owned(),
                 source: source(self.split.key.get(*index)?),
@@ -142,6 +143,9 @@ impl Judged<'_> {
                 ramp: position.and_then(|position| self.ramp(position)),
                 draws: weighed.iter().map(|weighed| self.draw(weighed)).collect(),
             },
+            Step::NotAnswered { variant } => {
+                StepReport::NotAnswered { variant: self.variant(*variant) }
+            }
             // A request that is described is described as a whole, and what was decided heads the report.
             Step::Unknown | Step::Decided(_) => return None,
         })

@@ -89,6 +89,8 @@ pub(super) enum StepReport {
     },
     NoKey {
         sources: Vec<String>,
+        /// It is a CORS preflight: the key comes with the request that it announces.
+        preflight: bool,
     },
     Key {
         key: String,
@@ -112,6 +114,10 @@ pub(super) enum StepReport {
         /// Which weights of a ramp these are; `None` = no ramp.
         ramp: Option<String>,
         draws: Vec<DrawReport>,
+    },
+    /// The variant answers itself, and a CORS preflight passes.
+    NotAnswered {
+        variant: String,
     },
 }
 

@@ -211,3 +211,31 @@ fn a_request_cannot_move_the_terminals_cursor() {
     let text = explain(CHECKOUT, &["-H", "x-beta: on", "--cookie", "uid=\u{1b}[2J"]);
     assert!(!text.contains('\u{1b}') && text.contains("\u{fffd}[2J"), "{text}");
 }
+
+#[test]
+fn a_preflight_is_not_answered_and_has_no_key_that_its_request_brings() {
+    let policy = r#"
+version: 1
+splits:
+- name: export
+  match: [{path: {prefix: /export}, methods: [PUT]}]
+  key: [{header: x-user-id}, {client_ip: true}]
+  baseline: wait
+  variants:
+  - {name: wait, weight: 60, respond: {status: 503, body: busy}}
+  - {name: served, cluster: export, weight: 40}
+- name: landing
+  key: [{cookie: uid}, {generate: {cookie: uid}}]
+  baseline: control
+  variants: [{name: control, cluster: v1, weight: 50}, {name: new, cluster: v2, weight: 50}]
+"#;
+    let mut words = vec!["--method", "OPTIONS", "--path", "/export", "--client-ip", "198.51.100.1"];
+    for line in [
+        "origin: https://app.example.com",
+        "access-control-request-method: PUT",
+        "access-control-request-headers: x-user-id",
+    ] {
+        words.extend(["-H", line]);
+    }
+    assert_snapshot!(explain(policy, &words));
+}
