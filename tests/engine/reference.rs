@@ -26,7 +26,9 @@ fn every_limit_stands_on_the_page_as_it_is() {
     let (metrics, text, name) = (limits::METRICS_OF_A_VARIANT, limits::TEXT, limits::NAME - 1);
     let (least, secret, steps) = (limits::SECRET_MIN, limits::SECRET, limits::RAMP_STEPS);
     let (lowest, highest) = limits::STATUS.into_inner();
+    let encodings = limits::ENCODINGS;
     let said = [
+        format!("up to {encodings} encodings"),
         format!("Names are `[a-z0-9][a-z0-9._-]{{0,{name}}}`."),
         format!("Secrets are {least} to {secret} visible ASCII characters"),
         format!("decision points in order, at most {splits};"),

@@ -1,5 +1,9 @@
 """Who takes part, and how users are known."""
 
+import base64
+import json
+import urllib.parse
+
 from cases import HALF, case, find, policy, served, split, user, variant, vector
 
 CANARY = find(lambda key: variant("checkout", key, HALF) == "canary")
@@ -177,6 +181,75 @@ def key_query():
     )
 
 
+def encoded(text):
+    """As `encodeURIComponent` writes it."""
+    return urllib.parse.quote(text, safe="!'()*")
+
+
+def in_base64(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def key_percent():
+    mail = "bob+1@example.com"
+    key = [{"cookie": "email", "decode": ["percent"]}, {"query": "email"}, {"header": "x-email"}]
+    return vector(
+        "27-key-cookie-percent",
+        "how users are known: a cookie that is percent-encoded gives the key that the header gives",
+        policy(split(key=key)),
+        by_key("by the header", mail, {"x-email": mail}),
+        by_key("by a link", mail, {":path": "/?email=" + encoded(mail)}),
+        by_key("by the cookie", mail, {"cookie": "a=1; email=" + encoded(mail)}),
+        *[by_key("user %d" % n, "bob%d@example.com" % n, {"cookie": "email=bob%d%%40example.com" % n}) for n in range(8)],
+        by_key("what is not encoded is itself", mail, {"cookie": "email=" + mail}),
+        by_key("quotes around it do not count", mail, {"cookie": "email=" + encoded('"%s"' % mail)}),
+        by_key("a percent sign that encodes nothing is itself", "100%&%zz%4", {"cookie": "email=100%&%zz%4"}),
+        by_key("bytes that are no text", b"\xff\x00", {"cookie": "email=%ff%00"}),
+        by_key("an empty one is none", mail, {"cookie": "email=; email=%22%22", "x-email": mail}),
+    )
+
+
+def key_json():
+    key = [
+        {"cookie": "userInfo", "decode": ["percent"], "json": "userCode"},
+        {"cookie": "device", "decode": ["base64", "percent"], "json": "deviceId"},
+        {"cookie": "token", "decode": ["base64"]},
+        {"header": "x-user-id"},
+    ]
+    info = lambda document: {"cookie": "userInfo=" + encoded(document)}  # noqa: E731
+    plain = '{"userCode":"001","ts":%d}'
+    device = in_base64(encoded(json.dumps({"deviceId": "d-7", "at": 1})))
+    other = lambda about, cookie: by_key(about, "ada", user("ada", cookie=cookie))  # noqa: E731
+    return vector(
+        "28-key-cookie-json",
+        "how users are known: a field of a JSON object in a cookie, in any of the encodings; what is not so is no key",
+        policy(split(key=key)),
+        *[by_key("one user, whatever else changes", "001", info(plain % at)) for at in (1700000001, 1700000002)],
+        by_key("not encoded at all", "001", {"cookie": "userInfo=" + plain % 3}),
+        by_key("as Express writes it", "001", info("j:" + plain % 4)),
+        by_key("escapes", 'a"ü\n', info(json.dumps({"userCode": 'a"ü\n'}))),
+        by_key("a number is its digits", "9007199254740993", info('{"userCode": 9007199254740993}')),
+        by_key("a boolean is its word", "true", info('{"userCode": true}')),
+        by_key("the last of a name", "2", info('{"userCode":"1","userCode":"2"}')),
+        by_key("percent-encoded in base64", "d-7", {"cookie": "device=" + device}),
+        by_key("without `=` at its end", "d-7", {"cookie": "device=" + device.rstrip("=")}),
+        by_key("base64", "ada??>", {"cookie": "token=" + in_base64("ada??>")}),
+        by_key("of the other alphabet", "ada??>", {"cookie": "token=" + in_base64("ada??>").replace("/", "_").replace("+", "-")}),
+        other("no base64", "token=Y!"),
+        other("cut short", "token=YWRhY"),
+        other("no such field", info('{"ts":1}')["cookie"]),
+        other("null", info('{"userCode":null}')["cookie"]),
+        other("an object, which changes as it likes", info('{"userCode":{"a":1}}')["cookie"]),
+        other("a list", info('{"userCode":["001"]}')["cookie"]),
+        other("a fraction", info('{"userCode":1.5}')["cookie"]),
+        other("no JSON", info('{"userCode":"001"')["cookie"]),
+        other("JSON and more", info('{"userCode":"001"}}')["cookie"]),
+        other("no object", info('"userCode"')["cookie"]),
+        other("bytes that are no text", "userInfo=%7B%22userCode%22%3A%22%ff%22%7D"),
+        by_key("the first cookie of its name that has it", "002", {"cookie": "userInfo=x; userInfo=" + encoded('{"userCode":"002"}')}),
+    )
+
+
 def key_jwt():
     key = [{"jwt": {"provider": "payload", "claim": "sub"}}, {"header": "x-user-id"}]
     ada = {"payload": {"sub": "ada", "tier": "pro"}}
@@ -269,5 +342,5 @@ def forms():
 def vectors():
     return [
         cookies(), query(), source_ip(), forwarded_for(), values(), paths(), hosts(), *forms(),
-        key_query(), key_jwt(), key_client_ip(), key_header_or_address(), key_forwarded_for(),
+        key_percent(), key_json(), key_query(), key_jwt(), key_client_ip(), key_header_or_address(), key_forwarded_for(),
     ]  # fmt: skip

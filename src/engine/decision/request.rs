@@ -123,9 +123,9 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
                 KeySlot::Header(slot) => {
                     self.lines.all(*slot).find(filled).map(Cow::Borrowed).and_then(sent)
                 }
-                KeySlot::Cookie(slot) => {
+                KeySlot::Cookie(slot, decoding) => {
                     let values = self.cookies().iter().filter(|(name, _)| name == slot);
-                    values.map(|(_, value)| *value).find(filled).map(Cow::Borrowed).and_then(sent)
+                    { values }.find_map(|(_, value)| decoding.decode(value).and_then(sent))
                 }
                 KeySlot::Query(slot) => self.query(*slot).find_map(sent),
                 KeySlot::Claim(slot) => {
@@ -143,7 +143,7 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
                 let generated = matches!(slot, KeySlot::Generate(_));
                 return Found::This(Key { source, generated, bytes });
             }
-            if self.comes_later(*slot) {
+            if self.comes_later(slot) {
                 break;
             }
         }
@@ -152,10 +152,10 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
 
     /// Whether a preflight announces a request that may have a key there: then no later source gives
     /// that request's key.
-    fn comes_later(&self, slot: KeySlot) -> bool {
+    fn comes_later(&self, slot: &KeySlot) -> bool {
         match slot {
-            KeySlot::Header(slot) => self.announces(slot),
-            KeySlot::Cookie(_) | KeySlot::Claim(_) | KeySlot::Generate(_) => self.is_preflight(),
+            KeySlot::Header(slot) => self.announces(*slot),
+            KeySlot::Cookie(..) | KeySlot::Claim(_) | KeySlot::Generate(_) => self.is_preflight(),
             KeySlot::Query(_) | KeySlot::ClientIp => false,
         }
     }

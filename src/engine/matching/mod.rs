@@ -31,6 +31,7 @@ pub use text::{Needle, Text};
 pub use unmet::Unmet;
 pub use value::{Form, ValueTest};
 
+pub(crate) use query::percent_decoded;
 pub(crate) use shown::Escaped;
 
 /// One entry of a match list: every field that is given must hold.

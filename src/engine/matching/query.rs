@@ -34,6 +34,21 @@ impl<'r> Encoded<'r> {
     }
 }
 
+/// The bytes that a text stands for outside of forms, where `+` is itself.
+pub(crate) fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [byte, after @ ..] = rest {
+        let (byte, more) = match byte {
+            b'%' => escaped(after).unwrap_or((b'%', after)),
+            byte => (*byte, after),
+        };
+        bytes.push(byte);
+        rest = more;
+    }
+    bytes
+}
+
 /// The bytes that a text stands for: `+` is a space, `%41` an `A`; `%` before anything else is itself.
 struct Decoded<'r>(&'r [u8]);
 

@@ -7,7 +7,7 @@ use crate::fast_hash::fast_hash;
 use crate::hash;
 use crate::host::{AUTHORITY, Claim, METHOD, PATH};
 use crate::ids::{ClaimSlot, CookieSlot, HeaderSlot, Id, KeyId, List, QuerySlot, SaltId};
-use crate::policy::{CookieOptions, KeySource};
+use crate::policy::{CookieOptions, Decoding, KeySource};
 
 /// Every question that a plan can ask.
 #[derive(Debug, Clone)]
@@ -50,12 +50,12 @@ impl Questions {
 }
 
 /// Where the answer to a key source is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeySlot {
     /// A header.
     Header(HeaderSlot),
-    /// A cookie.
-    Cookie(CookieSlot),
+    /// A cookie, and how its value is decoded.
+    Cookie(CookieSlot, Decoding),
     /// A query parameter.
     Query(QuerySlot),
     /// A claim.
@@ -226,7 +226,9 @@ impl Asking {
     fn source(&mut self, source: &KeySource) -> KeySlot {
         match source {
             KeySource::Header(name) => KeySlot::Header(self.header(name)),
-            KeySource::Cookie(name) => KeySlot::Cookie(self.cookie(name)),
+            KeySource::Cookie { name, decoding } => {
+                KeySlot::Cookie(self.cookie(name), decoding.clone())
+            }
             KeySource::Query(name) => KeySlot::Query(self.query(name)),
             KeySource::Jwt { provider, claim } => KeySlot::Claim(self.claim(provider, claim)),
             KeySource::ClientIp => KeySlot::ClientIp,
@@ -281,7 +283,10 @@ mod tests {
     #[test]
     fn a_question_is_asked_once_however_often_it_comes() {
         let mut asking = Asking::new(0);
-        let key = [KeySource::Header("x-user".into()), KeySource::Cookie("uid".into())];
+        let key = [
+            KeySource::Header("x-user".into()),
+            KeySource::Cookie { name: "uid".into(), decoding: Decoding::default() },
+        ];
         let (first, other) = (asking.key(&key), asking.key(&key[..1]));
         assert_ne!(first, other);
         assert_eq!(asking.key(&key), first);

@@ -25,7 +25,7 @@ impl Varies {
         for source in &split.key {
             match source {
                 KeySource::Header(name) => names.push(name),
-                KeySource::Cookie(_) => names.push(COOKIE),
+                KeySource::Cookie { .. } => names.push(COOKIE),
                 KeySource::Query(_) => {}
                 KeySource::Jwt { .. } | KeySource::ClientIp | KeySource::Generate(_) => {
                     private = true;

@@ -27,6 +27,8 @@ pub const HEADER_EDITS: usize = 1_000;
 pub const KEY_SOURCES: usize = 1_000;
 /// Steps of a ramp.
 pub const RAMP_STEPS: usize = 100;
+/// Encodings of a key that are undone.
+pub const ENCODINGS: usize = 4;
 /// Values of one `in` list.
 pub const COHORT: usize = Cohort::VALUES_MAX;
 

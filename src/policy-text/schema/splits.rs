@@ -1,6 +1,6 @@
 //! Splits and variants.
 
-use engine::policy::{Assignment, MirrorBy, OnMissingKey, SameSite, limits};
+use engine::policy::{Assignment, Encoding, MirrorBy, OnMissingKey, SameSite, limits};
 use serde_json::{Value, json};
 
 use super::build::{
@@ -203,11 +203,24 @@ pub(super) fn key() -> Value {
     let mut generate =
         vec![required("cookie", refer("cookie_name", "The cookie that keeps the id."))];
     generate.extend(cookie("generate"));
+    let mut decode = list(
+        1,
+        words(Encoding::ALL, "An encoding."),
+        "Encodings of the cookie that are undone, the outermost first.",
+    );
+    if let Value::Object(decode) = &mut decode {
+        decode.insert("maxItems".to_owned(), limits::ENCODINGS.into());
+    }
     let mut source = object(
         "Where the key may be: exactly one of these.",
         [
             optional("header", refer("header_name", "This request header.")),
             optional("cookie", refer("cookie_name", "This cookie.")),
+            optional("decode", decode),
+            optional(
+                "json",
+                refer("plain_text", "The cookie holds a JSON object: this field of it."),
+            ),
             optional("query", refer("plain_text", "This query parameter.")),
             optional(
                 "jwt",
@@ -230,6 +243,10 @@ pub(super) fn key() -> Value {
         ],
     );
     exactly_one(&mut source, &["header", "cookie", "query", "jwt", "client_ip", "generate"]);
+    if let Value::Object(source) = &mut source {
+        let of_cookies = json!({"decode": ["cookie"], "json": ["cookie"]});
+        source.insert("dependentRequired".to_owned(), of_cookies);
+    }
     let description = "Where the user's key comes from: the first source that is present.";
     at_most(limits::KEY_SOURCES, list(1, source, description))
 }

@@ -25,6 +25,14 @@ pub(super) fn situation() -> impl Strategy<Value = Situation> {
         "xuid=1;uidx=2",
         "id=1; uid=12",
         "uid=2",
+        "uid=%61da%2B+%",
+        "uid=%22ada%22; info=YWRh",
+        "uid=YWRh; info=j%3A%7B%22id%22%3A%22ada%22%7D",
+        r#"info={"id":7,"n":[1],"\"a":"x"}"#,
+        r#"info={"id":"1","id":null,"n":1.5};info={"n":true}"#,
+        "info=eyJpZCI6ImFkYSIsIm4iOi03fQ; uid=%59WR%68%3D",
+        "info=%7B%22id%22%3A%22; info=\"",
+        "info=%22%7B%22id%22%3A1%7D%22",
     ]);
     let path = select(vec![
         "/",

@@ -30,6 +30,7 @@ pub(super) fn key() -> impl Strategy<Value = Value> {
     let source = prop_oneof![
         Just(json!({"header": "X-User"})),
         Just(json!({"cookie": "uid"})),
+        decoded_cookie(),
         Just(json!({"query": "q"})),
         Just(json!({"client_ip": true})),
     ];
@@ -41,6 +42,16 @@ pub(super) fn key() -> impl Strategy<Value = Value> {
             json!(key)
         },
     )
+}
+
+/// A cookie that is decoded.
+fn decoded_cookie() -> impl Strategy<Value = Value> {
+    let steps = of(prop::collection::vec(select(vec!["percent", "base64"]), 1..4));
+    let names = (select(vec!["uid", "info"]), of(select(vec!["id", "n", "\"a"])));
+    (names, steps).prop_map(|((cookie, json), steps)| {
+        let fields = [("decode", steps.map(|s| json!(s))), ("json", json.map(|j| json!(j)))];
+        with(json!({"cookie": cookie}), fields)
+    })
 }
 
 /// A percentage.

@@ -20,7 +20,8 @@ pub(super) fn key(
     let values = if let Some(name) = source["header"].as_str() {
         lines(request, &name.to_lowercase())
     } else if let Some(name) = source["cookie"].as_str() {
-        cookies(request, name)
+        let values = cookies(request, name).into_iter();
+        values.filter_map(|value| told(source, value)).collect()
     } else if let Some(name) = source["query"].as_str() {
         parameters(&one(request, ":path"), name)
     } else if source["client_ip"] == true {
@@ -201,6 +202,47 @@ pub(super) fn cookies(request: &Pairs, wanted: &str) -> Vec<Vec<u8>> {
         }
     }
     found
+}
+
+/// What the value of a cookie stands for.
+fn told(source: &Value, mut value: Vec<u8>) -> Option<Vec<u8>> {
+    for step in list(&source["decode"]) {
+        value = match text(step) {
+            "percent" => {
+                // In forms `+` would be a space.
+                let parts = value.split(|b| *b == b'+').map(decoded);
+                parts.collect::<Vec<_>>().join(b"+".as_slice())
+            }
+            _ => of_base64(value)?,
+        };
+    }
+    if let Some(name) = source["json"].as_str() {
+        let json = value.strip_prefix(b"j:").unwrap_or(&value);
+        let json: Value = serde_json::from_slice(json).ok()?;
+        return match json.as_object()?.get(name)? {
+            Value::String(text) => Some(text.clone().into_bytes()),
+            Value::Number(number) if number.is_i64() => Some(number.to_string().into_bytes()),
+            Value::Bool(value) => Some(value.to_string().into_bytes()),
+            _ => None,
+        };
+    }
+    let is_decoded = !source["decode"].is_null();
+    match value.as_slice() {
+        [b'"', inner @ .., b'"'] if is_decoded => Some(inner.to_vec()),
+        _ => Some(value),
+    }
+}
+
+/// Digit by digit and bit by bit.
+fn of_base64(value: Vec<u8>) -> Option<Vec<u8>> {
+    const DIGITS: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let text = String::from_utf8(value).ok()?.replace('-', "+").replace('_', "/");
+    let text = text.trim_end_matches('=');
+    let digits: Option<Vec<usize>> = text.chars().map(|c| DIGITS.find(c)).collect();
+    let bits: String = digits?.iter().map(|digit| format!("{digit:06b}")).collect();
+    let whole = bits.len() / 8 * 8;
+    let byte = |at: usize| u8::from_str_radix(&bits[at..at + 8], 2).expect("eight bits");
+    (text.len() % 4 != 1).then(|| (0..whole).step_by(8).map(byte).collect())
 }
 
 /// The values of all query parameters of a name, decoded.

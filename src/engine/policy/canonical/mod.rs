@@ -9,8 +9,9 @@ pub mod time;
 
 use crate::ids::VariantId;
 use crate::policy::{
-    Assignment, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror, MirrorBy, OnMissingKey,
-    Override, Policy, Respond, Rewrite, SecretSource, Split, Value, Variant, Weight, WeightTotal,
+    Assignment, Encoding, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror, MirrorBy,
+    OnMissingKey, Override, Policy, Respond, Rewrite, SecretSource, Split, Value, Variant, Weight,
+    WeightTotal,
 };
 use crate::units::Buckets;
 
@@ -109,7 +110,15 @@ fn write_split(policy: &Policy, split: &Split) -> Value {
 fn write_key(source: &KeySource) -> Value {
     match source {
         KeySource::Header(name) => Object::of([("header", text(name))]),
-        KeySource::Cookie(name) => Object::of([("cookie", text(name))]),
+        KeySource::Cookie { name, decoding } => {
+            let mut object = Object::default();
+            object.put("cookie", text(name));
+            object.put_if("decode", !decoding.steps.is_empty(), || {
+                list(&decoding.steps, |step| word(*step, Encoding::ALL))
+            });
+            object.put_some("json", decoding.json.as_deref().map(text));
+            object.into()
+        }
         KeySource::Query(name) => Object::of([("query", text(name))]),
         KeySource::Jwt { provider, claim } => {
             let jwt = Object::of([("provider", text(provider)), ("claim", text(claim))]);

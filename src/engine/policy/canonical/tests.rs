@@ -1,7 +1,9 @@
 //! What is written reads as it was.
 
 use crate::ids::SplitId;
-use crate::policy::{CookieOptions, Ramp, RampStep, SameSite, Steps, Sticky, check, from_json};
+use crate::policy::{
+    CookieOptions, Decoding, Ramp, RampStep, SameSite, Steps, Sticky, check, from_json,
+};
 use crate::units::{Millis, Moment, Seconds};
 use proptest::prelude::*;
 
@@ -126,7 +128,7 @@ proptest! {
     fn any_cookie_is_read_as_it_was(cookie in cookies()) {
         let mut policy = read(&policy(""));
         let name = cookie.name.clone();
-        first(&mut policy).key = vec![KeySource::Cookie(name), KeySource::Generate(cookie)];
+        first(&mut policy).key = vec![KeySource::Cookie { name, decoding: Decoding::default() }, KeySource::Generate(cookie)];
         assert_reads_as_it_was(&policy);
     }
 

@@ -14,7 +14,7 @@ pub(super) fn check(policy: &Policy, list: &Cursor) {
     for (index, split) in policy.splits.iter().enumerate() {
         for source in &split.key {
             match source {
-                KeySource::Cookie(name) => {
+                KeySource::Cookie { name, .. } => {
                     used.insert(name, index);
                 }
                 // Splits may share a cookie, if they agree on what it is.

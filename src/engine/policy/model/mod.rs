@@ -1,11 +1,13 @@
 //! The policy: what the operator wrote, checked. Field names are those of the document.
 
 mod cookie;
+mod decoding;
 mod ramp;
 mod secret;
 mod slice;
 
 pub use cookie::{CookieOptions, SameSite};
+pub use decoding::{Decoding, Encoding};
 pub use ramp::{Ramp, RampStep, Steps};
 pub use secret::Secret;
 pub use slice::Slice;
@@ -245,8 +247,13 @@ pub struct Override {
 pub enum KeySource {
     /// This request header (lower case): its first line that is not empty.
     Header(String),
-    /// This cookie: its first value that is not empty.
-    Cookie(String),
+    /// This cookie: its first value that gives a text that is not empty.
+    Cookie {
+        /// Its name.
+        name: String,
+        /// How its value is decoded.
+        decoding: Decoding,
+    },
     /// This query parameter: its first value that is not empty, percent-decoded.
     Query(String),
     /// A claim of a token that `jwt_authn` has checked.

@@ -4,7 +4,7 @@ use super::cookie::read_generated_cookie;
 use super::names::{read_cookie_name, read_header_name, read_plain_text};
 use super::scalar::read_bool;
 use crate::policy::cursor::{Cursor, list_of};
-use crate::policy::{Code, KeySource, limits};
+use crate::policy::{Code, Decoding, Encoding, KeySource, limits};
 
 /// The forms of a key source.
 const FORMS: [&str; 6] = ["header", "cookie", "query", "jwt", "client_ip", "generate"];
@@ -16,9 +16,20 @@ pub(super) fn read_key(at: &Cursor) -> Option<Vec<KeySource>> {
         let at = at.index(index);
         let KeySource::Generate(cookie) = source else { continue };
         let is_cookie =
-            |s: &&KeySource| matches!(s, KeySource::Cookie(name) if *name == cookie.name);
-        if sources.iter().take(index).find(is_cookie).is_none() {
-            let name = &cookie.name;
+            |s: &&KeySource| matches!(s, KeySource::Cookie { name, .. } if *name == cookie.name);
+        let name = &cookie.name;
+        let reader = sources.iter().take(index).find(is_cookie);
+        if let Some(KeySource::Cookie { decoding, .. }) = reader
+            && !decoding.keeps_plain_text()
+        {
+            let message = format!(
+                "the cookie `{name}` is decoded when it is read back, and is not written encoded"
+            );
+            at.report(Code::UnreadCookie, message).help(format!(
+                "put `{{cookie: {name}}}` before it; or generate into another cookie"
+            ));
+        }
+        if reader.is_none() {
             let message = format!(
                 "nothing reads the cookie `{name}` back: every request would be a new user"
             );
@@ -35,7 +46,21 @@ pub(super) fn read_key(at: &Cursor) -> Option<Vec<KeySource>> {
 
 fn read_source(at: &Cursor) -> Option<KeySource> {
     let mut fields = at.object()?;
-    let (given, source) = fields.one_of(&FORMS, read_form);
+    let (given, mut source) = fields.one_of(&FORMS, read_form);
+    let steps = fields.optional("decode", read_encodings);
+    let json = fields.optional("json", read_plain_text);
+    for field in ["decode", "json"] {
+        if fields.has(field) && given != ["cookie"] {
+            let message = format!("`{field}` is for a `cookie` alone");
+            at.field(field)
+                .report(Code::InvalidKeySource, message)
+                .help("leave it out; a `query` parameter is percent-decoded anyway");
+        }
+    }
+    if let Some(KeySource::Cookie { decoding, .. }) = &mut source {
+        decoding.steps = steps.unwrap_or_default().into();
+        decoding.json = json.map(Into::into);
+    }
     fields.close();
     if given.len() != 1 {
         let message = format!("a key source needs exactly one of {}", list_of(&FORMS));
@@ -53,7 +78,10 @@ fn read_form(at: &Cursor, name: &str) -> Option<KeySource> {
             warn_of_change(at, &name);
             Some(KeySource::Header(name))
         }
-        "cookie" => read_cookie_name(at).map(KeySource::Cookie),
+        "cookie" => {
+            let decoding = Decoding::default();
+            read_cookie_name(at).map(|name| KeySource::Cookie { name, decoding })
+        }
         "query" => read_plain_text(at).map(KeySource::Query),
         "jwt" => read_jwt(at),
         "client_ip" if read_bool(at)? => Some(KeySource::ClientIp),
@@ -105,6 +133,12 @@ fn warn_of_change(at: &Cursor, name: &str) {
         _ => return,
     };
     at.report(Code::UnstableKey, format!("header `{name}` {why}")).help(help);
+}
+
+/// The encodings of a value, the outermost first.
+fn read_encodings(at: &Cursor) -> Option<Vec<Encoding>> {
+    at.at_most(limits::ENCODINGS, at.items()?.len(), "encodings", None)?;
+    at.list(|at| at.word(Encoding::ALL))
 }
 
 fn read_jwt(at: &Cursor) -> Option<KeySource> {

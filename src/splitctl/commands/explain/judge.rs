@@ -8,7 +8,7 @@ use engine::host::{AUTHORITY, Host, METHOD, PATH};
 use engine::ids::{SplitId, VariantId};
 use engine::metrics::Metrics;
 use engine::plan::{Plan, Position};
-use engine::policy::{KeySource, Split, Value, Weight};
+use engine::policy::{Encoding, KeySource, Split, Value, Weight};
 use engine::units::{Bucket, Buckets, Moment};
 use policy_text::canonical::to_value;
 use policy_text::source::to_flow;
@@ -223,7 +223,18 @@ fn percent(buckets: Buckets) -> f64 {
 fn source(source: &KeySource) -> String {
     match source {
         KeySource::Header(name) => format!("header `{name}`"),
-        KeySource::Cookie(name) => format!("cookie `{name}`"),
+        KeySource::Cookie { name, decoding } => {
+            let steps = decoding.steps.iter().filter_map(|step| {
+                Encoding::ALL.iter().find(|(_, known)| known == step).map(|(word, _)| *word)
+            });
+            let json = decoding.json.as_ref().map(|name| format!("json `{name}`"));
+            let decoded: Vec<String> = steps.map(str::to_owned).chain(json).collect();
+            let decoded = match decoded.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", decoded.join(", ")),
+            };
+            format!("cookie `{name}`{decoded}")
+        }
         KeySource::Query(name) => format!("query `{name}`"),
         KeySource::Jwt { provider, claim } => format!("jwt `{provider}:{claim}`"),
         KeySource::ClientIp => "client_ip".to_owned(),

@@ -239,3 +239,12 @@ splits:
     }
     assert_snapshot!(explain(policy, &words));
 }
+
+#[test]
+fn a_key_from_a_decoded_cookie_is_told_with_its_source() {
+    let source = "{cookie: info, decode: [percent], json: id}";
+    let policy = CHECKOUT.replace("{cookie: uid}", source);
+    let cookie = "info=%7B%22id%22%3A%22ada%22%7D";
+    let told = explain(&policy, &["-H", "x-beta: on", "--cookie", cookie]);
+    assert!(told.contains("`ada` from cookie `info` (percent, json `id`); bucket "), "{told}");
+}

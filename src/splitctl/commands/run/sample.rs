@@ -64,8 +64,11 @@ impl Sample {
             request.method.clone_from(method);
         }
         let mut sample = Self { request, key: key.clone(), key_prefix: Vec::new() };
-        if !matches!(key, KeySource::Header(_) | KeySource::Cookie(_) | KeySource::Query(_)) {
-            return None;
+        match key {
+            KeySource::Header(_) | KeySource::Query(_) => {}
+            // Users' names are letters, digits and `-`.
+            KeySource::Cookie { decoding, .. } if decoding.keeps_plain_text() => {}
+            _ => return None,
         }
         conditions.headers.iter().try_for_each(|header| sample.meet(&header.name, &header.test))?;
         for cookie in &conditions.cookies {
@@ -107,7 +110,7 @@ impl Sample {
         let key = self.key_of(user);
         match &self.key {
             KeySource::Header(name) => self.request.clone().header(name, key),
-            KeySource::Cookie(name) => {
+            KeySource::Cookie { name, .. } => {
                 let cookie = [name.as_bytes(), b"=", &key].concat();
                 self.request.clone().header("cookie", cookie)
             }

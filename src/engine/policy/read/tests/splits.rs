@@ -102,6 +102,34 @@ fn what_a_split_must_not_say() {
             "splits[0].key[1]",
         ),
         (r#""key": [{"client_ip": false}]"#, "invalid_key_source", "splits[0].key[0].client_ip"),
+        (
+            r#""key": [{"header": "u", "decode": ["percent"]}]"#,
+            "invalid_key_source",
+            "splits[0].key[0].decode",
+        ),
+        (r#""key": [{"query": "u", "json": "id"}]"#, "invalid_key_source", "splits[0].key[0].json"),
+        (r#""key": [{"cookie": "u", "decode": []}]"#, "empty_list", "splits[0].key[0].decode"),
+        (
+            r#""key": [{"cookie": "u", "decode": "percent"}]"#,
+            "wrong_type",
+            "splits[0].key[0].decode",
+        ),
+        (
+            r#""key": [{"cookie": "u", "decode": ["rot13"]}]"#,
+            "invalid_value",
+            "splits[0].key[0].decode[0]",
+        ),
+        (
+            r#""key": [{"cookie": "u", "decode": ["percent", "percent", "percent", "percent", "base64"]}]"#,
+            "limit_exceeded",
+            "splits[0].key[0].decode",
+        ),
+        (r#""key": [{"cookie": "u", "json": ""}]"#, "invalid_value", "splits[0].key[0].json"),
+        (
+            r#""key": [{"cookie": "uid", "json": "id"}, {"generate": {"cookie": "uid"}}]"#,
+            "unread_cookie",
+            "splits[0].key[1]",
+        ),
         (r#""algorithm": "modulo""#, "invalid_value", "splits[0].algorithm"),
         (
             r#""mirror": {"cluster": "m", "percent": -1}"#,
