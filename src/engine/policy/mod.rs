@@ -28,6 +28,10 @@ pub use cursor::Written;
 use cursor::{Cursor, Sink};
 pub use meaning::hash;
 
+/// Whether warnings are told besides errors. They are for people who can change a policy before it serves, who have
+/// `splitctl validate`; in the module they would be a fifteenth of what every proxy fetches and compiles.
+pub const ADVISES: bool = !cfg!(target_family = "wasm");
+
 /// The outcome of checking a document.
 #[derive(Debug, Clone)]
 pub struct Checked {

@@ -20,7 +20,7 @@ pub(super) use names::SplitNames;
 pub(super) use variants::check_sum;
 
 use super::cursor::Cursor;
-use super::{Policy, Split};
+use super::{ADVISES, Policy, Split};
 
 /// Checks what holds for all splits, before any of them is read.
 pub(super) fn check_policy(policy: &Policy, root: &Cursor) {
@@ -31,23 +31,28 @@ pub(super) fn check_policy(policy: &Policy, root: &Cursor) {
 pub(super) fn check_split(policy: &Policy, split: &Split, at: &Cursor) {
     headers::check_split(policy, split, at);
     variants::check(split, at);
-    edits::check(policy, split, at);
-    keys::check(policy, split, at);
-    cookies::check_split(split, at);
-    overrides::check(&split.overrides, &at.field("overrides"));
-    ramp::check(split, at);
+    if ADVISES {
+        variants::advise(split, at);
+        edits::check(policy, split, at);
+        keys::check(policy, split, at);
+        cookies::check_split(split, at);
+        overrides::check(&split.overrides, &at.field("overrides"));
+        ramp::check(split, at);
+    }
 }
 
 /// Checks all splits together.
 pub(super) fn check_splits(policy: &Policy, root: &Cursor) {
     let splits = root.field("splits");
-    layers::check(policy, root);
     metrics::check(policy, &splits);
     cookies::check(policy, &splits);
-    unused::check(policy, root);
-    let mut effort = effort::Effort::new();
-    requires::check(policy, &splits, &mut effort);
-    collisions::check(policy, &splits, &mut effort);
+    if ADVISES {
+        layers::check(policy, root);
+        unused::check(policy, root);
+        let mut effort = effort::Effort::new();
+        requires::check(policy, &splits, &mut effort);
+        collisions::check(policy, &splits, &mut effort);
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::policy::cursor::Cursor;
 use crate::policy::name_map::NameMap;
-use crate::policy::{Code, Split, Value};
+use crate::policy::{ADVISES, Code, Split, Value};
 
 /// What the splits before a split have taken.
 pub(crate) struct SplitNames<'v> {
@@ -28,7 +28,9 @@ impl<'v> SplitNames<'v> {
         if let Some(first) = self.names.insert(name, index) {
             let message = format!("split `{name}` is there already, as `splits[{first}]`");
             at.field("name").report(Code::DuplicateName, message);
-        } else if let Some(other) = self.salts.insert(salt, index) {
+        } else if let Some(other) = self.salts.insert(salt, index)
+            && ADVISES
+        {
             let other = self.items.get(other).map_or("", Value::name);
             let message =
                 format!("splits `{other}` and `{}` have one salt, `{}`", split.name, split.salt);

@@ -27,6 +27,11 @@ pub(super) fn check(split: &Split, at: &Cursor) {
         }
     }
     check_sum(split.variants.iter().map(|variant| variant.weight), split.weight_total, &list);
+}
+
+/// Warns of weights that hardly mean what they say.
+pub(super) fn advise(split: &Split, at: &Cursor) {
+    let list = at.field("variants");
     check_baseline(split, &list);
     check_admission(split, &list);
 }

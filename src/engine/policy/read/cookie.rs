@@ -6,7 +6,7 @@ use super::names::{read_cookie_name, shown};
 use super::scalar::read_bool;
 use crate::policy::cursor::Cursor;
 use crate::policy::text::duration;
-use crate::policy::{Code, CookieOptions, SameSite};
+use crate::policy::{ADVISES, Code, CookieOptions, SameSite};
 use crate::units::{Millis, Seconds};
 
 /// A key source's `generate`: the cookie that keeps the new key.
@@ -79,7 +79,7 @@ fn read_ttl(at: &Cursor) -> Option<Seconds> {
         let help = "browsers count the life of a cookie in seconds, from `1s` up";
         return at.refuse(Code::InvalidDuration, message, help);
     };
-    if seconds > CookieOptions::TTL_CAP {
+    if ADVISES && seconds > CookieOptions::TTL_CAP {
         let message = format!("browsers forget every cookie after `400d`, long before `{written}`");
         at.report(Code::CookieTtlCapped, message)
             .help("write `ttl: 400d`; for longer use a key that the application keeps");

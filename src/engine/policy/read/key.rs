@@ -4,7 +4,7 @@ use super::cookie::read_generated_cookie;
 use super::names::{read_cookie_name, read_header_name, read_plain_text};
 use super::scalar::read_bool;
 use crate::policy::cursor::{Cursor, list_of};
-use crate::policy::{Code, Decoding, Encoding, KeySource, limits};
+use crate::policy::{ADVISES, Code, Decoding, Encoding, KeySource, limits};
 
 /// The forms of a key source.
 const FORMS: [&str; 6] = ["header", "cookie", "query", "jwt", "client_ip", "generate"];
@@ -113,6 +113,9 @@ const OF_THE_WAY: [&str; 3] = ["forwarded", "via", "x-forwarded-for"];
 
 /// Warns of a header that does not stay with a user.
 fn warn_of_change(at: &Cursor, name: &str) {
+    if !ADVISES {
+        return;
+    }
     let (why, help) = match name {
         "cookie" => (
             "has all cookies in one value, and changes with any of them",

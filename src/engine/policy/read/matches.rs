@@ -11,7 +11,7 @@ use crate::matching::{
 };
 use crate::policy::cursor::{Cursor, list_of};
 use crate::policy::name_map::NameMap;
-use crate::policy::{Code, Value, limits};
+use crate::policy::{ADVISES, Code, Value, limits};
 
 /// A list of which any entry must hold.
 pub(super) fn read_matches(at: &Cursor) -> Option<Vec<Match>> {
@@ -71,6 +71,9 @@ fn read_host(at: &Cursor) -> Option<HostPattern> {
 
 /// Warns of a host without a name between two dots, or before the first.
 fn warn_of_empty_labels(at: &Cursor, pattern: &HostPattern) {
+    if !ADVISES {
+        return;
+    }
     let (HostPattern::Exact(host) | HostPattern::Below(host)) = pattern else { return };
     let below = matches!(pattern, HostPattern::Below(_));
     let host = if below { host.strip_prefix('.').unwrap_or(host) } else { host };
@@ -125,6 +128,9 @@ fn read_path_text(at: &Cursor) -> Option<Box<str>> {
 
 /// Warns of a path that no client sends as it is written.
 fn warn_of_unlikely_path(at: &Cursor, text: &str) {
+    if !ADVISES {
+        return;
+    }
     if text.contains('*') {
         let help = "`prefix` takes a path and all below it, and `regex` any form: `/v[0-9]+/.*`";
         warn_of_wildcard(at, text, help);
@@ -152,7 +158,8 @@ fn read_path_regex(at: &Cursor) -> Option<Pattern> {
 /// Reads tests of named values, of which all must hold.
 fn read_named_tests(at: &Cursor, place: Place) -> Option<Vec<NamedTest>> {
     let tests = read_conditions(at, |at| read_named_test(at, place))?;
-    if let Some((earlier, later)) = first_conflict(&tests)
+    if ADVISES
+        && let Some((earlier, later)) = first_conflict(&tests)
         && let (Some(a), Some(b)) = (tests.get(earlier), tests.get(later))
     {
         let message = format!(

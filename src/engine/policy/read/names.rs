@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::matching::Escaped;
 use crate::policy::cursor::Cursor;
-use crate::policy::{Code, limits};
+use crate::policy::{ADVISES, Code, limits};
 
 /// Headers that frame the message or name its target: nobody edits them.
 pub(super) const OF_THE_MESSAGE: [&str; 8] = [
@@ -86,6 +86,9 @@ fn warn_of_asterisk(at: &Cursor, text: &str) {
 
 /// Warns of a `*` that is meant to stand for other characters, where it stands for itself.
 pub(super) fn warn_of_wildcard(at: &Cursor, text: &str, help: impl Into<Cow<'static, str>>) {
+    if !ADVISES {
+        return;
+    }
     let message = format!("`*` is no wildcard here: `{}` means these very characters", shown(text));
     at.report(Code::UnlikelyPattern, message).help(help);
 }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::names::shown;
 use crate::policy::cursor::Cursor;
-use crate::policy::{Code, Value, Weight};
+use crate::policy::{ADVISES, Code, Value, Weight};
 use crate::units::Buckets;
 
 impl<'v> Cursor<'v, '_> {
@@ -145,6 +145,9 @@ pub(super) fn read_percent(at: &Cursor) -> Option<Buckets> {
 
 /// Warns of a number that counts as 0 and is not 0.
 pub(super) fn warn_of_rounding(at: &Cursor) {
+    if !ADVISES {
+        return;
+    }
     if matches!(at.value, Value::Float(n) if *n != 0.0) {
         let message = format!("`{}` is so small that it counts as 0", at.value);
         at.report(Code::RoundedToZero, message).help(
@@ -155,6 +158,9 @@ pub(super) fn warn_of_rounding(at: &Cursor) {
 
 /// Warns, once, that some values of a list were there already.
 pub(super) fn warn_of_duplicates(count: usize, at: &Cursor) {
+    if !ADVISES {
+        return;
+    }
     let message = match count {
         0 => return,
         1 => "one value is in the list already".to_owned(),
