@@ -116,6 +116,11 @@ unsafe extern "C" {
     fn proxy_record_metric(id: u32, value: u64) -> u32;
 }
 
+#[cfg_attr(target_family = "wasm", link(wasm_import_module = "wasi_snapshot_preview1"))]
+unsafe extern "C" {
+    fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u32;
+}
+
 fn check(status: u32) -> Result<(), Status> {
     if status == 0 { Ok(()) } else { Err(Status(status)) }
 }
@@ -223,6 +228,16 @@ pub(crate) fn now_in_nanoseconds() -> Result<u64, Status> {
     Ok(nanoseconds)
 }
 
+/// A clock that only goes forward, in nanoseconds since some moment.
+pub(crate) fn monotonic() -> Result<u64, Status> {
+    const MONOTONIC: u32 = 1;
+    const PRECISE: u64 = 0;
+    let mut nanoseconds = 0;
+    // SAFETY: the pointer is to a live local.
+    check(unsafe { clock_time_get(MONOTONIC, PRECISE, &raw mut nanoseconds) })?;
+    Ok(nanoseconds)
+}
+
 /// What all VMs of one `vm_id` share under a key; `None` where there is nothing.
 pub(crate) fn shared(key: &[u8]) -> Result<Option<Box<[u8]>>, Status> {
     let mut cas = 0;
@@ -252,12 +267,6 @@ pub(crate) fn property(path: &str) -> Result<Option<Box<[u8]>>, Status> {
         proxy_get_property(path.as_ptr(), path.len(), data, size)
     });
     found(read)
-}
-
-/// A property that is a 64-bit number; `None` where the stream has none (no response came).
-pub(crate) fn number(path: &str) -> Result<Option<u64>, Status> {
-    let bytes = property(path)?;
-    Ok(bytes.and_then(|bytes| bytes.as_ref().try_into().ok()).map(u64::from_le_bytes))
 }
 
 /// Sets the filter state `wasm.<name>` of the stream.

@@ -29,8 +29,12 @@ pub(crate) struct Stream {
     caching: Caching,
     /// The hash of the path that went on, where it was rewritten.
     rewrote: u64,
+    /// When the request began, in nanoseconds of the monotonic clock; `None` where the host does not tell.
+    began: Option<u64>,
     /// A response went by.
     answered: bool,
+    /// Its status; `None` where none did.
+    status: Option<u16>,
 }
 
 impl Stream {
@@ -43,7 +47,9 @@ impl Stream {
             decisions: Decisions::default(),
             caching: Caching::default(),
             rewrote: 0,
+            began: None,
             answered: false,
+            status: None,
         }
     }
 }
@@ -72,9 +78,12 @@ impl HttpContext for Stream {
             }
         };
         let facts = plan.facts(&request);
-        let earlier = facts.earlier(plan).map(|earlier| earlier.context);
-        self.context = earlier.unwrap_or_else(|| active.context(self.id));
+        let earlier = facts.earlier(plan);
+        self.context = earlier.map_or_else(|| active.context(self.id), |earlier| earlier.context);
         self.decisions = decision::decide(plan, &facts, &self.context, &mut Nobody);
+        if self.decisions.have_outcome() {
+            self.began = earlier.map(|earlier| earlier.began).or_else(clock);
+        }
         let effects = effects::on_request(plan, &facts, &self.decisions);
         // Those that the policy owns it sets or removes itself.
         let others = self.strip.iter().map(String::as_str);
@@ -100,12 +109,15 @@ impl HttpContext for Stream {
     /// Also called for responses by the proxy itself.
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         self.answered = true;
-        let Self { decisions, context, caching, .. } = &*self;
+        // Also for the statistics: a header costs less than the property in the end.
+        if self.began.is_some() || effects::reads_status(&self.decisions) {
+            self.status = status_of_response();
+        }
+        let Self { decisions, context, caching, status, .. } = &*self;
         if let Some(active) = &self.active
             && effects::edits_response(&active.plan, decisions, caching)
         {
-            let status = effects::reads_status(decisions).then(status_of_response).flatten();
-            let answered = Answered { decisions, context, caching, status };
+            let answered = Answered { decisions, context, caching, status: *status };
             apply(Map::Response, &effects::on_response(&active.plan, &answered));
         }
         Action::Continue
@@ -114,26 +126,20 @@ impl HttpContext for Stream {
     /// The one moment at which every stream's outcome is known, whoever answered it.
     fn on_log(&mut self) {
         let Some(active) = &self.active else { return };
-        let Self { decisions, context, rewrote, .. } = self;
-        if decisions.list().is_empty() && decisions.elsewhere().is_empty() {
+        let Self { decisions, context, rewrote, began, status, .. } = &*self;
+        if !decisions.have_outcome() {
             return;
         }
         if !self.answered && goes_on() {
             // The client has its answer from the next leg.
-            if let Some(note) = Earlier::note(&active.plan, decisions, context, *rewrote) {
+            let began = began.unwrap_or_default();
+            if let Some(note) = Earlier::note(&active.plan, decisions, context, *rewrote, began) {
                 count_errors(host::set_state(NOTE, &note));
             }
             return;
         }
-        let read = |path| {
-            host::number(path).unwrap_or_else(|status| {
-                count_errors(Err(status));
-                None
-            })
-        };
-        let status = read("response\0code").and_then(|code| u16::try_from(code).ok());
-        let duration = read("request\0duration");
-        for effect in effects::on_end(&active.metrics, &self.decisions, status) {
+        let duration = began.and_then(|began| clock()?.checked_sub(began));
+        for effect in effects::on_end(&active.metrics, decisions, *status) {
             active.ids.increment(effect.counter);
             if let Some(nanoseconds) = duration {
                 active.ids.record(effect.histogram, milliseconds(nanoseconds));
@@ -150,6 +156,17 @@ fn goes_on() -> bool {
         None
     });
     details.as_deref() == Some(b"internal_redirect".as_slice())
+}
+
+/// The monotonic clock; `None` where the host does not tell.
+fn clock() -> Option<u64> {
+    host::monotonic().map_or_else(
+        |status| {
+            count_errors(Err(status));
+            None
+        },
+        Some,
+    )
 }
 
 /// The status of the response; `None` where the host does not tell.

@@ -122,6 +122,14 @@ impl PolicyFile {
             let finding = |long: TooLong| Finding::of_file("too_long", long.what, long.help);
             findings.extend(too_long.map(finding));
         }
+        // What the file logs by the filter state, and the filter does not set it.
+        let reads = carrier.is_some() && source.text.contains("FILTER_STATE(wasm.traffic_split");
+        if reads && checked.policy.as_ref().is_some_and(|policy| !policy.filter_state) {
+            let what =
+                "the file reads the filter state `wasm.traffic_split`, and the policy leaves none";
+            let help = "read the header instead, `%REQ(x-split-variant)%`, or add `filter_state: true` to the policy";
+            findings.push(Finding::of_file("unset_filter_state", what, help));
+        }
         let hash = checked.hash;
         let policy = checked.policy.filter(|_| !is_refused);
         let valid = policy.map(|policy| Valid { document, policy, hash });

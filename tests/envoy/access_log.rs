@@ -28,7 +28,7 @@ fn access_log(lab: &Lab, entries: usize) -> BTreeMap<String, Value> {
 fn the_access_log_tells_every_split_and_its_variant() {
     let everywhere = json!({"match": [{"path": {"prefix": "/cart"}}],
         "variants": [{"name": "stable", "weight": 50}, {"name": "canary", "weight": 50}]});
-    let policy = json!({"version": 1, "splits": [
+    let policy = json!({"version": 1, "filter_state": true, "splits": [
         split_for("checkout.test", 50.0, json!({})),
         split_for("banner", 50.0, everywhere),
     ]});
@@ -63,7 +63,7 @@ fn the_access_log_tells_every_split_and_its_variant() {
 
 #[test]
 fn requests_that_envoy_answers_itself_are_logged_with_their_variant() {
-    let policy = json!({"version": 1, "splits": [split_for("checkout.test", 100.0, json!({}))]});
+    let policy = json!({"version": 1, "filter_state": true, "splits": [split_for("checkout.test", 100.0, json!({}))]});
     let bench = Bench::start(&policy);
     let dead = bench.upstream("checkout-v2").unwrap();
     dead.set(lab::Behavior { refuse: true, ..Default::default() }).unwrap();

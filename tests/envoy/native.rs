@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use engine::decision::{Context, Nobody, decide};
-use engine::effects::on_request;
 use engine::plan::Plan;
 use engine::policy;
 use lab::{DEFAULT_CLUSTER, Request};
@@ -48,7 +47,6 @@ impl Native {
                 (decision, split, &split.variants[decision.variant])
             })
         };
-        let effects = on_request(&self.plan, &facts, &decisions);
         let words = served().map(|(decision, split, variant)| {
             [split.name.clone(), variant.name.clone(), decision.reason.as_str().to_owned()]
         });
@@ -58,7 +56,9 @@ impl Native {
             mirror: mirrors.next().map(|mirror| mirror.cluster.clone()),
             cluster: served().find_map(|(.., variant)| variant.cluster.clone()),
             decisions: words.collect(),
-            state: effects.state.map(|state| state.into_owned()),
+            state: served()
+                .map(|(_, split, v)| format!("{}={}", split.name, v.name))
+                .reduce(|all, tag| all + ", " + &tag),
         }
     }
 

@@ -114,7 +114,7 @@ fn outcomes_are_counted_to_the_variant_that_was_served() {
     let variant = tag.strip_prefix("checkout=").unwrap();
     let response = Response { duration_ns: 12_600_000, ..Response::status(404) };
     host.respond(asked.stream, &response).unwrap();
-    let state = host.finish(asked.stream).unwrap();
+    host.finish(asked.stream).unwrap();
     let labels = format!("split=.=checkout;.;variant=.={variant};.;");
     assert_eq!(
         host.metrics()[&format!("{labels}class=.=4xx;.;traffic_split_responses_total")].count(),
@@ -124,7 +124,23 @@ fn outcomes_are_counted_to_the_variant_that_was_served() {
         host.metrics()[&format!("{labels}traffic_split_request_duration_milliseconds")],
         MetricValue::Histogram(vec![13])
     );
-    assert!(format!("{state:?}").contains("traffic_split"), "{state:?}");
+}
+
+#[test]
+fn filter_state_is_left_where_the_policy_asks_for_it_or_has_no_variant_header() {
+    let left = |change: fn(&mut serde_json::Value)| {
+        let mut policy = super::checkout();
+        change(&mut policy);
+        let mut host = super::running(&policy);
+        !host.request(&request("ada")).unwrap().filter_state.is_empty()
+    };
+    assert!(!left(|_| ()));
+    assert!(left(|policy| policy["filter_state"] = json!(true)));
+    assert!(left(|policy| policy["variant_header"] = json!(null)));
+    assert!(!left(|policy| {
+        policy["variant_header"] = json!(null);
+        policy["filter_state"] = json!(false);
+    }));
 }
 
 #[test]

@@ -279,6 +279,16 @@ def vary_of_conditions():
     )  # fmt: skip
 
 
+def filter_state():
+    return vector(
+        "75-filter-state",
+        "the variants in the filter state change nothing else",
+        policy(split(), filter_state=True),
+        case("a canary", user(CANARY), served(ON_CANARY)),
+        case("a stable one", user(STABLE), served("checkout=stable split")),
+    )
+
+
 def vary_private():
     keys = [{"cookie": "uid"}, {"generate": {"cookie": "uid"}}]
     return vector(
@@ -361,5 +371,5 @@ def kill():
 def vectors():
     return [
         request_headers(), response_headers(), respond(), blackhole(), rewrite(), tags_only(), first_split_wins(), first_answer_wins(),
-        mirror_user(), mirror_request(), mirror_all(), vary(), vary_of_conditions(), vary_private(), response_variant_header(), baggage(), kill(),
+        mirror_user(), mirror_request(), mirror_all(), vary(), vary_of_conditions(), vary_private(), filter_state(), response_variant_header(), baggage(), kill(),
     ]  # fmt: skip

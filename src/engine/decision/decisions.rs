@@ -63,6 +63,11 @@ impl Decisions {
         &self.elsewhere
     }
 
+    /// Whether there is an outcome to count.
+    pub fn have_outcome(&self) -> bool {
+        !self.list.is_empty() || !self.elsewhere.is_empty()
+    }
+
     /// What is forced, as `checkout=canary, search=b`; empty where nothing is.
     pub(super) fn forced(&self) -> &[u8] {
         &self.forced

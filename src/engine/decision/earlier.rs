@@ -6,7 +6,7 @@
 //! variants, so that it means the same to another policy:
 //!
 //! ```text
-//! 1, random numbers (2 x 8 bytes), time (8 bytes), the word of the path it sent on (8 bytes),
+//! 1, random numbers (2 x 8 bytes), time, the word of the path it sent on, when the first leg began (8 bytes each),
 //! what was forced, 0, and for each decision: split, 0, variant, 0, reason, flags
 //! ```
 
@@ -24,6 +24,8 @@ pub struct Earlier {
     pub context: Context,
     /// The hash of the path that it sent on, where it rewrote that; 0 where it did not.
     pub rewrote: u64,
+    /// When the request began, by the clock of the host that measures.
+    pub began: u64,
     /// What it forced, with a secret that later legs do not see; empty where it forced nothing.
     pub forced: Box<[u8]>,
     /// What it decided, and legs before it.
@@ -36,19 +38,20 @@ const HOLD: u8 = 2;
 const MIRROR: u8 = 4;
 
 impl Earlier {
-    /// The note that a leg leaves for the next one; `rewrote` as in [`Earlier::rewrote`]. `None` where it
+    /// The note that a leg leaves for the next one; `rewrote` and `began` as in [`Earlier`]. `None` where it
     /// decided nothing.
     pub fn note(
         plan: &Plan,
         decisions: &Decisions,
         context: &Context,
         rewrote: u64,
+        began: u64,
     ) -> Option<Vec<u8>> {
-        if decisions.list().is_empty() && decisions.elsewhere().is_empty() {
+        if !decisions.have_outcome() {
             return None;
         }
         let mut note = vec![VERSION];
-        for word in [context.random[0], context.random[1], context.now.get(), rewrote] {
+        for word in [context.random[0], context.random[1], context.now.get(), rewrote, began] {
             note.extend_from_slice(&word.to_le_bytes());
         }
         note.extend_from_slice(decisions.forced());
@@ -74,6 +77,7 @@ impl Earlier {
         let (other, rest) = word(rest)?;
         let (now, rest) = word(rest)?;
         let (rewrote, rest) = word(rest)?;
+        let (began, rest) = word(rest)?;
         let (forced, mut rest) = text(rest)?;
         let mut decisions = SmallVec::new();
         while !rest.is_empty() {
@@ -93,7 +97,7 @@ impl Earlier {
             decisions.push(Decision { split: id, variant, reason, new_key, hold, mirror, counted });
         }
         let context = Context { random: [random, other], now: Moment::new(now) };
-        Some(Self { context, rewrote, forced: forced.into(), decisions })
+        Some(Self { context, rewrote, began, forced: forced.into(), decisions })
     }
 }
 
@@ -155,7 +159,7 @@ mod tests {
     fn note(plan: &Plan, headers: &[(&str, &str)]) -> Vec<u8> {
         let leg = Leg { headers, note: None };
         let decisions = decide(plan, &plan.facts(&leg), &ONE, &mut Nobody);
-        Earlier::note(plan, &decisions, &ONE, 5).unwrap()
+        Earlier::note(plan, &decisions, &ONE, 5, 6).unwrap()
     }
 
     /// What a second leg decides, in words, and what of the first it does not meet.
@@ -178,7 +182,8 @@ mod tests {
         let plan = plan();
         let note = note(&plan, &[(":path", "/"), ("x-beta", "1")]);
         let earlier = Earlier::read(&plan, &note).unwrap();
-        assert_eq!((earlier.context, earlier.rewrote, &*earlier.forced), (ONE, 5, [].as_slice()));
+        assert_eq!((earlier.context, earlier.rewrote, earlier.began), (ONE, 5, 6));
+        assert!(earlier.forced.is_empty());
         let first = earlier.decisions[0];
         assert!(first.new_key && first.counted);
         let variant = &plan.policy.splits[first.split].variants[first.variant].name;
@@ -251,6 +256,6 @@ mod tests {
         }
         let none = Plan::new(policy::from_json(b"{\"version\": 1}").policy.unwrap());
         assert_eq!(Earlier::read(&none, &good).unwrap().decisions.len(), 0);
-        assert_eq!(Earlier::note(&plan, &Decisions::default(), &ONE, 0), None);
+        assert_eq!(Earlier::note(&plan, &Decisions::default(), &ONE, 0, 0), None);
     }
 }

@@ -50,7 +50,7 @@ pub struct RequestEffects<'p> {
     /// Edits of the request's headers, in order.
     pub headers: Vec<HeaderEdit<'p>>,
     /// The variants served, `checkout=canary, search=b`, for access logs and tracing (filter
-    /// state `wasm.traffic_split`); `None` where no split applied.
+    /// state `wasm.traffic_split`); `None` where no split applied, or the policy wants none.
     pub state: Option<Cow<'p, str>>,
     /// The proxy answers itself, and the request does not go on.
     pub respond: Option<&'p Respond>,
@@ -146,6 +146,7 @@ pub fn on_request<'p, H: Host + ?Sized>(
     }
     let respond = served().find_map(|served| served.variant.respond.as_ref());
     let caching = if plan.policy.vary { Caching::new(plan, facts) } else { Caching::default() };
+    let state = state.filter(|_| plan.policy.filter_state);
     RequestEffects { headers, state, respond, caching, rewrote }
 }
 

@@ -50,6 +50,12 @@ fn policy() -> Value {
                 }),
             ),
             optional(
+                "filter_state",
+                boolean(
+                    "Leave the variants in the filter state `wasm.traffic_split` too. Default: only where `variant_header` is off.",
+                ),
+            ),
+            optional(
                 "response_variant_header",
                 refer("header_name", "Response header that lists the variants. Default: off."),
             ),

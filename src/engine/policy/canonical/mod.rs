@@ -25,6 +25,10 @@ pub fn to_value(policy: &Policy) -> Value {
     object.put("version", Value::Integer(1));
     object.put("cluster_header", text(&policy.cluster_header));
     object.put("variant_header", policy.variant_header.as_deref().map_or(Value::Null, text));
+    let unwritten = policy.variant_header.is_none();
+    object.put_if("filter_state", policy.filter_state != unwritten, || {
+        Value::Bool(policy.filter_state)
+    });
     object.put_some("response_variant_header", policy.response_variant_header.as_deref().map(text));
     object.put("mirror_header", text(&policy.mirror_header));
     object.put("baggage", Value::Bool(policy.baggage));

@@ -30,6 +30,9 @@ pub struct Policy {
     pub mirror_header: String,
     /// Append the variants to the request's W3C `baggage`, as `split.checkout=canary`.
     pub baggage: bool,
+    /// Leave the variants in the filter state `wasm.traffic_split` too, for access logs and traces that do not read the
+    /// variant header. Where it is not written: where that header is off.
+    pub filter_state: bool,
     /// Tell caches what a response depends on (see [`crate::plan::Varies`]), so that they keep variants apart.
     pub vary: bool,
     /// Where the client's address is found: 0 = the proxy's own view of it (`source.address`); N = the
@@ -83,6 +86,7 @@ impl Default for Policy {
             response_variant_header: None,
             mirror_header: Self::MIRROR_HEADER.into(),
             baggage: false,
+            filter_state: false,
             vary: false,
             trusted_hops: 0,
             force: None,

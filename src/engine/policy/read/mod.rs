@@ -38,6 +38,8 @@ pub(super) fn read_policy(at: &Cursor) -> Option<Policy> {
             _ => read_control_header(at),
         });
     }
+    policy.filter_state = policy.variant_header.is_none();
+    fields.set("filter_state", &mut policy.filter_state, read_bool);
     policy.response_variant_header =
         fields.optional("response_variant_header", read_control_header);
     fields.set("mirror_header", &mut policy.mirror_header, read_control_header);

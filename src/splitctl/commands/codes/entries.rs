@@ -47,7 +47,7 @@ pub(crate) fn all() -> Vec<Entry> {
     own.chain(of_policies).collect()
 }
 
-const FILES: [(&str, Severity, &str, &str, Example); 7] = [
+const FILES: [(&str, Severity, &str, &str, Example); 8] = [
     (
         "invalid_yaml",
         Severity::Error,
@@ -96,6 +96,15 @@ const FILES: [(&str, Severity, &str, &str, Example); 7] = [
         "`kubectl apply` keeps a copy of the object in an annotation of at most 256 KiB, and `kubectl apply --server-side` does without; etcd takes 1.5 MiB unless it is told otherwise.",
         Long(
             "kind: WasmPlugin\napiVersion: v1\nspec:\n  pluginConfig:\n    version: 1\n    key: [{header: x-user-id}]\n    splits:\n    - {name: one, match: [{headers: [{name: x-user-id, in: [USERS]}]}], baseline: a, variants: [{name: a, weight: 100}]}\n",
+        ),
+    ),
+    (
+        "unset_filter_state",
+        Severity::Warning,
+        "A file reads a filter state that the filter does not set.",
+        "Access logs and traces take the variants from the header that lists them. The filter state `wasm.traffic_split` is set with `filter_state: true`, or where `variant_header` is off.",
+        File(
+            "# A log: %FILTER_STATE(wasm.traffic_split:PLAIN)%\nkind: WasmPlugin\napiVersion: v1\nspec: {pluginConfig: {version: 1, key: [{header: u}], splits: [{name: one, baseline: a, variants: [{name: a, weight: 100}]}]}}\n",
         ),
     ),
     (

@@ -127,7 +127,8 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("mirror_header", scalar(&policy.mirror_header)),
         ("removed", removed.join("\n              ")),
         ("rare", rare_variant(policy)),
-        ("tracing", tracing(args)),
+        ("tracing", tracing(args, policy)),
+        ("split", split_in_logs(policy)),
         ("fallback", scalar(&args.fallback)),
         ("labels", labels()),
         ("durations", xds::durations()),
@@ -163,11 +164,23 @@ fn client(trusted_proxies: u8) -> String {
     }
 }
 
-/// Where traces go, and the variant as a tag: from the filter's state, which is there without the variant header too.
-fn tracing(args: &Args) -> String {
+/// How an access log shows the variants: by the header that lists them, or where that is off by the filter state.
+pub(super) fn split_in_logs(policy: &Policy) -> String {
+    match &policy.variant_header {
+        Some(header) => format!("%REQ({header})%"),
+        None => format!("%FILTER_STATE(wasm.{}:PLAIN)%", xds::FILTER),
+    }
+}
+
+/// Where traces go, and the variant as a tag.
+fn tracing(args: &Args, policy: &Policy) -> String {
     if args.otlp.is_none() {
         return "# Traces, with the variant as a tag: `splitctl render envoy --otlp HOST:PORT` adds them.".to_owned();
     }
+    let tag = match &policy.variant_header {
+        Some(header) => format!("request_header: {{name: {}}}", scalar(header)),
+        None => format!("value: \"{}\"", split_in_logs(policy)),
+    };
     format!(
         "# Spans go to an OpenTelemetry collector. The tag is there where a split applied.
           tracing:
@@ -182,9 +195,8 @@ fn tracing(args: &Args) -> String {
             # Otherwise whoever sends x-client-trace-id has a trace.
             client_sampling: {{value: 0}}
             custom_tags:
-            - {{tag: split.variant, value: \"%FILTER_STATE(wasm.{}:PLAIN)%\"}}",
-        args.traces,
-        xds::FILTER
+            - {{tag: split.variant, {}}}",
+        args.traces, tag
     )
 }
 
