@@ -4,6 +4,7 @@ mod fields;
 mod golden;
 mod limits;
 mod model;
+mod order;
 mod policy_hash;
 mod populations;
 mod properties;

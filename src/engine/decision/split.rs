@@ -1,5 +1,6 @@
-//! The order of judgement: enabled -> what an earlier leg decided -> match -> requires -> layer -> slice -> kill -> force and
-//! overrides -> holdout -> sticky -> weights (those in force now).
+//! The order of judgement, the same line in the README, the policy reference and decision 0004:
+//!
+//! enabled -> earlier leg -> match -> requires -> layer -> slice -> kill -> force -> overrides -> holdout -> sticky -> weights
 
 use super::facts::{Facts, Found, Key, Whose};
 use super::force::Forced;
@@ -158,7 +159,7 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
         })
     }
 
-    /// Match, requires.
+    /// The stages `match` and `requires`.
     fn takes_part(&mut self, This { split, plan, .. }: This<'j>) -> Judged<()> {
         if split.matches.is_some() {
             let (holds, facts) = (self.holds(Whose::Split, plan.matches(split)), self.facts);
@@ -184,7 +185,7 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
         Err(Stop::Out)
     }
 
-    /// Layer, slice.
+    /// The stages `layer` and `slice`.
     fn layer_admits(&mut self, this: This<'j>, user: &mut User<'j>) -> Judged<()> {
         let (Some(layer), Some(salt)) = (this.split.layer, this.plan.layer_salt) else {
             return Ok(());
@@ -208,7 +209,7 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
         if self.layers_unknown & layer_bit(layer) != 0 { Err(Stop::Unknown) } else { Ok(()) }
     }
 
-    /// The variant that is forced, from outside or by an override; `None` = none is.
+    /// The stages `force` and `overrides`: the variant that one of them names; `None` = none does.
     fn override_of(&mut self, This { split, plan, .. }: This<'j>) -> Judged<Option<VariantId>> {
         if let Some(name) = self.forced.variant_of(&split.name) {
             let wanted = split.variants.find(|variant| variant.name.as_bytes() == name);
@@ -234,7 +235,7 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
         Ok(None)
     }
 
-    /// Holdout, sticky, weights.
+    /// The stages `holdout`, `sticky` and `weights`.
     fn assign(&mut self, this: This<'j>, user: &mut User<'j>) -> Judged<(VariantId, Reason)> {
         let This { split, plan, .. } = this;
         let user = match self.user(this, user) {
