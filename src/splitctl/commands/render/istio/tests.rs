@@ -141,7 +141,8 @@ fn a_plugin_with_a_name_of_its_own_owns_headers_of_its_own() {
 fn the_gateways_are_told_how_many_proxies_are_in_front_of_them() {
     let line = "#     defaultConfig:\n#       gatewayTopology: {numTrustedProxies: ";
     has(&fine(SUBSETS, &[]), &[&format!("{line}0}}\n")]);
-    let behind = SUBSETS.replace("version: 1\n", "version: 1\nclient_ip: {trusted_hops: 3}\n");
+    let by_address = SUBSETS.replace("{header: u}", "{client_ip: true}");
+    let behind = by_address.replace("version: 1\n", "version: 1\nclient_ip: {trusted_hops: 3}\n");
     has(&fine(&behind, &[]), &[&format!("{line}2}}\n")]);
     let out = fine(&behind, &["--gateway", "mesh", "--host", "reviews"]);
     assert!(!out.contains("gatewayTopology"), "{out}");
