@@ -124,7 +124,7 @@ fn with_the_example(config: String) -> String {
     let (before, example) =
         config.split_at(place(&config, "              # - name: checkout=canary\n"));
     let (example, after) =
-        example.split_at(place(example, "              # The pair that the filter needs"));
+        example.split_at(place(example, "              # The filter needs these two routes"));
     format!("{before}{}{after}", example.replace("              # ", "              "))
 }
 

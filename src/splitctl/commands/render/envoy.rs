@@ -156,7 +156,9 @@ fn trusted_proxies(args: &Args, policy: &Policy) -> anyhow::Result<u8> {
 /// Whose address is the client's, in words.
 fn client(trusted_proxies: u8) -> String {
     match trusted_proxies {
-        0 => "this Envoy is an edge, and a client's address is that of its connection".to_owned(),
+        0 => {
+            "this Envoy is at the edge, and a client's address is that of its connection".to_owned()
+        }
         1 => "the proxy in front has appended the client's address to x-forwarded-for".to_owned(),
         n => format!(
             "the outermost of {n} proxies in front has appended the client's address to x-forwarded-for"
@@ -182,7 +184,7 @@ fn tracing(args: &Args, policy: &Policy) -> String {
         None => format!("value: \"{}\"", split_in_logs(policy)),
     };
     format!(
-        "# Spans go to an OpenTelemetry collector. The tag is there where a split applied.
+        "# Spans go to an OpenTelemetry collector. The tag is there if a split applied.
           tracing:
             provider:
               name: envoy.tracers.opentelemetry
@@ -190,9 +192,9 @@ fn tracing(args: &Args, policy: &Policy) -> String {
                 \"@type\": type.googleapis.com/envoy.config.trace.v3.OpenTelemetryConfig
                 service_name: edge
                 grpc_service: {{envoy_grpc: {{cluster_name: {COLLECTOR}}}, timeout: 1s}}
-            # Of all requests, in percent. One whose caller decided against a trace (traceparent) has none.
+            # In percent of all requests. A request whose caller decided against a trace (traceparent) has none.
             random_sampling: {{value: {}}}
-            # Otherwise whoever sends x-client-trace-id has a trace.
+            # Otherwise whoever sends x-client-trace-id gets a trace.
             client_sampling: {{value: 0}}
             custom_tags:
             - {{tag: split.variant, {}}}",
@@ -215,9 +217,9 @@ fn rare_variant(policy: &Policy) -> String {
     let (cluster, mirror) = (scalar(&policy.cluster_header), scalar(&policy.mirror_header));
     format!(
         "
-              # A variant with few requests has few traces. A route of its own gives it more than all others have, here
-              # one for each request (100 %): after the filter Envoy chooses the route again, and with it, from 1.36 on,
-              # whether there is a trace. It must come before the next one.
+              # A variant with few requests has few traces. A route of its own can give it more, here one for each
+              # request (100 %): after the filter, Envoy chooses the route again, and with it (from 1.36 on) whether
+              # there is a trace. This route must come before the next one.
               # - name: {name}
               #   match: {{prefix: /, headers: [{{name: {header}, string_match: {{safe_regex: {{regex: '{regex}'}}}}}}]}}
               #   route: {{cluster_header: {cluster}, request_mirror_policies: [{{cluster_header: {mirror}, disable_shadow_host_suffix_append: true}}]}}

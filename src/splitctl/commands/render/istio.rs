@@ -225,7 +225,7 @@ fn tracing(policy: &Policy) -> String {
     let Some(header) = &policy.variant_header else { return String::new() };
     format!(
         "
-  # Sampling knows no variant: at 1 % of requests, a variant of 1 % has one trace in 10,000 requests.
+  # Sampling does not look at variants: at 1 % of requests, a variant of 1 % has one trace in 10,000 requests.
   tracing:
   - customTags:
       split.variant: {{header: {{name: {}}}}}",

@@ -32,7 +32,7 @@ struct Route {
     to: Destination,
 }
 
-const REWRITES: &str = "  # Also those to which a variant rewrites, for the route is chosen by the new host: the Gateway must serve them as well.
+const REWRITES: &str = "  # Including hosts that a variant rewrites to, because the route is chosen by the new host: the Gateway must serve them too.
 ";
 
 impl Routing {
@@ -103,7 +103,7 @@ impl Routing {
             }],
         };
         chosen.push(Route {
-            comment: "No split applied, or the filter does not run: what users had before.",
+            comment: "No split applied, or the filter does not run: the same as without it.",
             name: format!("{}-default", args.name),
             header: None,
             to: default,
@@ -138,8 +138,8 @@ metadata:
 spec:
 {}  hosts: [{}]
   gateways: [{}]
-  # The filter changes a header, and Envoy chooses the route again. The first that matches is taken; the order is that
-  # of the policy. A client cannot choose: the filter removes these headers from what it sends.
+  # The filter sets a header, and Envoy chooses the route again: the first that matches, in the order of the policy. A
+  # client cannot choose, because the filter removes these headers from what it sends.
   http:
 ",
             if self.rewrites { REWRITES } else { "" },
@@ -183,8 +183,8 @@ spec:
             let _in_memory = write!(
                 text,
                 "---
-# An assumption: the pods of a subset have its name as their label `version`. A subset that is missing here is 503 with
-# the flag NC.
+# An assumption: the pods of a subset have its name as their label `version`. For a subset that is missing here, Envoy
+# answers 503 with the flag NC.
 apiVersion: networking.istio.io/v1
 kind: DestinationRule
 metadata:
