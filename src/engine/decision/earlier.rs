@@ -254,7 +254,7 @@ mod tests {
             other[end] ^= 0xff;
             let _ = Earlier::read(&plan, &other);
         }
-        let none = Plan::new(policy::from_json(b"{\"version\": 1}").policy.unwrap());
+        let none = Plan::new(policy::from_json(b"{\"version\": 1, \"splits\": []}").policy.unwrap());
         assert_eq!(Earlier::read(&none, &good).unwrap().decisions.len(), 0);
         assert_eq!(Earlier::note(&plan, &Decisions::default(), &ONE, 0, 0), None);
     }
