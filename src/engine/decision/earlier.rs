@@ -13,6 +13,8 @@
 use smallvec::SmallVec;
 
 use super::{Context, Decision, Decisions};
+use crate::hash::first_word;
+use crate::matching::host_of;
 use crate::plan::Plan;
 use crate::reason::Reason;
 use crate::units::Moment;
@@ -98,6 +100,20 @@ impl Earlier {
         }
         let context = Context { random: [random, other], now: Moment::new(now) };
         Some(Self { context, rewrote, began, forced: forced.into(), decisions })
+    }
+
+    /// Whether the path of a later leg is the one that this leg wrote.
+    pub(crate) fn wrote_path(&self, path: &[u8]) -> bool {
+        self.rewrote != 0 && self.rewrote == first_word(path)
+    }
+
+    /// Whether the host of a later leg, in its one spelling, is the one that this leg wrote: the proxy keeps it
+    /// where a redirect names none.
+    pub(super) fn wrote_host(&self, plan: &Plan, host: &[u8]) -> bool {
+        let mut variants =
+            self.decisions.iter().map(|d| &plan.policy.splits[d.split].variants[d.variant]);
+        let written = variants.find_map(|variant| variant.rewrite.host.as_deref());
+        written.is_some_and(|written| host_of(written.as_bytes()).eq_ignore_ascii_case(host))
     }
 }
 
@@ -234,6 +250,33 @@ mod tests {
     }
 
     #[test]
+    fn a_host_and_a_path_that_the_first_leg_wrote_do_not_end_what_it_decided() {
+        let text = r#"{"version": 1, "splits": [
+            {"name": "web", "match": [{"hosts": ["shop.test"], "path": {"prefix": "/api"}}], "key": [{"header": "u"}], "baseline": "a",
+             "variants": [{"name": "a", "weight": 100, "rewrite": {"host": "New.test:8080", "path_prefix": {"from": "/api", "to": "/v2"}}}]}]}"#;
+        let plan = Plan::new(policy::from_json(text.as_bytes()).policy.unwrap());
+        let leg = Leg {
+            headers: &[(":authority", "shop.test"), (":path", "/api/x"), ("u", "1")],
+            note: None,
+        };
+        let decisions = decide(&plan, &plan.facts(&leg), &ONE, &mut Nobody);
+        let note = Earlier::note(&plan, &decisions, &ONE, first_word(b"/v2/x")).unwrap();
+        for (host, path, stands) in [
+            // As the first leg sent it on, and a redirect within the host that it wrote.
+            ("New.test:8080", "/v2/x", true),
+            ("new.test", "/api/next", true),
+            ("shop.test", "/api/next", true),
+            ("shop.test", "/v2/x", true),
+            // A redirect to what a client would not be served by the split at either.
+            ("new.test", "/v2/next", false),
+            ("other.test", "/api/next", false),
+        ] {
+            let again = [(":authority", host), (":path", path), ("x-split-variant", "web=a")];
+            assert_eq!(second(&plan, &again, &note).0.len() == 1, stands, "{host}{path}");
+        }
+    }
+
+    #[test]
     fn people_are_told() {
         let plan = plan();
         let note = note(&plan, &[(":path", "/"), ("x-beta", "1")]);
@@ -254,7 +297,8 @@ mod tests {
             other[end] ^= 0xff;
             let _ = Earlier::read(&plan, &other);
         }
-        let none = Plan::new(policy::from_json(b"{\"version\": 1, \"splits\": []}").policy.unwrap());
+        let none =
+            Plan::new(policy::from_json(b"{\"version\": 1, \"splits\": []}").policy.unwrap());
         assert_eq!(Earlier::read(&none, &good).unwrap().decisions.len(), 0);
         assert_eq!(Earlier::note(&plan, &Decisions::default(), &ONE, 0, 0), None);
     }

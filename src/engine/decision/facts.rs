@@ -21,8 +21,9 @@ pub trait Facts {
         None
     }
 
-    /// Whether the request is for a host and a path that a match list can meet, whatever else it wants.
-    fn can_meet(&self, _matches: Option<&[Match]>) -> bool {
+    /// Whether the request is for a host and a path that a match list can meet, whatever else it wants. A host
+    /// or a path that an earlier leg gave it says nothing of what the client asked for, and any list meets it.
+    fn can_meet(&self, _plan: &Plan, _matches: Option<&[Match]>) -> bool {
         true
     }
 

@@ -76,12 +76,15 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
         &self.lines
     }
 
-    /// The host or the path, where an entry wants another.
-    fn elsewhere<'p>(&self, conditions: &'p Match) -> Option<Unmet<'p>> {
+    /// The hosts, where an entry wants others.
+    fn other_host<'p>(&self, conditions: &'p Match) -> Option<Unmet<'p>> {
         let hosts = &conditions.hosts;
-        if !hosts.is_empty() && !hosts.iter().any(|pattern| pattern.matches(&self.authority)) {
-            return Some(Unmet::Hosts(hosts));
-        }
+        let wanted = hosts.is_empty() || hosts.iter().any(|host| host.matches(&self.authority));
+        (!wanted).then_some(Unmet::Hosts(hosts))
+    }
+
+    /// The path, where an entry wants another.
+    fn other_path<'p>(&self, conditions: &'p Match) -> Option<Unmet<'p>> {
         conditions.path.as_ref().filter(|path| !path.matches(self.path)).map(Unmet::Path)
     }
 
@@ -168,7 +171,8 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
 
 impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
     fn candidates(&self, plan: &Plan, all: bool, judge: impl FnMut(SplitId)) {
-        if all {
+        // The index goes by host and path, and an earlier leg may have rewritten them.
+        if all || self.earlier(plan).is_some() {
             plan.splits.ids().for_each(judge);
         } else {
             plan.index.candidates(|| (&*self.authority, self.path), judge);
@@ -188,8 +192,15 @@ impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
         earlier.as_deref()
     }
 
-    fn can_meet(&self, matches: Option<&[Match]>) -> bool {
-        matches.is_none_or(|list| list.iter().any(|entry| self.elsewhere(entry).is_none()))
+    fn can_meet(&self, plan: &Plan, matches: Option<&[Match]>) -> bool {
+        let (host, path) = self.earlier(plan).map_or((false, false), |earlier| {
+            let path = self.lines.first(Questions::PATH);
+            (earlier.wrote_host(plan, &self.authority), earlier.wrote_path(path))
+        });
+        let meets = |entry: &Match| {
+            (host || self.other_host(entry).is_none()) && (path || self.other_path(entry).is_none())
+        };
+        matches.is_none_or(|list| list.iter().any(meets))
     }
 
     fn forced<'f>(&'f self, plan: &'f Plan) -> Forced<'f> {
@@ -203,8 +214,9 @@ impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
     /// What is cheap to ask is asked first.
     fn unmet<'p>(&self, _whose: Whose, asked: Asked<'p>) -> Option<Unmet<'p>> {
         let conditions = asked.conditions;
-        if let Some(unmet) = self.elsewhere(conditions) {
-            return Some(unmet);
+        let elsewhere = self.other_host(conditions).or_else(|| self.other_path(conditions));
+        if elsewhere.is_some() {
+            return elsewhere;
         }
         if !conditions.methods.is_empty() {
             let method = self.lines.first(Questions::METHOD);

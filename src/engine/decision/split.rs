@@ -84,7 +84,7 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
     fn earlier_of(&self, id: SplitId) -> Option<Decision> {
         let decision = self.earlier.iter().find(|decision| decision.split == id)?;
         let split = &self.plan.policy.splits[id];
-        self.facts.can_meet(split.matches.as_deref()).then_some(*decision)
+        self.facts.can_meet(self.plan, split.matches.as_deref()).then_some(*decision)
     }
 
     /// A bit for each layer of a split that an earlier leg decided, and this one meets.

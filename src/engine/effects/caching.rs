@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::decision::{Facts, RequestFacts};
 use crate::host::Host;
-use crate::plan::Plan;
+use crate::plan::{Plan, Questions};
 
 /// What caches must know of a response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,7 +26,7 @@ impl Caching {
         let mut private = false;
         facts.candidates(plan, false, |id| {
             let split = &plan.policy.splits[id];
-            if split.enabled && facts.can_meet(split.matches.as_deref()) {
+            if split.enabled && facts.can_meet(plan, split.matches.as_deref()) {
                 let varies = &plan.splits[id].varies;
                 for name in varies.headers.iter().map(|slot| plan.questions.headers.name(*slot)) {
                     if let Err(place) = names.binary_search(&name) {
@@ -36,6 +36,9 @@ impl Caching {
                 private |= varies.private;
             }
         });
+        // A cache keeps it under the address that the client asked for, and another page may have been asked
+        // for there: the proxy follows a redirect itself, and names the page before it.
+        private |= facts.lines().has(Questions::ORIGINAL_URL);
         Self { vary: super::join(names.into_iter()).map(Cow::into_owned), private }
     }
 }

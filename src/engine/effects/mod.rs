@@ -12,12 +12,11 @@ pub use caching::Caching;
 use std::borrow::Cow;
 
 use crate::decision::{Context, Decision, Decisions, Facts as _, RequestFacts, generated_id};
-use crate::hash::first_word;
 use crate::host::Host;
 use crate::ids::{HeaderSlot, MetricId};
 use crate::metrics::Metrics;
 use crate::outcome::Class;
-use crate::plan::{Plan, Questions, SplitPlan};
+use crate::plan::{Plan, Questions};
 use crate::policy::{HeaderEdits, Respond, Split, Variant};
 
 /// An edit of headers. Names are in lower case; `:authority` and `:path` are among them.
@@ -85,7 +84,6 @@ pub struct EndEffect {
 /// A decision in the words of the policy.
 struct Served<'p> {
     split: &'p Split,
-    prepared: &'p SplitPlan,
     variant: &'p Variant,
     tag: &'p str,
 }
@@ -94,7 +92,7 @@ impl<'p> Served<'p> {
     fn by(plan: &'p Plan, decision: &Decision) -> Self {
         let (split, prepared) = (&plan.policy.splits[decision.split], &plan.splits[decision.split]);
         let variant = &split.variants[decision.variant];
-        Self { split, prepared, variant, tag: &prepared.tags[decision.variant] }
+        Self { split, variant, tag: &prepared.tags[decision.variant] }
     }
 }
 
@@ -110,15 +108,16 @@ pub fn on_request<'p, H: Host + ?Sized>(
     let served = || list.iter().map(|decision| Served::by(plan, decision));
     let state = join(served().map(|served| served.tag));
     let mut headers = Vec::with_capacity(2);
-    let earlier = facts.earlier(plan).map_or(0, |earlier| earlier.rewrote);
-    let rewritten = earlier != 0 && earlier == first_word(lines.first(Questions::PATH));
+    let earlier = facts.earlier(plan);
+    let earlier = earlier.filter(|earlier| earlier.wrote_path(lines.first(Questions::PATH)));
+    let rewritten = earlier.is_some();
     // The lines that an earlier leg added are there still, and its path may be.
     let counted = || list.iter().map(|decision| decision.counted).zip(served());
     let edits = counted().map(|(counted, s)| (&s.variant.request_headers, !counted));
     edits::push_edits(&mut headers, edits);
     let rewrites = counted().map(|(counted, s)| (&s.variant.rewrite, !(counted && rewritten)));
     let path = target::push_rewrites(&mut headers, rewrites, lines);
-    let rewrote = path.unwrap_or(if rewritten { earlier } else { 0 });
+    let rewrote = path.unwrap_or(earlier.map_or(0, |earlier| earlier.rewrote));
     let cluster = served().find_map(|served| served.variant.cluster.as_deref());
     let mirrored = list.iter().filter(|decision| decision.mirror);
     let mirror = mirrored.map(|decision| Served::by(plan, decision));
@@ -154,16 +153,20 @@ pub fn on_request<'p, H: Host + ?Sized>(
 pub fn edits_response(plan: &Plan, decisions: &Decisions, caching: &Caching) -> bool {
     plan.policy.response_variant_header.is_some()
         || *caching != Caching::default()
+        || with_elsewhere(decisions).any(|decision| decision.new_key || decision.hold)
         || decisions.list().iter().any(|decision| {
-            decision.new_key
-                || decision.hold
-                || Served::by(plan, decision).variant.response_headers != HeaderEdits::default()
+            Served::by(plan, decision).variant.response_headers != HeaderEdits::default()
         })
+}
+
+/// What the response's cookies are about: who was met on another leg of the request has no other response.
+fn with_elsewhere(decisions: &Decisions) -> impl Iterator<Item = &Decision> {
+    decisions.list().iter().chain(decisions.elsewhere())
 }
 
 /// Whether the edits of the response depend on its status, which a host need not read otherwise.
 pub fn reads_status(decisions: &Decisions) -> bool {
-    decisions.list().iter().any(|decision| decision.hold)
+    with_elsewhere(decisions).any(|decision| decision.hold)
 }
 
 /// The edits of the response's headers: the variant's own, the variant header, what caches must
@@ -198,7 +201,8 @@ pub fn on_response<'p>(plan: &'p Plan, answered: &Answered<'p>) -> Vec<HeaderEdi
             headers.push(HeaderEdit::Add { name: SET_COOKIE, value });
         }
     };
-    for (decision, Served { prepared, .. }) in list.iter().zip(served()) {
+    for decision in with_elsewhere(decisions) {
+        let prepared = &plan.splits[decision.split];
         if let (Some(generated), true) = (&prepared.generated, decision.new_key) {
             let id = generated_id(generated.word(), context);
             let value = generated.render(&String::from_utf8_lossy(&id));
@@ -222,7 +226,7 @@ pub fn on_end(
     status: Option<u16>,
 ) -> impl Iterator<Item = EndEffect> {
     let class = status.map_or(Class::None, Class::from_status);
-    decisions.list().iter().chain(decisions.elsewhere()).map(move |decision| {
+    with_elsewhere(decisions).map(move |decision| {
         let (counter, histogram) = metrics.responded(decision, class);
         EndEffect { counter, histogram }
     })

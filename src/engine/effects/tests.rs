@@ -150,6 +150,64 @@ fn a_generated_key_is_kept_by_one_cookie_and_a_variant_by_its_own() {
     assert!(cookies[2].starts_with("+split-b="), "{cookies:?}");
 }
 
+/// A later leg, with what the one before it left.
+struct Leg<'l>(&'l [(&'l str, &'l str)], &'l [u8]);
+
+impl Host for Leg<'_> {
+    fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.0.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+    }
+
+    fn earlier_leg(&self) -> Option<Cow<'_, [u8]>> {
+        (!self.1.is_empty()).then_some(self.1.into())
+    }
+}
+
+#[test]
+fn a_visitor_keeps_what_the_first_leg_gave_also_where_the_last_leads_elsewhere() {
+    let plan = plan(
+        r#"{"version": 1, "splits": [{"name": "a", "match": [{"path": {"exact": "/start"}}], "baseline": "on",
+        "variants": [{"name": "on", "weight": 100}], "key": [{"cookie": "uid"}, {"generate": {"cookie": "uid"}}],
+        "sticky": {"secret": "0123456789abcdef"}}]}"#,
+    );
+    let context = &Context { random: [1, 2], ..Context::default() };
+    let first = Leg(&[(":path", "/start")], &[]);
+    let decisions = decide(&plan, &plan.facts(&first), context, &mut Nobody);
+    let note = crate::decision::Earlier::note(&plan, &decisions, context, 0).unwrap();
+    let next = [(":path", "/final"), ("x-split-variant", "a=on")];
+    let decisions = &decide(&plan, &plan.facts(&Leg(&next, &note)), context, &mut Nobody);
+    assert_eq!((decisions.list().len(), decisions.elsewhere().len()), (0, 1));
+    let caching = &Caching::default();
+    assert!(edits_response(&plan, decisions, caching) && reads_status(decisions));
+    let names = |status| {
+        let answered = Answered { decisions, context, caching, status: Some(status) };
+        let edits = edits(&on_response(&plan, &answered));
+        let starts = |text: String| text.split(['=', ';']).next().unwrap_or_default().to_owned();
+        edits.into_iter().filter_map(|(_, value)| value.map(starts)).collect::<Vec<_>>()
+    };
+    assert_eq!(names(200), ["+uid", "+split-a", "+private"]);
+    assert_eq!(names(503), ["+uid", "+private"]);
+}
+
+#[test]
+fn a_page_behind_a_redirect_that_the_proxy_follows_is_private_to_caches() {
+    let plan = plan(
+        r#"{"version": 1, "vary": true, "splits": [{"name": "a", "match": [{"path": {"exact": "/start"}}], "key": [{"header": "u"}],
+        "baseline": "on", "variants": [{"name": "on", "weight": 100}]}]}"#,
+    );
+    let caching = |request: &[(&str, &str)]| {
+        let facts = plan.facts(request);
+        let decisions = decide(&plan, &facts, &Context::default(), &mut Nobody);
+        on_request(&plan, &facts, &decisions).caching
+    };
+    let none = Caching::default();
+    assert_eq!(caching(&[(":path", "/final")]), none);
+    let start = caching(&[(":path", "/start")]);
+    assert_eq!(start, Caching { vary: Some("u".to_owned()), private: false });
+    let redirected = [(":path", "/final"), ("x-envoy-original-url", "http://shop/start")];
+    assert_eq!(caching(&redirected), Caching { private: true, ..none });
+}
+
 #[test]
 fn a_response_by_the_proxy_itself_is_an_effect() {
     let plan = plan(
