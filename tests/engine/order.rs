@@ -64,7 +64,7 @@ impl Case {
                 // Headers that the filter sets tell it to look for the note.
                 ("x-split-variant", "it=off".to_owned()),
             ],
-            note: Earlier::note(&first, &decided, &Context::default(), 0),
+            note: Earlier::note(&first, &decided, &Context::default(), 0, 0),
         }
     }
 

@@ -260,7 +260,7 @@ mod tests {
             note: None,
         };
         let decisions = decide(&plan, &plan.facts(&leg), &ONE, &mut Nobody);
-        let note = Earlier::note(&plan, &decisions, &ONE, first_word(b"/v2/x")).unwrap();
+        let note = Earlier::note(&plan, &decisions, &ONE, first_word(b"/v2/x"), 6).unwrap();
         for (host, path, stands) in [
             // As the first leg sent it on, and a redirect within the host that it wrote.
             ("New.test:8080", "/v2/x", true),

@@ -173,7 +173,7 @@ fn a_visitor_keeps_what_the_first_leg_gave_also_where_the_last_leads_elsewhere()
     let context = &Context { random: [1, 2], ..Context::default() };
     let first = Leg(&[(":path", "/start")], &[]);
     let decisions = decide(&plan, &plan.facts(&first), context, &mut Nobody);
-    let note = crate::decision::Earlier::note(&plan, &decisions, context, 0).unwrap();
+    let note = crate::decision::Earlier::note(&plan, &decisions, context, 0, 0).unwrap();
     let next = [(":path", "/final"), ("x-split-variant", "a=on")];
     let decisions = &decide(&plan, &plan.facts(&Leg(&next, &note)), context, &mut Nobody);
     assert_eq!((decisions.list().len(), decisions.elsewhere().len()), (0, 1));
