@@ -91,3 +91,33 @@ fn a_client_cannot_say_that_there_was_an_earlier_leg() {
     }
     assert_eq!(bench.stats_after(41).sum(REQUESTS, &[]), 41);
 }
+
+#[test]
+fn a_host_that_the_variant_wrote_does_not_end_what_the_first_leg_decided() {
+    let mut policy = policy();
+    policy["splits"][0]["match"] = json!([{"hosts": ["shop.example.com"]}]);
+    for variant in policy["splits"][0]["variants"].as_array_mut().unwrap() {
+        variant["rewrite"] = json!({"host": "new.example.com"});
+    }
+    let bench = Bench::start(&policy);
+    for _ in 0..20 {
+        let request = Request::get("/redirect/next").host("shop.example.com");
+        let (first, answer) = follow(&bench, request);
+        assert_eq!(answer.cluster(), Some(first.as_str()));
+    }
+}
+
+#[test]
+fn the_visitor_keeps_the_id_of_a_first_leg_that_led_elsewhere() {
+    let mut policy = policy();
+    policy["splits"][0]["match"] = json!([{"path": {"prefix": "/redirect"}}]);
+    let bench = Bench::start(&policy);
+    for number in 1..=10 {
+        let (first, answer) = follow(&bench, Request::get("/redirect/next"));
+        let cookie = String::from_utf8(answer.header("set-cookie").unwrap().to_vec()).unwrap();
+        let known =
+            Request::get("/redirect/next").header("cookie", cookie.split(';').next().unwrap());
+        assert_eq!(follow(&bench, known).0, first, "{number}: {cookie}");
+    }
+    assert_eq!(bench.stats_after(20).sum(NEW_KEYS, &[]), 10);
+}
