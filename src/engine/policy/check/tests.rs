@@ -274,6 +274,12 @@ fn keys_that_do_not_stay_with_a_user_are_named() {
         let wanted: &[&str] = if stable { &[] } else { &["unstable_key splits[0].key[0].header"] };
         expect(&one(&format!(r#", "key": [{{"header": "{name}"}}]"#)), wanted);
     }
+    for (claim, stable) in [("sub", true), ("email", true), ("jti", false), ("iat", false)] {
+        let wanted: &[&str] =
+            if stable { &[] } else { &["unstable_key splits[0].key[0].jwt.claim"] };
+        let key = format!(r#", "key": [{{"jwt": {{"provider": "p", "claim": "{claim}"}}}}]"#);
+        expect(&one(&key), wanted);
+    }
 }
 
 #[test]

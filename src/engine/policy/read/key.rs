@@ -111,6 +111,9 @@ const OF_A_REQUEST: [&str; 11] = [
 /// Headers that every proxy on the way adds to.
 const OF_THE_WAY: [&str; 3] = ["forwarded", "via", "x-forwarded-for"];
 
+/// Claims that are other ones in each token of a user (RFC 7519, 4.1; `at_hash` and `nonce` of OpenID Connect).
+const OF_A_TOKEN: [&str; 6] = ["at_hash", "exp", "iat", "jti", "nbf", "nonce"];
+
 /// Warns of a header that does not stay with a user.
 fn warn_of_change(at: &Cursor, name: &str) {
     if !ADVISES {
@@ -147,7 +150,14 @@ fn read_encodings(at: &Cursor) -> Option<Vec<Encoding>> {
 fn read_jwt(at: &Cursor) -> Option<KeySource> {
     let mut fields = at.object()?;
     let provider = fields.required("provider", read_plain_text);
-    let claim = fields.required("claim", read_plain_text);
+    let claim = fields.required("claim", |at| {
+        let claim = read_plain_text(at)?;
+        if OF_A_TOKEN.contains(&claim.as_str()) {
+            let message = format!("claim `{claim}` is another one in each token");
+            at.report(Code::UnstableKey, message).help("take a claim that stays, such as `sub`");
+        }
+        Some(claim)
+    });
     fields.close();
     Some(KeySource::Jwt { provider: provider?, claim: claim? })
 }

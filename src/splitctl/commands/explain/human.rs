@@ -90,12 +90,13 @@ fn show_step(step: &StepReport, out: &mut dyn Write) -> io::Result<()> {
             };
             line(out, "key", &looked)
         }
-        StepReport::Key { key, source, generated, bucket } => {
+        StepReport::Key { key, source, generated, bucket, help } => {
             let text = match generated {
                 true => format!("`{key}`, made just now for a new visitor; bucket {bucket}"),
                 false => format!("`{}` from {source}; bucket {bucket}", harmless(key)),
             };
-            line(out, "key", &text)
+            line(out, "key", &text)?;
+            help.iter().try_for_each(|help| line(out, "", &harmless(help)))
         }
         StepReport::Holdout { bucket, percent, held } => {
             let held = if *held { "held out" } else { "not held out" };

@@ -8,7 +8,7 @@ use engine::host::{AUTHORITY, Host, METHOD, PATH};
 use engine::ids::{SplitId, VariantId};
 use engine::metrics::Metrics;
 use engine::plan::{Plan, Position};
-use engine::policy::{Encoding, KeySource, Split, Value, Weight};
+use engine::policy::{Decoding, Encoding, KeySource, Split, Value, Weight};
 use engine::units::{Bucket, Buckets, Moment};
 use policy_text::canonical::to_value;
 use policy_text::source::to_flow;
@@ -123,12 +123,16 @@ impl Judged<'_> {
                 sources: self.split.key.iter().map(source).collect(),
                 preflight: *preflight,
             },
-            Step::Key { source: index, key, generated, bucket } => StepReport::Key {
-                key: String::from_utf8_lossy(key).into_owned(),
-                source: source(self.split.key.get(*index)?),
-                generated: *generated,
-                bucket: bucket.number(),
-            },
+            Step::Key { source: index, key, generated, bucket } => {
+                let found = self.split.key.get(*index)?;
+                StepReport::Key {
+                    key: String::from_utf8_lossy(key).into_owned(),
+                    source: source(found),
+                    generated: *generated,
+                    bucket: bucket.number(),
+                    help: encoded(found, key),
+                }
+            }
             Step::Holdout { bucket, held } => StepReport::Holdout {
                 bucket: bucket.number(),
                 percent: percent(self.plan.policy.holdout.as_ref()?.buckets),
@@ -240,6 +244,32 @@ fn source(source: &KeySource) -> String {
         KeySource::ClientIp => "client_ip".to_owned(),
         KeySource::Generate(cookie) => format!("generate into cookie `{}`", cookie.name),
     }
+}
+
+/// What to write where a cookie's value seems to be encoded, so that the same user has another key in a header.
+fn encoded(source: &KeySource, key: &[u8]) -> Option<String> {
+    let KeySource::Cookie { decoding, .. } = source else { return None };
+    if decoding.json.is_some() {
+        return None;
+    }
+    let is_object = |text: &[u8]| {
+        let text = text.strip_prefix(b"j:").unwrap_or(text);
+        text.starts_with(b"{") && text.ends_with(b"}")
+    };
+    if is_object(key) {
+        return Some(
+            "it is JSON, and another key with any change in it: name the user's field, `json: FIELD`".to_owned(),
+        );
+    }
+    let percent = Decoding { steps: [Encoding::Percent].into(), json: None };
+    let decoded = percent.decode(key).filter(|decoded| **decoded != *key)?;
+    Some(if is_object(&decoded) {
+        "it is JSON, encoded: write `decode: [percent]` and name the user's field, `json: FIELD`"
+            .to_owned()
+    } else {
+        let decoded = String::from_utf8_lossy(&decoded);
+        format!("it seems encoded: with `decode: [percent]` the key is `{decoded}`")
+    })
 }
 
 fn effects<H: Host + ?Sized>(

@@ -97,6 +97,9 @@ pub(super) enum StepReport {
         source: String,
         generated: bool,
         bucket: u16,
+        /// How else to read it, where it seems to be written encoded.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        help: Option<String>,
     },
     Holdout {
         bucket: u16,

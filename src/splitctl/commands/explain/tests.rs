@@ -248,3 +248,32 @@ fn a_key_from_a_decoded_cookie_is_told_with_its_source() {
     let told = explain(&policy, &["-H", "x-beta: on", "--cookie", cookie]);
     assert!(told.contains("`ada` from cookie `info` (percent, json `id`); bucket "), "{told}");
 }
+
+#[test]
+fn a_key_from_a_cookie_that_seems_encoded_is_told_with_what_to_write() {
+    let told = |source: &str, cookie: &str| {
+        let policy = CHECKOUT.replace("{cookie: uid}", source);
+        explain(&policy, &["-H", "x-beta: on", "--cookie", cookie])
+    };
+    for (source, cookie, wanted) in [
+        ("{cookie: u}", "u=bob%40x.test", "with `decode: [percent]` the key is `bob@x.test`"),
+        (
+            "{cookie: u}",
+            "u=%7B%22id%22%3A1%7D",
+            "write `decode: [percent]` and name the user's field",
+        ),
+        ("{cookie: u}", "u={\"id\":1}", "name the user's field, `json: FIELD`"),
+        ("{cookie: u, decode: [base64]}", "u=eyJpZCI6MX0=", "name the user's field, `json: FIELD`"),
+    ] {
+        assert!(told(source, cookie).contains(wanted), "{}", told(source, cookie));
+    }
+    for (source, cookie) in [
+        ("{cookie: u}", "u=bob@x.test"),
+        ("{cookie: u}", "u=100%"),
+        ("{cookie: u, decode: [percent]}", "u=bob%40x.test"),
+        ("{cookie: u, decode: [percent], json: id}", "u=%7B%22id%22%3A1%7D"),
+    ] {
+        let told = told(source, cookie);
+        assert!(!told.contains("encoded") && !told.contains("JSON"), "{told}");
+    }
+}
