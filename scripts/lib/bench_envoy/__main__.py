@@ -59,7 +59,7 @@ def arguments():
     parser.add_argument("--format", choices=("table", "json"), default="table")
     parser.add_argument("--svg", metavar="FILE", help="draw the instructions of the table `main`")
     parser.add_argument("--write", metavar="PAGE", help="put the tables into a page, between its markers")
-    parser.add_argument("--from", metavar="FILE,...", dest="saved", help="measure nothing: take what --format json has printed")
+    parser.add_argument("--from", metavar="FILE,...", dest="saved", help="measure nothing: take what --format json has printed; of several files, all")
     options = parser.parse_args()
     if not (options.exact or options.time or options.footprint or options.check):
         options.footprint = True
@@ -147,7 +147,10 @@ def main():
         results = {}
         for path in options.saved.split(","):
             with open(path, encoding="utf-8") as file:
-                results.update(json.load(file))
+                saved = json.load(file)
+            for name, value in saved.items():
+                # Rows of several runs come together; of one row the last run counts.
+                results[name] = {**results.get(name, {}), **value} if isinstance(value, dict) else value
     else:
         with tempfile.TemporaryDirectory(prefix="bench-envoy-", ignore_cleanup_errors=True) as work:
             try:

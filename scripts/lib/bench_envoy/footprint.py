@@ -11,7 +11,8 @@ from listeners import LISTENERS, Listener, many
 from running import Envoy, say, until, write
 from times import cpu_seconds
 
-WORKERS = 4
+# So many that pages which the allocator keeps free count for little.
+FEW, MANY = 24, 40
 CHANGES = 6
 # Long enough for threads to come to rest.
 REST = 1.0
@@ -34,16 +35,16 @@ def measure(tools, upstreams):
 
 def per_worker(tools, upstreams, listener):
     """Memory that one more worker takes once it has served."""
-    few, many_workers = (memory(tools, upstreams, listener, workers) for workers in (1, 1 + WORKERS))
-    return (many_workers - few) / WORKERS
+    low, high = (memory(tools, upstreams, listener, workers) for workers in (FEW, MANY))
+    return (high - low) / (MANY - FEW)
 
 
 def memory(tools, upstreams, listener, workers):
     with Envoy(tools, upstreams, [listener], workers=workers) as envoy:
-        envoy.send(listener, requests=2000, connections=8 * workers)
+        envoy.send(listener, requests=4000, connections=4 * workers)
         time.sleep(REST)
-        with open(f"/proc/{envoy.process.pid}/smaps_rollup", encoding="ascii") as file:
-            return sum(1024 * int(line.split()[1]) for line in file if line.startswith("Private_"))
+        with open(f"/proc/{envoy.process.pid}/status", encoding="ascii") as file:
+            return sum(1024 * int(line.split()[1]) for line in file if line.startswith("RssAnon:"))
 
 
 def configure(tools, upstreams, count):

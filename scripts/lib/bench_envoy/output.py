@@ -6,6 +6,8 @@ from listeners import LISTENERS, TABLES
 from running import Failed, read, write
 
 NATIVE = "native-hashed"
+# The part of a core that a saturated worker has where nobody else wants it.
+IDLE_MACHINE = 0.85
 TITLES = {listener.name: listener.title for listener in LISTENERS}
 
 
@@ -96,6 +98,11 @@ def text(results):
     return "\n".join(lines).rstrip()
 
 
+def busy(how):
+    return (f"saturated, Envoy had {100 * how['core_share']:.0f} % of a core: the machine, or the load program, was busy, "
+            "and latencies say little")
+
+
 def measured(results):
     parts = [f"Envoy {results['envoy']}", results["machine"]]
     if "exact" in results:
@@ -104,6 +111,8 @@ def measured(results):
         how = results["times_how"]
         parts.append(f"CPU time {'pinned to a core' if how['pinned'] else 'not pinned'}, {how['rounds']} rounds of {how['seconds']} s")
         parts.append(f"latency at {how['rate']:.0f} requests a second")
+        if how["core_share"] < IDLE_MACHINE:
+            parts.append(busy(how))
     return "; ".join(parts)
 
 
@@ -127,7 +136,12 @@ def into_page(results, path):
 
 def measured_by(results, name):
     how = {"times": "--time", "footprint": "--footprint"}.get(name, f"--exact --tables {name}")
-    return f"Measured by `scripts/bench-envoy {how}`: Envoy {results['envoy']}, {results['machine']}."
+    note = ""
+    if name == "times":
+        note = f" Latency at {results['times_how']['rate']:.0f} requests a second."
+        if results["times_how"]["core_share"] < IDLE_MACHINE:
+            note += f" Beware: {busy(results['times_how'])}."
+    return f"Measured by `scripts/bench-envoy {how}`: Envoy {results['envoy']}, {results['machine']}.{note}"
 
 
 def picture(results, path):

@@ -36,9 +36,11 @@ def measure(tools, upstreams, listeners):
         for listener in listeners:
             envoy.send(listener, requests=3000, connections=CONNECTIONS)
         say(f"CPU time: {ROUNDS} rounds")
-        cost = in_rounds(envoy, listeners, ROUNDS, lambda listener: cpu_of_one(envoy, listener))
-        slowest = max(statistics.median(costs) for costs in cost.values())
-        rate = 0.5 / slowest
+        seen = in_rounds(envoy, listeners, ROUNDS, lambda listener: saturate(envoy, listener))
+        cost = {name: [cpu for cpu, _ in rounds] for name, rounds in seen.items()}
+        # By what was served, not by CPU time: on a busy machine the worker has only a part of its core.
+        rate = 0.5 * min(statistics.median(served for _, served in rounds) for rounds in seen.values())
+        share = statistics.median(cpu * served for rounds in seen.values() for cpu, served in rounds)
         say(f"latency: {LATENCY_ROUNDS} rounds at {rate:.0f} requests a second")
         latency = in_rounds(envoy, listeners, LATENCY_ROUNDS, lambda listener: envoy.send(
             listener, seconds=LATENCY_SECONDS, connections=LATENCY_CONNECTIONS, rate=rate))
@@ -54,7 +56,7 @@ def measure(tools, upstreams, listeners):
                 row[f"added_{point}"] = spread(
                     [one[point] - plain[point] for one, plain in zip(latency[name], latency[listener.over])])
     return rows, {"rate": rate, "rounds": ROUNDS, "seconds": SECONDS, "latency_rounds": LATENCY_ROUNDS,
-                  "latency_seconds": LATENCY_SECONDS, "pinned": bool(tools.envoy_cpus)}
+                  "latency_seconds": LATENCY_SECONDS, "pinned": bool(tools.envoy_cpus), "core_share": share}
 
 
 def in_rounds(envoy, listeners, rounds, one):
@@ -67,7 +69,8 @@ def in_rounds(envoy, listeners, rounds, one):
     return found
 
 
-def cpu_of_one(envoy, listener):
+def saturate(envoy, listener):
+    """CPU seconds per request, and requests per second."""
     before = cpu_seconds(envoy.process)
     seen = envoy.send(listener, seconds=SECONDS, connections=CONNECTIONS)
-    return (cpu_seconds(envoy.process) - before) / seen["requests"]
+    return (cpu_seconds(envoy.process) - before) / seen["requests"], seen["requests"] / seen["seconds"]
