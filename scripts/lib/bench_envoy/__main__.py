@@ -135,6 +135,11 @@ def machine():
     return f"{model[1] if model else platform.machine()}, {os.cpu_count()} CPUs"
 
 
+def ended(number, _frame):
+    say(f"ended by signal {number}")
+    sys.exit(128 + number)
+
+
 def main():
     options = arguments()
     if options.list:
@@ -142,7 +147,7 @@ def main():
             print(f"{listener.table:9} {listener.name:18} {listener.title.replace('`', '')}")
         return
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(143))
+        signal.signal(number, ended)
     if options.saved:
         results = {}
         for path in options.saved.split(","):

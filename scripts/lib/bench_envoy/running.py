@@ -101,10 +101,16 @@ class Envoy:
         try:
             self.admin = until("Envoy's admin address", lambda: read(f"{self.folder}/admin"), limit, self.process)
             until("Envoy is ready", lambda: self.get("/ready", quiet=True), limit, self.process)
+            self.addresses = until("Envoy listens", lambda: self.listening(listeners), limit, self.process)
         except Failed as error:
             raise Failed(f"{error}; its log ends with:\n{self.tail()}") from None
-        found = json.loads(self.get("/listeners?format=json"))["listener_statuses"]
-        self.addresses = {row["name"]: "127.0.0.1:%d" % row["local_address"]["socket_address"]["port_value"] for row in found}
+
+    def listening(self, listeners):
+        """Listener -> address; none while some are not there: a large policy is still being read when Envoy is ready."""
+        answer = self.get("/listeners?format=json", quiet=True)
+        found = json.loads(answer).get("listener_statuses", []) if answer else []
+        addresses = {row["name"]: "127.0.0.1:%d" % row["local_address"]["socket_address"]["port_value"] for row in found}
+        return addresses if len(addresses) == len(listeners) else None
 
     def __enter__(self):
         return self
