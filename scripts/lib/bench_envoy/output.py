@@ -129,7 +129,7 @@ def into_page(results, path):
             raise Failed(f"{path} has no place for the table `{name}`: {begin.strip()} ... {stop}")
         line = lambda cells: "| " + " | ".join(cells) + " |\n"
         table = line(head) + "|---" + "|---:" * (len(head) - 1) + "|\n" + "".join(line(row) for row in rows)
-        skipped = "".join(f"\nNot measured: {TITLES[one]}: {why}.\n" for one, why in results["skipped"].items()) if name == "main" else ""
+        skipped = "".join(f"\nNot measured: {TITLES[one]}: {why}.\n" for one, why in results["skipped"].items() if "unknown_field" not in why) if name == "main" else ""
         page = before + begin + table + skipped + "\n" + measured_by(results, name) + "\n" + stop + after
     write(path, page)
 
