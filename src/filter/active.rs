@@ -9,7 +9,7 @@ use engine::policy::Policy;
 use engine::units::Moment;
 
 use crate::host;
-use crate::metrics::{MetricIds, count_errors};
+use crate::metrics::{MetricIds, counted};
 
 /// A policy in force.
 pub(crate) struct Active {
@@ -60,9 +60,6 @@ impl Active {
         if !self.reads_time {
             return Moment::default();
         }
-        host::now().unwrap_or_else(|status| {
-            count_errors(Err(status));
-            Moment::default()
-        })
+        counted(host::now()).unwrap_or_default()
     }
 }

@@ -12,7 +12,7 @@ use engine::policy::{self, Checked};
 
 use crate::active::Active;
 use crate::host;
-use crate::metrics::count_errors;
+use crate::metrics::{count_errors, counted};
 
 /// Which policy is the last good one, and since when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,10 +41,7 @@ impl Place {
         for path in ["plugin_name", "plugin_root_id"] {
             key.push(0);
             // A host that does not tell has one plugin.
-            let part = host::property(path).unwrap_or_else(|status| {
-                count_errors(Err(status));
-                None
-            });
+            let part = counted(host::property(path)).flatten();
             key.extend(part.iter().flatten());
         }
         Self { key }
@@ -97,10 +94,7 @@ impl Place {
     pub(crate) fn speaks_for_the_process(&self) -> bool {
         const SPEAKER: &[u8] = b"traffic_split speaker";
         const SILENT_AFTER: u64 = 5_000_000_000;
-        let now = host::now_in_nanoseconds().unwrap_or_else(|status| {
-            count_errors(Err(status));
-            0
-        });
+        let now = counted(host::now_in_nanoseconds()).unwrap_or_default();
         if let Some(speaker) = shared(SPEAKER)
             && let Some((at, key)) = speaker.split_first_chunk()
             && key != self.key
@@ -118,8 +112,5 @@ impl Place {
 }
 
 fn shared(key: &[u8]) -> Option<Box<[u8]>> {
-    host::shared(key).unwrap_or_else(|status| {
-        count_errors(Err(status));
-        None
-    })
+    counted(host::shared(key)).flatten()
 }

@@ -107,6 +107,11 @@ pub(crate) fn count_errors(result: Result<(), host::Status>) {
     }
 }
 
+/// What the host gave; a call that it refused is counted, and gives nothing.
+pub(crate) fn counted<T>(result: Result<T, host::Status>) -> Option<T> {
+    result.map_err(|status| count_errors(Err(status))).ok()
+}
+
 /// Counts a configuration that was refused.
 pub(crate) fn count_refused() {
     if let Some(id) = known_or_define(MetricKind::Counter, Metrics::CONFIG_ERRORS) {

@@ -7,7 +7,7 @@ use engine::host::{Claim, Host};
 
 use crate::header_map::HeaderMap;
 use crate::host;
-use crate::metrics::count_errors;
+use crate::metrics::counted;
 
 /// The name of the filter state in which a leg of a request leaves a note for the next.
 pub(crate) const NOTE: &str = "traffic_split_leg";
@@ -50,8 +50,5 @@ impl Host for Request {
 }
 
 fn property(path: &str) -> Option<Box<[u8]>> {
-    host::property(path).unwrap_or_else(|status| {
-        count_errors(Err(status));
-        None
-    })
+    counted(host::property(path)).flatten()
 }

@@ -15,7 +15,7 @@ use crate::active::Active;
 use crate::host;
 use crate::last_good::{Place, Stamp, Unreadable};
 use crate::metrics::{
-    count_errors, count_refused, define_common, show_policy_hash, show_policy_refused,
+    count_errors, count_refused, counted, define_common, show_policy_hash, show_policy_refused,
 };
 use crate::request::NOTE;
 use crate::stream::Stream;
@@ -205,10 +205,7 @@ fn refuse(place: &Place) -> Option<Serving> {
 
 /// The time in nanoseconds since 1970; 0 where the host does not tell.
 fn now() -> u64 {
-    host::now_in_nanoseconds().unwrap_or_else(|status| {
-        count_errors(Err(status));
-        0
-    })
+    counted(host::now_in_nanoseconds()).unwrap_or_default()
 }
 
 impl Configured {

@@ -10,7 +10,7 @@ use proxy_wasm::types::Action;
 
 use crate::active::Active;
 use crate::host::{self, Map};
-use crate::metrics::count_errors;
+use crate::metrics::{count_errors, counted};
 use crate::request::{NOTE, Request};
 use crate::unused::{no_context, no_http_context};
 
@@ -151,33 +151,19 @@ impl HttpContext for Stream {
 /// Whether the proxy sends the request through all filters again: it follows a redirect itself, or
 /// another filter begins the request anew. (No client can make it say so.)
 fn goes_on() -> bool {
-    let details = host::property("response\0code_details").unwrap_or_else(|status| {
-        count_errors(Err(status));
-        None
-    });
+    let details = counted(host::property("response\0code_details")).flatten();
     details.as_deref() == Some(b"internal_redirect".as_slice())
 }
 
 /// The monotonic clock; `None` where the host does not tell.
 fn clock() -> Option<u64> {
-    host::monotonic().map_or_else(
-        |status| {
-            count_errors(Err(status));
-            None
-        },
-        Some,
-    )
+    counted(host::monotonic())
 }
 
 /// The status of the response; `None` where the host does not tell.
 fn status_of_response() -> Option<u16> {
-    match host::header(Map::Response, ":status") {
-        Ok(value) => value.and_then(|digits| str::from_utf8(&digits).ok()?.parse().ok()),
-        Err(status) => {
-            count_errors(Err(status));
-            None
-        }
-    }
+    let digits = counted(host::header(Map::Response, ":status")).flatten()?;
+    str::from_utf8(&digits).ok()?.parse().ok()
 }
 
 fn remove_headers<'n>(names: impl Iterator<Item = &'n str>) {
