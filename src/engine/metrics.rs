@@ -5,7 +5,7 @@ use crate::decision::{Decision, Decisions};
 use crate::ids::{List, MetricId, SplitId, VariantId};
 use crate::outcome::Class;
 use crate::plan::{Plan, SplitPlan};
-use crate::policy::{Assignment, OnMissingKey, Policy, Split};
+use crate::policy::{Assignment, OnMissingKey, Outcomes, Policy, Split};
 use crate::reason::Reason;
 use crate::units::Moment;
 
@@ -43,16 +43,23 @@ pub struct Metrics {
     /// For each split that generates keys.
     new_keys: List<SplitId, Option<MetricId>>,
     force_refused: Option<MetricId>,
+    count_outcomes: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct VariantMetrics {
     /// For each reason; `None` where it cannot occur.
     requests: [Option<MetricId>; Reason::ALL.len()],
+    /// `None` where the filter does not count how requests end.
+    outcomes: Option<OutcomeMetrics>,
+    weight: MetricId,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct OutcomeMetrics {
     /// For each class.
     responses: [MetricId; Class::ALL.len()],
     duration: MetricId,
-    weight: MetricId,
 }
 
 impl Metrics {
@@ -90,7 +97,7 @@ impl Metrics {
         for (id, split, prepared) in plan.enabled() {
             let of_variant = |(variant, v): (VariantId, &crate::policy::Variant)| {
                 let labels = [(SPLIT, split.name.as_str()), (VARIANT, v.name.as_str())];
-                defined.variant(labels, |reason| {
+                defined.variant(plan.policy.outcomes, labels, |reason| {
                     can_decide(&plan.policy, split, prepared, variant, reason)
                 })
             };
@@ -104,7 +111,8 @@ impl Metrics {
         let force_refused = plan.policy.force.is_some();
         let force_refused =
             force_refused.then(|| defined.add(MetricKind::Counter, &[], Self::FORCE_REFUSED));
-        Self { definitions: defined.list, splits, new_keys, force_refused }
+        let count_outcomes = plan.policy.outcomes == Outcomes::Filter;
+        Self { definitions: defined.list, splits, new_keys, force_refused, count_outcomes }
     }
 
     /// Every metric of the plan.
@@ -128,9 +136,14 @@ impl Metrics {
         self.new_keys[decision.split].filter(|_| decision.new_key)
     }
 
-    /// The counter of a response, and the histogram of its duration.
-    pub fn responded(&self, decision: &Decision, class: Class) -> (MetricId, MetricId) {
-        let metrics = self.variant(decision);
+    /// Whether the end of a request counts for these decisions.
+    pub fn count_outcome(&self, decisions: &Decisions) -> bool {
+        self.count_outcomes && decisions.have_outcome()
+    }
+
+    /// The counter of a response, and the histogram of its duration; `None` where another counts them.
+    pub fn responded(&self, decision: &Decision, class: Class) -> Option<(MetricId, MetricId)> {
+        let metrics = self.variant(decision).outcomes.as_ref()?;
         let [informational, success, redirection, client_error, server_error, none] =
             metrics.responses;
         let counter = match class {
@@ -141,7 +154,7 @@ impl Metrics {
             Class::ServerError => server_error,
             Class::None => none,
         };
-        (counter, metrics.duration)
+        Some((counter, metrics.duration))
     }
 
     /// The gauges to set when the plan begins to serve, and again while it has a ramp: each
@@ -174,6 +187,7 @@ impl Definitions {
 
     fn variant(
         &mut self,
+        outcomes: Outcomes,
         labels @ [split, variant]: [(&str, &str); 2],
         can_decide: impl Fn(Reason) -> bool,
     ) -> VariantMetrics {
@@ -183,11 +197,13 @@ impl Definitions {
                 can_decide(reason)
                     .then(|| self.add(MetricKind::Counter, &labels, Metrics::REQUESTS))
             }),
-            responses: Class::ALL.map(|class| {
-                let labels = [split, variant, (CLASS, class.as_str())];
-                self.add(MetricKind::Counter, &labels, Metrics::RESPONSES)
+            outcomes: (outcomes == Outcomes::Filter).then(|| OutcomeMetrics {
+                responses: Class::ALL.map(|class| {
+                    let labels = [split, variant, (CLASS, class.as_str())];
+                    self.add(MetricKind::Counter, &labels, Metrics::RESPONSES)
+                }),
+                duration: self.add(MetricKind::Histogram, &labels, Metrics::DURATION),
             }),
-            duration: self.add(MetricKind::Histogram, &labels, Metrics::DURATION),
             weight: self.add(MetricKind::Gauge, &labels, Metrics::WEIGHT),
         }
     }

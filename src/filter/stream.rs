@@ -81,7 +81,7 @@ impl HttpContext for Stream {
         let earlier = facts.earlier(plan);
         self.context = earlier.map_or_else(|| active.context(self.id), |earlier| earlier.context);
         self.decisions = decision::decide(plan, &facts, &self.context, &mut Nobody);
-        if self.decisions.have_outcome() {
+        if active.metrics.count_outcome(&self.decisions) {
             self.began = earlier.map(|earlier| earlier.began).or_else(clock);
         }
         let effects = effects::on_request(plan, &facts, &self.decisions);
@@ -136,6 +136,9 @@ impl HttpContext for Stream {
             if let Some(note) = Earlier::note(&active.plan, decisions, context, *rewrote, began) {
                 count_errors(host::set_state(NOTE, &note));
             }
+            return;
+        }
+        if !active.metrics.count_outcome(decisions) {
             return;
         }
         let duration = began.and_then(|began| clock()?.checked_sub(began));

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use engine::metrics::Metrics;
+use engine::policy;
 use serde_json::{Value, json};
 
+use crate::outcomes::{self, Logger};
 use crate::xds::{self, PolicyForm};
 
 /// How often Envoy brings its workers' statistics together. Histograms are up to date only after that.
@@ -106,7 +108,7 @@ pub(crate) struct Parameters<'a> {
     pub(crate) port: u16,
     pub(crate) placement: Placement,
     pub(crate) module: &'a Path,
-    /// The first policy, for [`Placement::Inline`].
+    /// The first policy, for [`Placement::Inline`], and for who counts how requests end.
     pub(crate) policy: &'a str,
     pub(crate) form: PolicyForm,
     /// The environment of the module.
@@ -183,12 +185,21 @@ fn connections(files: &Files, filter: &Value, parameters: &Parameters<'_>) -> Re
                 ".http_connection_manager.v3.HttpConnectionManager"),
             "stat_prefix": "lab",
             "codec_type": "AUTO",
-            "access_log": [access_log(&files.access_log())?],
+            "access_log": access_logs(files, parameters.policy)?,
             "early_header_mutation_extensions": early,
             "http_filters": filters,
             "rds": {"route_config_name": ROUTES, "config_source": files.source(Watched::Routes)?},
         },
     }))
+}
+
+/// The log file, and the loggers that count where the first policy wants it so.
+fn access_logs(files: &Files, policy: &str) -> Result<Vec<Value>> {
+    let mut all = vec![access_log(&files.access_log())?];
+    if let Some(policy) = policy::from_json(policy.as_bytes()).policy {
+        all.extend(outcomes::access_loggers(&policy).iter().map(Logger::to_value));
+    }
+    Ok(all)
 }
 
 fn access_log(path: &Path) -> Result<Value> {

@@ -20,6 +20,7 @@ mod envoy;
 mod find;
 mod guard;
 mod named;
+pub mod outcomes;
 mod replace;
 pub mod stats;
 pub mod stop;

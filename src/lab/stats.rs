@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
+use engine::metrics::Metrics;
 use serde_json::Value;
 
 /// The part of the names that Envoy puts before those a Wasm filter defines.
@@ -27,7 +28,27 @@ impl Name {
             labels.insert(name.to_owned(), value.to_owned());
             rest = after;
         }
-        Self { metric: rest.to_owned(), labels }
+        Self { metric: rest.to_owned(), labels }.or_of_logger()
+    }
+
+    /// A name that an access logger made has its tags behind it: `traffic_split_responses_total.split.a.variant.b.class.2xx`.
+    fn or_of_logger(mut self) -> Self {
+        let behind = |metric: &&str| {
+            self.metric.strip_prefix(*metric).is_some_and(|tags| tags.starts_with('.'))
+        };
+        let Some(metric) = [Metrics::RESPONSES, Metrics::DURATION].into_iter().find(behind) else {
+            return self;
+        };
+        let mut rest = self.metric.split_off(metric.len());
+        // From the right, since names may have points.
+        for label in Metrics::LABELS.into_iter().rev() {
+            let tag = format!(".{label}.");
+            if let Some(place) = rest.rfind(&tag) {
+                let value = rest.split_off(place).split_off(tag.len());
+                self.labels.insert(label.to_owned(), value);
+            }
+        }
+        self
     }
 
     fn is(&self, metric: &str, labels: &[(&str, &str)]) -> bool {
@@ -210,6 +231,15 @@ mod tests {
         assert_eq!(name.metric, "traffic_split_requests_total");
         let labels: Vec<_> = name.labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         assert_eq!(labels, [("split", "a.b"), ("variant", "c-d")]);
+    }
+
+    #[test]
+    fn what_an_access_logger_counts_has_its_labels_behind_the_name() {
+        let name =
+            Name::parse("wasmcustom.traffic_split_responses_total.split.a.b.variant.c.class.2xx");
+        assert_eq!(name.metric, "traffic_split_responses_total");
+        let labels: Vec<_> = name.labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        assert_eq!(labels, [("class", "2xx"), ("split", "a.b"), ("variant", "c")]);
     }
 
     #[test]

@@ -14,9 +14,10 @@ pub const FILTER: &str = "traffic_split";
 /// The type of the filter's configuration, which an ECDS consumer must announce.
 pub const WASM_TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
-/// A regular expression for the names of the filter's histograms of durations.
+/// A regular expression for the names of the histograms of durations: the filter's have labels before that, an access
+/// logger's behind.
 pub fn durations() -> String {
-    format!(r"wasmcustom\..*{}", Metrics::DURATION)
+    format!(r"wasmcustom\..*{}.*", Metrics::DURATION)
 }
 
 /// The upper bounds of their buckets on `/stats/prometheus`: as fine as latencies differ, as few as a scrape

@@ -345,7 +345,7 @@ splits:
         1 | {"version": 1, "splits": [],
           | ^ a�2J�b�[2J
           |
-          = help: known here: `version`, `cluster_header`, `variant_header`, `filter_state`, `response_variant_header`, `mirror_header`, `baggage`, `vary`, `client_ip`, `force`, `key`, `layers`, `holdout`, `kill`, `splits`
+          = help: known here: `version`, `cluster_header`, `variant_header`, `filter_state`, `response_variant_header`, `mirror_header`, `baggage`, `vary`, `client_ip`, `force`, `key`, `layers`, `holdout`, `kill`, `outcomes`, `splits`
 
         error[unknown_field]: unknown field `c`
          --> a�[2J.yaml:2:18
@@ -353,7 +353,7 @@ splits:
         2 | "a�2J�b␛[2J": 1, "c": 2}
           |                  ^^^ c
           |
-          = help: known here: `version`, `cluster_header`, `variant_header`, `filter_state`, `response_variant_header`, `mirror_header`, `baggage`, `vary`, `client_ip`, `force`, `key`, `layers`, `holdout`, `kill`, `splits`
+          = help: known here: `version`, `cluster_header`, `variant_header`, `filter_state`, `response_variant_header`, `mirror_header`, `baggage`, `vary`, `client_ip`, `force`, `key`, `layers`, `holdout`, `kill`, `outcomes`, `splits`
         "#);
         let harmful = |c: char| c.is_control() && c != '\n' || c == '\u{202e}';
         assert!(!shown.contains(harmful), "{shown:?}");

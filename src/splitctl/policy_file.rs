@@ -7,13 +7,16 @@ use std::path::Path;
 use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
 use engine::metrics::Metrics;
 use engine::plan::Plan;
-use engine::policy::{Policy, Severity, Value};
+use engine::policy::{Code, Outcomes, Policy, Severity, Value};
 
 use crate::console;
 use crate::finding::Finding;
 use crate::text::plural;
 use crate::wasm_plugin::{TooLong, too_long};
 use policy_text::source::{Document, Source, Syntax, Unreadable, to_json};
+
+/// The kinds of objects by which a control plane mounts the filter.
+const CONTROL_PLANES: [&str; 2] = ["WasmPlugin", "EnvoyExtensionPolicy"];
 
 /// A policy file after everything that can be said about it is known.
 #[derive(Debug, Clone)]
@@ -121,6 +124,16 @@ impl PolicyFile {
             let too_long = too_long(bytes);
             let finding = |long: TooLong| Finding::of_file("too_long", long.what, long.help);
             findings.extend(too_long.map(finding));
+        }
+        let envoy_counts = |policy: &Policy| policy.outcomes == Outcomes::Envoy;
+        let of_control_plane =
+            |carrier: &String| CONTROL_PLANES.iter().any(|kind| carrier.starts_with(kind));
+        if carrier.as_ref().is_some_and(of_control_plane)
+            && checked.policy.as_ref().is_some_and(envoy_counts)
+        {
+            let what = "`outcomes: envoy` counts by an access logger that no control plane configures: nobody counts how requests end";
+            let help = "write `outcomes: filter`, or `outcomes: off` where the statistics of services are enough";
+            findings.push(Finding::of_file(Code::UncountedOutcomes.as_str(), what, help));
         }
         // What the file logs by the filter state, and the filter does not set it.
         let reads = carrier.is_some() && source.text.contains("FILTER_STATE(wasm.traffic_split");

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 
 use anyhow::bail;
-use engine::policy::Split;
+use engine::policy::{Outcomes, Split};
 use policy_text::source::scalar;
 
 use crate::policy_file::Valid;
@@ -96,7 +96,15 @@ pub(crate) fn render(options: &Options, valid: &Valid) -> anyhow::Result<String>
         ("refused_configs", any_increase(&series::refused_configs(options.wasm_plugin.as_ref()))),
         ("vm_reloads", any_increase(&series::vm_reloads(options.wasm_plugin.as_ref()))),
     ];
-    Ok(fill(TEMPLATE, &values))
+    let rules = fill(TEMPLATE, &values);
+    Ok(if valid.policy.outcomes == Outcomes::Off {
+        format!(
+            "# The policy says `outcomes: off`: what is written here of errors and latency has no data and never alerts. Envoy's\n\
+            # own statistics, by cluster, are what there is.\n{rules}"
+        )
+    } else {
+        rules
+    })
 }
 
 /// Whether any of these counters rose: one by one, since a proxy may have more than one of them, and a range over
@@ -180,6 +188,15 @@ splits:
 ";
         assert!(out.contains(constants), "{out}");
         assert!(!out.contains("{{known") && !out.contains("{{slo"), "{out}");
+    }
+
+    #[test]
+    fn rules_without_data_say_so() {
+        let off = POLICY.replace("version: 1", "version: 1\noutcomes: off");
+        let valid = PolicyFile::check(Source::new("policy.yaml", &off)).valid.unwrap();
+        let out = render(&Options::default(), &valid).unwrap();
+        assert!(out.starts_with("# The policy says `outcomes: off`"), "{out}");
+        assert!(!rendered(&[]).unwrap().contains("outcomes: off"));
     }
 
     #[test]

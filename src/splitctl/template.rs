@@ -22,12 +22,6 @@ pub(crate) fn numbers(numbers: &[f64]) -> String {
     numbers.iter().map(f64::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// A regular expression for lists in which this variant, as `checkout=canary`, is a whole member. Names have no special
-/// character but the point.
-pub(crate) fn listed(variant: &str) -> String {
-    format!("(.*, )?{}(, .*)?", variant.replace('.', "\\."))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use engine::effects::Answered;
+use engine::effects::{Answered, on_end};
+use engine::metrics::Metrics;
 use engine::plan::Plan;
 use engine::policy::{self, Checked};
 use harness::native;
@@ -181,6 +182,7 @@ fn checked(document: &Value) -> Checked {
 /// All that a vector's requests become, in words; `None` where the policy is not valid.
 fn answers(vector: &Vector, document: &Value) -> Option<Vec<String>> {
     let plan = Plan::new(checked(document).policy?);
+    let metrics = Metrics::new(&plan);
     let answer = |case: &Case| {
         let context = case.context();
         let decisions = native::decide(&plan, case, &context);
@@ -193,7 +195,8 @@ fn answers(vector: &Vector, document: &Value) -> Option<Vec<String>> {
             status: Some(case.status()),
         };
         let on_response = native::on_response(&plan, &answered);
-        format!("{words:?} {} {on_request:?} {on_response:?}", decisions.force_refused)
+        let ends = on_end(&metrics, &decisions, Some(case.status())).count();
+        format!("{words:?} {} {on_request:?} {on_response:?} {ends}", decisions.force_refused)
     };
     Some(vector.cases.iter().map(answer).collect())
 }

@@ -33,3 +33,4 @@ mod shares;
 mod statistics_over_time;
 mod updates;
 mod visitors;
+mod who_counts;

@@ -289,6 +289,16 @@ def filter_state():
     )
 
 
+def outcomes():
+    return vector(
+        "87-outcomes-off",
+        "who counts how requests end changes nothing else",
+        policy(split(), outcomes="off"),
+        case("a canary", user(CANARY), served(ON_CANARY)),
+        case("a stable one", user(STABLE), served("checkout=stable split")),
+    )
+
+
 def vary_private():
     keys = [{"cookie": "uid"}, {"generate": {"cookie": "uid"}}]
     return vector(
@@ -371,5 +381,5 @@ def kill():
 def vectors():
     return [
         request_headers(), response_headers(), respond(), blackhole(), rewrite(), tags_only(), first_split_wins(), first_answer_wins(),
-        mirror_user(), mirror_request(), mirror_all(), vary(), vary_of_conditions(), vary_private(), filter_state(), response_variant_header(), baggage(), kill(),
+        mirror_user(), mirror_request(), mirror_all(), vary(), vary_of_conditions(), vary_private(), filter_state(), outcomes(), response_variant_header(), baggage(), kill(),
     ]  # fmt: skip

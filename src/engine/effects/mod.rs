@@ -226,9 +226,9 @@ pub fn on_end(
     status: Option<u16>,
 ) -> impl Iterator<Item = EndEffect> {
     let class = status.map_or(Class::None, Class::from_status);
-    with_elsewhere(decisions).map(move |decision| {
-        let (counter, histogram) = metrics.responded(decision, class);
-        EndEffect { counter, histogram }
+    with_elsewhere(decisions).filter_map(move |decision| {
+        let (counter, histogram) = metrics.responded(decision, class)?;
+        Some(EndEffect { counter, histogram })
     })
 }
 

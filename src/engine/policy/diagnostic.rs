@@ -98,6 +98,7 @@ codes! {
     HostOnlyCookie = "host_only_cookie" Warning: "A cookie is for one host, and its split is for several.";
     ForeignCookieDomain = "foreign_cookie_domain" Warning: "A cookie's domain does not hold a host of its split, where browsers drop the cookie.";
     EditUndone = "edit_undone" Warning: "A header edit has no effect: another one undoes it.";
+    UncountedOutcomes = "uncounted_outcomes" Warning: "Nobody counts how requests end, though the policy wants it.";
     SplitsCollide = "splits_collide" Warning: "Two splits want different things of one request, and the first has its way.";
 }
 

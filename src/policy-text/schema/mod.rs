@@ -8,10 +8,10 @@ mod build;
 mod matches;
 mod splits;
 
-use engine::policy::{Weight, limits};
+use engine::policy::{Outcomes, Weight, limits};
 use serde_json::{Value, json};
 
-use build::{boolean, list, object, optional, optional_in, refer, required};
+use build::{boolean, list, object, optional, optional_in, refer, required, words};
 
 /// The whole schema.
 pub fn schema() -> Value {
@@ -110,6 +110,13 @@ fn policy() -> Value {
                 "kill",
                 boolean(
                     "Every split that applies serves its baseline, whatever its overrides, cookies and weights say.",
+                ),
+            ),
+            optional(
+                "outcomes",
+                words(
+                    Outcomes::ALL,
+                    "Who counts how requests end: the filter, Envoy's stats access logger under the same names (`splitctl render envoy` adds it), or nobody.",
                 ),
             ),
             required(

@@ -4,8 +4,8 @@
 use std::sync::LazyLock;
 
 use crate::policy::{
-    Assignment, CookieOptions, Force, Holdout, MirrorBy, OnMissingKey, Policy, SameSite, Value,
-    WeightTotal,
+    Assignment, CookieOptions, Force, Holdout, MirrorBy, OnMissingKey, Outcomes, Policy, SameSite,
+    Value, WeightTotal,
 };
 use crate::units::Seconds;
 
@@ -23,6 +23,7 @@ pub static DEFAULTS: LazyLock<Vec<(&str, Value)>> = LazyLock::new(|| {
         ("baggage", Value::Bool(policy.baggage)),
         ("vary", Value::Bool(policy.vary)),
         ("kill", Value::Bool(policy.kill)),
+        ("outcomes", word(policy.outcomes, Outcomes::ALL)),
         ("force.header", text(Force::HEADER)),
         ("holdout.salt", text(Holdout::SALT)),
         ("enabled", Value::Bool(true)),

@@ -10,8 +10,8 @@ pub mod time;
 use crate::ids::VariantId;
 use crate::policy::{
     Assignment, Encoding, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror, MirrorBy,
-    OnMissingKey, Override, Policy, Respond, Rewrite, SecretSource, Split, Value, Variant, Weight,
-    WeightTotal,
+    OnMissingKey, Outcomes, Override, Policy, Respond, Rewrite, SecretSource, Split, Value,
+    Variant, Weight, WeightTotal,
 };
 use crate::units::Buckets;
 
@@ -42,6 +42,7 @@ pub fn to_value(policy: &Policy) -> Value {
     });
     object.put_some("holdout", policy.holdout.as_ref().map(write_holdout));
     object.put("kill", Value::Bool(policy.kill));
+    object.put("outcomes", word(policy.outcomes, Outcomes::ALL));
     object.put("splits", list(policy.splits.as_slice(), |split| write_split(policy, split)));
     object.into()
 }

@@ -9,6 +9,7 @@ mod keys;
 mod layers;
 mod metrics;
 mod names;
+mod outcomes;
 mod overrides;
 mod ramp;
 mod requires;
@@ -25,6 +26,9 @@ use super::{ADVISES, Policy, Split};
 /// Checks what holds for all splits, before any of them is read.
 pub(super) fn check_policy(policy: &Policy, root: &Cursor) {
     headers::check(policy, root);
+    if ADVISES {
+        outcomes::check(policy, root);
+    }
 }
 
 /// Checks a split on its own.

@@ -319,6 +319,21 @@ fn cookies_that_are_not_for_all_hosts_of_their_split_are_named() {
 }
 
 #[test]
+fn who_is_to_count_outcomes_and_cannot_is_named() {
+    let header_off = r#", "variant_header": null"#;
+    for (outcomes, header, warned) in [
+        ("envoy", header_off, true),
+        ("envoy", "", false),
+        ("filter", header_off, false),
+        ("off", header_off, false),
+    ] {
+        let policy = several(&format!(r#", "outcomes": "{outcomes}"{header}"#), &[("s", "", "")]);
+        let wanted: &[&str] = if warned { &["uncounted_outcomes outcomes"] } else { &[] };
+        assert_eq!(warnings(&policy), wanted, "{policy}");
+    }
+}
+
+#[test]
 fn edits_that_another_undoes_are_named() {
     let edits = |of: &str, edits: &str| {
         one_of(

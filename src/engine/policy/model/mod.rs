@@ -47,6 +47,8 @@ pub struct Policy {
     pub holdout: Option<Holdout>,
     /// Every split that applies serves its baseline, whatever its overrides, cookies and weights say.
     pub kill: bool,
+    /// Who counts how requests end.
+    pub outcomes: Outcomes,
     /// Decision points, in the order written.
     pub splits: List<SplitId, Split>,
 }
@@ -93,9 +95,28 @@ impl Default for Policy {
             layers: List::default(),
             holdout: None,
             kill: false,
+            outcomes: Outcomes::default(),
             splits: List::default(),
         }
     }
+}
+
+/// Who counts how requests end: by class, and how long they took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Outcomes {
+    /// The filter.
+    #[default]
+    Filter,
+    /// Envoy's stats access logger, by the variant header, under the same names: `splitctl render envoy` adds it.
+    Envoy,
+    /// Nobody: Envoy's own statistics of clusters are enough.
+    Off,
+}
+
+impl Outcomes {
+    /// Each value with its text in a policy.
+    pub const ALL: &[(&str, Self)] =
+        &[("filter", Self::Filter), ("envoy", Self::Envoy), ("off", Self::Off)];
 }
 
 /// Who may force variants: a request that proves to know the secret may name them in a header.

@@ -17,7 +17,9 @@ pub(super) mod wire_struct;
 use crate::policy::check;
 use crate::policy::cursor::Cursor;
 use crate::policy::name_map::NameMap;
-use crate::policy::{Code, Force, Holdout, Layer, Policy, Secret, SecretSource, Value, limits};
+use crate::policy::{
+    Code, Force, Holdout, Layer, Outcomes, Policy, Secret, SecretSource, Value, limits,
+};
 use key::read_key;
 use names::{read_control_header, read_cookie_name, read_name, read_salt};
 use scalar::{read_bool, read_percent};
@@ -51,6 +53,7 @@ pub(super) fn read_policy(at: &Cursor) -> Option<Policy> {
     policy.layers = fields.optional("layers", read_layers).unwrap_or_default().into();
     policy.holdout = fields.optional("holdout", read_holdout);
     fields.set("kill", &mut policy.kill, read_bool);
+    fields.set("outcomes", &mut policy.outcomes, |at| at.word(Outcomes::ALL));
     check::check_policy(&policy, at);
     let around = Around {
         policy: &policy,

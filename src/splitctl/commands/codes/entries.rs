@@ -496,6 +496,13 @@ const POLICIES: &[(Code, &str, Example)] = &[
         ),
     ),
     (
+        Code::UncountedOutcomes,
+        "Envoy's stats access logger tells variants by the header that lists them. Without that header no logger can be rendered, and rules, alerts and dashboards have no responses and no durations.",
+        Policy(
+            "outcomes: envoy\nvariant_header: null\nsplits: [{name: one, baseline: a, variants: [{name: a, weight: 100}]}]",
+        ),
+    ),
+    (
         Code::SplitsCollide,
         "Where several splits want different things of one request, the first in the list has its way. Put splits that exclude each other in one layer, or give each a header of its own.",
         Policy(

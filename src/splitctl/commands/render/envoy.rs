@@ -1,5 +1,6 @@
 //! `splitctl render envoy`: a complete Envoy around the filter, as commented YAML.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -7,11 +8,13 @@ use std::str::FromStr;
 use anyhow::bail;
 use engine::metrics::Metrics;
 use engine::policy::Policy;
+use lab::outcomes::{Logger, access_loggers, listed};
 use lab::xds;
 use policy_text::source::scalar;
+use serde_json::Value;
 
 use crate::policy_file::Valid;
-use crate::template::{fill, is_decimal, listed, numbers};
+use crate::template::{fill, is_decimal, numbers};
 
 const TEMPLATE: &str = include_str!("envoy.yaml");
 
@@ -129,6 +132,7 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("rare", rare_variant(policy)),
         ("tracing", tracing(args, policy)),
         ("split", split_in_logs(policy)),
+        ("outcomes", outcomes(policy)),
         ("fallback", scalar(&args.fallback)),
         ("labels", labels()),
         ("durations", xds::durations()),
@@ -172,6 +176,39 @@ pub(super) fn split_in_logs(policy: &Policy) -> String {
         Some(header) => format!("%REQ({header})%"),
         None => format!("%FILTER_STATE(wasm.{}:PLAIN)%", xds::FILTER),
     }
+}
+
+/// The access loggers that count how requests end, where the policy wants Envoy to.
+fn outcomes(policy: &Policy) -> String {
+    let loggers = access_loggers(policy);
+    if loggers.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "
+          # How requests end is counted here (`outcomes: envoy`), under the names that the filter would count by: for each
+          # variant the requests that have it in their header, with a response and without. Needs Envoy 1.37 or later. If
+          # variants come or go, render this file again and restart Envoy; a new weight needs neither.",
+    );
+    for Logger { name, filter, config } in loggers {
+        let field = |name: &str| config.get(name).unwrap_or(&Value::Null).to_string();
+        let _in_memory = write!(
+            text,
+            "
+          - name: {name}
+            filter: {filter}
+            typed_config:
+              \"@type\": {}
+              stat_prefix: {}
+              counters: {}
+              histograms: {}",
+            field("@type"),
+            field("stat_prefix"),
+            field("counters"),
+            field("histograms")
+        );
+    }
+    text
 }
 
 /// Where traces go, and the variant as a tag.

@@ -12,7 +12,7 @@ use std::str::FromStr;
 use anyhow::bail;
 use clap::ValueEnum;
 use engine::metrics::Metrics;
-use engine::policy::Policy;
+use engine::policy::{Outcomes, Policy};
 use lab::xds;
 
 use super::envoy;
@@ -150,6 +150,12 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
     if args.by == By::VariantHeader && policy.splits.iter().any(|s| s.enabled && s.mirror.is_some())
     {
         bail!("a VirtualService cannot copy by header: mirrors need `--by cluster-header`");
+    }
+    if policy.outcomes == Outcomes::Envoy {
+        bail!(
+            "Istio has no access logger that counts by variant, so that nobody would count how requests end: write \
+            `outcomes: filter`, or `outcomes: off` where the statistics of its services are enough"
+        );
     }
     let routing = Routing::of(args, policy)?;
     let filter_namespace = match &args.gateway {

@@ -7,7 +7,7 @@ use engine::ids::SplitId;
 use engine::metrics::Metrics;
 use engine::outcome::Class;
 use engine::plan::Plan;
-use engine::policy::Split;
+use engine::policy::{Outcomes, Policy, Split};
 use engine::reason::Reason;
 use lab::{Lab, Stats};
 
@@ -45,8 +45,8 @@ pub(super) struct Row {
     /// Whether the two agree; see [`within_4_sigma`].
     pub(super) within: Option<bool>,
     pub(super) requests: u64,
-    /// For each of [`Class::ALL`].
-    pub(super) responses: [u64; Class::ALL.len()],
+    /// For each of [`Class::ALL`]; `None` where nobody counts them.
+    pub(super) responses: Option<[u64; Class::ALL.len()]>,
     /// Milliseconds.
     pub(super) p50: Option<f64>,
     /// Milliseconds.
@@ -122,6 +122,10 @@ pub(super) fn run(
         let labels = [("split", split.name.as_str())];
         let counted = |stats: &Stats| {
             let new = stats.since(&before);
+            let counted = new.sum(Metrics::REQUESTS, &labels);
+            if !counts_outcomes(&plan.policy) {
+                return counted >= answered;
+            }
             new.sum(Metrics::RESPONSES, &labels) >= answered
                 && new.histogram(Metrics::DURATION, &labels).count() >= answered
         };
@@ -192,8 +196,10 @@ fn measure(plan: &Plan, id: SplitId, stats: &Stats, reason: Reason) -> SplitRepo
             observed: (decided > 0).then(|| here as f64 / decided as f64),
             within: (decided > 0).then(|| within_4_sigma(configured, here, decided)),
             requests: stats.sum(Metrics::REQUESTS, &labels),
-            responses: Class::ALL
-                .map(|class| stats.sum(Metrics::RESPONSES, &[s, v, ("class", class.as_str())])),
+            responses: counts_outcomes(&plan.policy).then(|| {
+                Class::ALL
+                    .map(|class| stats.sum(Metrics::RESPONSES, &[s, v, ("class", class.as_str())]))
+            }),
             p50: duration.quantile(0.5),
             p95: duration.quantile(0.95),
         }
@@ -204,6 +210,11 @@ fn measure(plan: &Plan, id: SplitId, stats: &Stats, reason: Reason) -> SplitRepo
         failed: false,
         variants: variants.collect(),
     }
+}
+
+/// Whether somebody counts how requests end.
+fn counts_outcomes(policy: &Policy) -> bool {
+    policy.outcomes != Outcomes::Off
 }
 
 /// Whether `count` of `all` users is what a share allows: within 4 standard deviations of the binomial
@@ -275,7 +286,7 @@ mod tests {
             (0.75, Some(0.75), Some(true), 75)
         );
         assert_eq!((b.configured, b.observed, b.requests), (0.25, Some(0.25), 75));
-        assert_eq!(b.responses, [0, 0, 0, 0, 3, 0]);
+        assert_eq!(b.responses, Some([0, 0, 0, 0, 3, 0]));
         assert_eq!((a.p50, a.p95), (None, None));
     }
 

@@ -56,7 +56,8 @@ pub(super) fn show(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 fn cells(split: &str, row: &Row) -> [String; 12] {
     let class = |wanted| {
-        let classes = Class::ALL.iter().zip(row.responses);
+        let Some(responses) = row.responses else { return none() };
+        let classes = Class::ALL.iter().zip(responses);
         let count = classes.filter(|(class, _)| **class == wanted).map(|(_, count)| count).sum();
         thousands(count)
     };
@@ -111,7 +112,7 @@ struct VariantJson<'r> {
     within_4_sigma: Option<bool>,
     requests: u64,
     /// By class.
-    responses: BTreeMap<&'static str, u64>,
+    responses: Option<BTreeMap<&'static str, u64>>,
     p50_milliseconds: Option<f64>,
     p95_milliseconds: Option<f64>,
 }
@@ -134,7 +135,9 @@ impl<'r> SplitJson<'r> {
 
 impl<'r> VariantJson<'r> {
     fn new(row: &'r Row) -> Self {
-        let classes = Class::ALL.iter().zip(row.responses);
+        let by_class = |responses: [u64; Class::ALL.len()]| {
+            Class::ALL.iter().map(|class| class.as_str()).zip(responses).collect()
+        };
         Self {
             variant: &row.variant,
             cluster: row.cluster.as_deref(),
@@ -143,7 +146,7 @@ impl<'r> VariantJson<'r> {
             difference: row.observed.map(|observed| observed - row.configured),
             within_4_sigma: row.within,
             requests: row.requests,
-            responses: classes.map(|(class, count)| (class.as_str(), count)).collect(),
+            responses: row.responses.map(by_class),
             p50_milliseconds: row.p50,
             p95_milliseconds: row.p95,
         }
@@ -163,7 +166,7 @@ mod tests {
             observed: Some(requests as f64 / 10_000.0),
             within: Some(within),
             requests,
-            responses: [0, requests, 0, 0, 0, 0],
+            responses: Some([0, requests, 0, 0, 0, 0]),
             p50: Some(0.0),
             p95: Some(3.2),
         }

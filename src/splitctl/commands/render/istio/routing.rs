@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use anyhow::{anyhow, bail};
 use engine::policy::{Policy, Split};
+use lab::outcomes::listed;
 use policy_text::source::scalar;
 
 use super::destination::Destination;
 use super::{Args, By, Gateway};
-use crate::template::listed;
 
 /// The routes of a policy; none where it names no cluster.
 #[derive(Debug)]
