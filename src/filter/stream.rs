@@ -122,9 +122,12 @@ impl HttpContext for Stream {
         }
         Action::Continue
     }
+}
 
-    /// The one moment at which every stream's outcome is known, whoever answered it.
-    fn on_log(&mut self) {
+/// The end of the stream, whoever answered it. The host says it twice, to log and to delete; entering the VM costs as much as
+/// a counter, so only the second is exported, which drops the stream. All that is known at the first is known then.
+impl Drop for Stream {
+    fn drop(&mut self) {
         let Some(active) = &self.active else { return };
         let Self { decisions, context, rewrote, began, status, .. } = &*self;
         if !decisions.have_outcome() {
