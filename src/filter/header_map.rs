@@ -11,29 +11,38 @@ impl HeaderMap {
     }
 
     /// Names and values in order. A block that is cut short ends the iteration early.
-    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let (count, rest) = split_number(&self.0).unwrap_or((0, &[]));
+    pub(crate) fn pairs(&self) -> Pairs<'_> {
+        let (count, rest) = self.0.split_first_chunk().unwrap_or((&[0; 4], &[]));
+        let count = usize::try_from(u32::from_le_bytes(*count)).unwrap_or_default();
         let table = count.saturating_mul(8).min(rest.len());
-        let (mut sizes, mut data) = rest.split_at_checked(table).unwrap_or((&[], &[]));
-        std::iter::from_fn(move || {
-            let (name_size, more) = split_number(sizes)?;
-            let (value_size, more) = split_number(more)?;
-            sizes = more;
-            let (name, more) = split_text(data, name_size)?;
-            let (value, more) = split_text(more, value_size)?;
-            data = more;
-            Some((name, value))
-        })
+        let (sizes, data) = rest.split_at_checked(table).unwrap_or((&[], &[]));
+        Pairs { sizes: sizes.as_chunks().0.iter(), data }
     }
 }
 
-fn split_number(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (number, rest) = bytes.split_first_chunk()?;
-    Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
+/// The pairs of a [`HeaderMap`].
+pub(crate) struct Pairs<'h> {
+    sizes: std::slice::Iter<'h, [u8; 8]>,
+    data: &'h [u8],
 }
 
-fn split_text(bytes: &[u8], size: usize) -> Option<(&[u8], &[u8])> {
-    let (text, rest) = bytes.split_at_checked(size)?;
+impl<'h> Iterator for Pairs<'h> {
+    type Item = (&'h [u8], &'h [u8]);
+
+    // For each header of each request; an optimizer for size would make a call of it.
+    #[inline(always)]
+    fn next(&mut self) -> Option<Self::Item> {
+        let sizes = u64::from_le_bytes(*self.sizes.next()?);
+        let (name, rest) = split_text(self.data, sizes as u32)?;
+        let (value, rest) = split_text(rest, (sizes >> 32) as u32)?;
+        self.data = rest;
+        Some((name, value))
+    }
+}
+
+#[inline(always)]
+fn split_text(bytes: &[u8], size: u32) -> Option<(&[u8], &[u8])> {
+    let (text, rest) = bytes.split_at_checked(usize::try_from(size).ok()?)?;
     Some((text, rest.split_first()?.1))
 }
 

@@ -49,6 +49,8 @@ struct Configured {
     at: Cell<u64>,
     /// A later one came.
     superseded: Cell<bool>,
+    /// At which of [`CHANGES`] that was found: it is asked for each stream.
+    known_at: Cell<u64>,
     /// The last good policy that this module could not read: not read again and again.
     unreadable: Cell<Option<Stamp>>,
     serving: RefCell<Serving>,
@@ -90,6 +92,13 @@ thread_local! {
     static ALIVE: RefCell<BTreeMap<Vec<u8>, Vec<u64>>> = RefCell::default();
     /// How many configurations this VM has had.
     static COUNT: Cell<u64> = const { Cell::new(0) };
+    /// How often [`ALIVE`] has changed.
+    static CHANGES: Cell<u64> = const { Cell::new(0) };
+}
+
+fn change_alive(change: impl FnOnce(&mut BTreeMap<Vec<u8>, Vec<u64>>)) {
+    CHANGES.set(CHANGES.get().wrapping_add(1));
+    ALIVE.with_borrow_mut(change);
 }
 
 impl Context for Root {
@@ -135,10 +144,12 @@ impl RootContext for Root {
         };
         let number = COUNT.get().wrapping_add(1);
         COUNT.set(number);
-        ALIVE.with_borrow_mut(|alive| alive.entry(place.key().to_vec()).or_default().push(number));
+        change_alive(|alive| alive.entry(place.key().to_vec()).or_default().push(number));
         let (serving, strip) = (RefCell::new(serving), strip.into());
         let (at, superseded, unreadable) = (Cell::new(at), Cell::new(false), Cell::new(None));
-        let configured = Configured { place, number, at, superseded, unreadable, serving, strip };
+        let known_at = Cell::default();
+        let configured =
+            Configured { place, number, at, superseded, known_at, unreadable, serving, strip };
         configured.begin();
         self.configured = Some(configured);
         count_errors(host::tick_every(FIRST_TICK_MILLISECONDS));
@@ -213,6 +224,10 @@ impl Configured {
     /// without a word, where its text comes back while a stream or a listener of it lives: once those after
     /// it are gone, it is the newest.
     fn is_newest(&self) -> bool {
+        let changes = CHANGES.get();
+        if self.known_at.replace(changes) == changes {
+            return !self.superseded.get();
+        }
         let is_newest = ALIVE.with_borrow(|alive| {
             alive.get(self.place.key()).and_then(|numbers| numbers.last()) == Some(&self.number)
         });
@@ -305,7 +320,7 @@ impl Configured {
 
 impl Drop for Configured {
     fn drop(&mut self) {
-        ALIVE.with_borrow_mut(|alive| {
+        change_alive(|alive| {
             if let Some(numbers) = alive.get_mut(self.place.key()) {
                 numbers.retain(|number| *number != self.number);
                 if numbers.is_empty() {

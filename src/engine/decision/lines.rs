@@ -54,13 +54,19 @@ impl<'r> Lines<'r> {
     /// The first line of a header; empty where there is none.
     #[inline]
     pub fn first(&self, slot: HeaderSlot) -> &'r [u8] {
-        self.all(slot).next().unwrap_or_default()
+        self.line(slot).map_or(&[], |(_, value)| value)
     }
 
     /// Whether the request has the header.
     #[inline]
     pub fn has(&self, slot: HeaderSlot) -> bool {
-        self.all(slot).next().is_some()
+        self.line(slot).is_some()
+    }
+
+    #[inline]
+    fn line(&self, slot: HeaderSlot) -> Option<&(HeaderSlot, &'r [u8])> {
+        let first = self.first.get(slot.place()).copied().unwrap_or_default();
+        self.lines.get(usize::from(first).checked_sub(1)?)
     }
 
     /// A header's value; several lines count as one value joined by `,`, as in Envoy's own

@@ -80,19 +80,41 @@ pub struct Salt {
 #[derive(Debug, Clone)]
 pub struct Names<I> {
     names: List<I, Box<str>>,
-    /// A bit for each [`glance`]: most names of a request are no question, and end here.
-    glances: [u64; 4],
+    /// For each [`glance`]: [`NOBODY`], the place of the one name that has it and 1, or [`SEVERAL`].
+    glances: [u8; 256],
+    /// What a glance multiplies by: of some odd numbers the one that keeps most names apart.
+    spread: u32,
     /// By [`fast_hash`]: open addressing, a power of two of places, at most half of them used.
     places: Box<[Option<(u32, I)>]>,
 }
 
+/// No name has this glance: most names of a request end here.
+const NOBODY: u8 = 0;
+/// Several names have this glance, or one whose place is too large a number.
+const SEVERAL: u8 = u8::MAX;
+
+/// The first number that glances multiply by, odd: 2^32 over the golden ratio.
+const FIRST_SPREAD: u32 = 0x9e37_79b1;
+/// How many are tried.
+const SPREADS: u32 = 64;
+/// Of more names than this some share a glance whatever the number.
+const MOST_SPREAD: usize = 48;
+
 impl<I: Id> Names<I> {
     /// The slot of a name.
+    #[inline]
     pub fn slot(&self, name: &[u8]) -> Option<I> {
-        let (word, bit) = glance(name);
-        if self.glances.get(word).is_none_or(|bits| bits & bit == 0) {
-            return None;
+        match self.glances.get(usize::from(glance(name, self.spread))).copied().unwrap_or(NOBODY) {
+            NOBODY => None,
+            SEVERAL => self.search(name),
+            place => {
+                let slot = I::at(usize::from(place).wrapping_sub(1));
+                (self.names[slot].as_bytes() == name).then_some(slot)
+            }
         }
+    }
+
+    fn search(&self, name: &[u8]) -> Option<I> {
         let hash = fast_hash(name, false) as u32;
         let mask = self.places.len().wrapping_sub(1);
         let mut at = hash as usize;
@@ -131,16 +153,36 @@ impl<I: Id> Names<I> {
         } else {
             self.put(slot);
         }
+        if self.names.len() <= MOST_SPREAD {
+            self.keep_apart();
+        }
         slot
+    }
+
+    /// Finds the spread with which the fewest names share a glance.
+    fn keep_apart(&mut self) {
+        let mut best = (usize::MAX, self.spread, self.glances);
+        for step in 0..SPREADS {
+            let spread = FIRST_SPREAD.wrapping_add(step.wrapping_mul(0x5851_f42e));
+            let mut glances = [NOBODY; 256];
+            for (slot, name) in self.names.pairs() {
+                note(&mut glances, glance(name.as_bytes(), spread), slot);
+            }
+            let shared = glances.iter().filter(|seen| **seen == SEVERAL).count();
+            if shared < best.0 {
+                best = (shared, spread, glances);
+            }
+            if shared == 0 {
+                break;
+            }
+        }
+        (_, self.spread, self.glances) = best;
     }
 
     /// Puts a name into the first free place of its own.
     fn put(&mut self, slot: I) {
         let name = self.names[slot].as_bytes();
-        let (word, bit) = glance(name);
-        if let Some(bits) = self.glances.get_mut(word) {
-            *bits |= bit;
-        }
+        note(&mut self.glances, glance(name, self.spread), slot);
         let hash = fast_hash(name, false) as u32;
         let mask = self.places.len().wrapping_sub(1);
         let mut all = (0..self.places.len()).map(|step| (hash as usize).wrapping_add(step) & mask);
@@ -153,18 +195,32 @@ impl<I: Id> Names<I> {
 
 impl<I: Id> Default for Names<I> {
     fn default() -> Self {
-        Self { names: List::default(), glances: [0; 4], places: Box::default() }
+        Self {
+            names: List::default(),
+            glances: [NOBODY; 256],
+            spread: FIRST_SPREAD,
+            places: Box::default(),
+        }
     }
 }
 
-/// What tells most names apart at a glance, as one of 256 bits: length, first and last byte.
-const fn glance(name: &[u8]) -> (usize, u64) {
-    let mark = match name {
-        [first, .., last] => (name.len() as u32) << 16 | (*first as u32) << 8 | *last as u32,
-        _ => name.len() as u32,
-    };
-    let bit = mark.wrapping_mul(0x9e37_79b1) >> 24;
-    (bit as usize >> 6, 1 << (bit & 63))
+/// Notes that a name has a glance.
+fn note(glances: &mut [u8; 256], glance: u8, slot: impl Id) {
+    if let Some(seen) = glances.get_mut(usize::from(glance)) {
+        let place = u8::try_from(slot.place()).ok().and_then(|place| place.checked_add(1));
+        let known = place.filter(|place| *place != SEVERAL && [NOBODY, *place].contains(seen));
+        *seen = known.unwrap_or(SEVERAL);
+    }
+}
+
+/// What tells most names apart at a glance: the length, the first byte, the last, and one between.
+#[inline]
+fn glance(name: &[u8], spread: u32) -> u8 {
+    let byte = |at: usize| u32::from(name.get(at).copied().unwrap_or_default());
+    let (length, between) = (name.len(), name.len() / 2);
+    let ends = byte(0) << 16 | byte(length.wrapping_sub(1));
+    let mark = (length as u32) << 24 | byte(between) << 8 | ends;
+    (mark.wrapping_mul(spread) >> 24) as u8
 }
 
 /// Collects the questions of a plan while it is compiled.
