@@ -99,6 +99,7 @@ codes! {
     ForeignCookieDomain = "foreign_cookie_domain" Warning: "A cookie's domain does not hold a host of its split, where browsers drop the cookie.";
     EditUndone = "edit_undone" Warning: "A header edit has no effect: another one undoes it.";
     SplitsCollide = "splits_collide" Warning: "Two splits want different things of one request, and the first has its way.";
+    FallbackRewritten = "fallback_rewritten" Warning: "A variant's baseline would stand in for it with requests that are rewritten for the variant.";
 }
 
 /// Whether a policy with this problem is refused.
