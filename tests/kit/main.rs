@@ -9,6 +9,7 @@ mod caches;
 mod compose;
 mod dashboards;
 mod edge;
+mod fallback;
 mod files;
 mod gates;
 mod image;
