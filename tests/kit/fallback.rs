@@ -85,6 +85,10 @@ impl Site {
 
     fn refuse(&self) {
         self.canary.set(Behavior { refuse: true, ..Behavior::default() }).unwrap();
+        // What is sent over a connection that is just being closed is lost, with or without a stand-in.
+        wait_for("the connections are closed", SOON, || {
+            (self.stats().number("cluster.checkout-v2.upstream_cx_active") == Some(0)).then_some(())
+        });
     }
 
     fn stats(&self) -> Stats {

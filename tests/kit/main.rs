@@ -10,6 +10,7 @@ mod compose;
 mod dashboards;
 mod edge;
 mod fallback;
+mod fallback_mesh;
 mod files;
 mod gates;
 mod image;
