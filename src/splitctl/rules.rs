@@ -21,6 +21,16 @@ const SLO: &str = "99.9";
 /// Where the runbook is in this repository.
 const RUNBOOK: &str = "envoy/README.md";
 
+/// The cluster whose requests are those for which a baseline stood in for a variant, given as `checkout=canary`.
+pub(crate) fn stand_in_cluster(variant: &str) -> String {
+    format!("{variant}/baseline")
+}
+
+/// A cluster's name in statistics, where a point would end it.
+pub(crate) fn cluster_in_statistics(cluster: &str) -> String {
+    cluster.replace('.', "_")
+}
+
 /// What the rules depend on besides the policy.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -91,6 +101,7 @@ pub(crate) fn render(options: &Options, valid: &Valid) -> anyhow::Result<String>
     let splits: Vec<&Split> = valid.policy.splits.iter().filter(|split| split.enabled).collect();
     let values = [
         ("known", known(&splits, &options.prices)?),
+        ("stand_ins", stand_ins(&splits, options)),
         ("slo", options.slo.clone()),
         ("runbook", options.runbook.clone()),
         ("refused_configs", any_increase(&series::refused_configs(options.wasm_plugin.as_ref()))),
@@ -105,6 +116,32 @@ pub(crate) fn render(options: &Options, valid: &Valid) -> anyhow::Result<String>
     } else {
         rules
     })
+}
+
+/// The requests that baselines served for others, by what Envoy counts of the clusters that `render envoy` makes for
+/// them. Istio has no such clusters.
+fn stand_ins(splits: &[&Split], options: &Options) -> String {
+    let mut text = String::new();
+    if options.wasm_plugin.is_some() {
+        return text;
+    }
+    for split in splits {
+        let standing_in = split.variants.pairs().filter(|(id, _)| split.stand_in(*id).is_some());
+        for (_, variant) in standing_in {
+            let cluster = stand_in_cluster(&format!("{}={}", split.name, variant.name));
+            let _in_memory = write!(
+                text,
+                "
+  - record: traffic_split:stand_in:rate5m
+    expr: sum(rate(envoy_cluster_upstream_rq_total{{envoy_cluster_name=\"{}\"}}[5m]))
+    labels: {{split: {}, variant: {}}}",
+                cluster_in_statistics(&cluster),
+                scalar(&split.name),
+                scalar(&variant.name)
+            );
+        }
+    }
+    text
 }
 
 /// Whether any of these counters rose: one by one, since a proxy may have more than one of them, and a range over
@@ -197,6 +234,33 @@ splits:
         let out = render(&Options::default(), &valid).unwrap();
         assert!(out.starts_with("# The policy says `outcomes: off`"), "{out}");
         assert!(!rendered(&[]).unwrap().contains("outcomes: off"));
+    }
+
+    #[test]
+    fn requests_that_a_baseline_served_for_another_variant_are_a_series_but_in_istio() {
+        let policy = "
+version: 1
+key: [{header: u}]
+splits:
+- name: shop.web
+  baseline: a
+  variants:
+  - {name: a, cluster: v1, weight: 90}
+  - {name: b, cluster: v2, weight: 5, fallback: baseline}
+  - {name: c, cluster: v3, weight: 5}
+";
+        let valid = PolicyFile::check(Source::new("policy.yaml", policy)).valid.unwrap();
+        let out = render(&Options::default(), &valid).unwrap();
+        let record = "
+  - record: traffic_split:stand_in:rate5m
+    expr: sum(rate(envoy_cluster_upstream_rq_total{envoy_cluster_name=\"shop_web=b/baseline\"}[5m]))
+    labels: {split: shop.web, variant: b}
+";
+        assert!(out.contains(record), "{out}");
+        assert_eq!(out.matches("record: traffic_split:stand_in:rate5m").count(), 1);
+        let plugin = WasmPlugin { namespace: "shop".into(), name: "split".into() };
+        let out = render(&Options::of_plugin(plugin), &valid).unwrap();
+        assert!(!out.contains("record: traffic_split:stand_in:rate5m"), "{out}");
     }
 
     #[test]

@@ -12,14 +12,16 @@ use harness::vectors::{self, Case, Vector};
 use policy_text::schema::schema;
 use serde_json::{Value, json};
 
-/// Fields that are there to be checked, and what is said of another value.
-const CHECKED: [(&str, &str); 6] = [
+/// Fields that are there to be checked, or that others than the filter act on, and what is said of another value.
+const CHECKED: [(&str, &str); 7] = [
     ("version", "unsupported_version"),
     ("layers.name", "unknown_layer"),
     ("key.generate.cookie", "unread_cookie"),
     ("split.algorithm", "invalid_value"),
     ("split.weight_total", "weight_sum"),
     ("variant.max_weight", "weight_over_max"),
+    // The clusters and routes that are rendered from a policy.
+    ("variant.fallback", "invalid_value"),
 ];
 
 /// A place in a document, and the field of the schema that it is.

@@ -68,7 +68,7 @@ fn every_default_stands_on_the_page_as_it_is() {
             rows += 1;
         }
     }
-    assert_eq!(rows, 11, "rows of fields with a default");
+    assert_eq!(rows, 12, "rows of fields with a default");
     let said = [
         format!(
             "users who are served the baseline of every split; `salt` defaults to `{}`",

@@ -71,7 +71,7 @@ pub(crate) const EVERY_FIELD: &str = r#"{
              "request_headers": {"set": [{"name": "a", "value": "1"}], "add": [{"name": "b", "value": ""}], "remove": ["c"]},
              "response_headers": {"remove": ["server"]},
              "rewrite": {"host": "h.example:80", "path_prefix": {"from": "/a", "to": "/"}}},
-            {"name": "go", "weight": 2, "drain": true},
+            {"name": "go", "weight": 2, "drain": true, "fallback": "baseline"},
             {"name": "end", "weight": 3, "respond": {"status": 418, "body": "\"tea\"\n"}}],
          "overrides": [{"match": [{"methods": ["PUT"]}], "skip": true}, {"match": [{"methods": ["POST"]}], "variant": "go"}],
          "sticky": {"cookie": "held", "ttl": "90m", "epoch": 4, "secret": "fedcba9876543210", "same_site": "none"},

@@ -94,6 +94,13 @@ fn uses() -> Vec<Use> {
             at("shop.example.com", "/").header("cookie", "preview=green"),
             &["shop-green"],
         ),
+        of(
+            "dead-variant",
+            user,
+            at("shop.example.com", "/search?q=tea"),
+            &["search-v1", "search-v2"],
+        ),
+        of("dead-variant", user, at("shop.example.com", "/search").method("POST"), &["default"]),
         of("dark-launch-by-header", user, search(), &["search-v1"]),
         of("dark-launch-by-header", user, search().header("x-search", "Dark"), &["search-v2"]),
         of(

@@ -9,6 +9,8 @@ mod caches;
 mod compose;
 mod dashboards;
 mod edge;
+mod fallback;
+mod fallback_mesh;
 mod files;
 mod gates;
 mod image;

@@ -100,6 +100,133 @@ struct Extension {
     wasm: Vec<Wasm>,
 }
 
+/// Envoy Gateway: hosts by their names.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Backend {
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    spec: Endpoints,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Endpoints {
+    fallback: Option<bool>,
+    endpoints: Vec<Endpoint>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Endpoint {
+    fqdn: Fqdn,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Fqdn {
+    hostname: String,
+    port: u16,
+}
+
+/// Envoy Gateway: how backends are treated.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct BackendTrafficPolicy {
+    api_version: String,
+    kind: String,
+    metadata: Metadata,
+    spec: Traffic,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Traffic {
+    target_refs: Option<Vec<Target>>,
+    retry: Option<Retry>,
+    circuit_breaker: Option<CircuitBreaker>,
+    health_check: Option<HealthCheck>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Retry {
+    num_retries: Option<u32>,
+    num_attempts_per_priority: Option<u32>,
+    retry_on: Option<RetryOn>,
+    per_retry: Option<PerRetry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RetryOn {
+    triggers: Option<Vec<Trigger>>,
+    http_status_codes: Option<Vec<u16>>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Trigger {
+    #[serde(rename = "5xx")]
+    Any5xx,
+    GatewayError,
+    Reset,
+    ConnectFailure,
+    #[serde(rename = "retriable-4xx")]
+    Retriable4xx,
+    RefusedStream,
+    RetriableStatusCodes,
+    Cancelled,
+    DeadlineExceeded,
+    Internal,
+    ResourceExhausted,
+    Unavailable,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PerRetry {
+    timeout: Option<String>,
+    back_off: Option<BackOff>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct BackOff {
+    base_interval: Option<String>,
+    max_interval: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CircuitBreaker {
+    max_connections: Option<u32>,
+    max_pending_requests: Option<u32>,
+    max_parallel_requests: Option<u32>,
+    max_parallel_retries: Option<u32>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct HealthCheck {
+    active: Option<Value>,
+    passive: Option<PassiveHealthCheck>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PassiveHealthCheck {
+    split_external_local_origin_errors: Option<bool>,
+    interval: Option<String>,
+    consecutive_local_origin_failures: Option<u32>,
+    consecutive_gateway_errors: Option<u32>,
+    #[serde(rename = "consecutive5XxErrors")]
+    consecutive_5xx_errors: Option<u32>,
+    base_ejection_time: Option<String>,
+    max_ejection_percent: Option<u32>,
+}
+
 /// Envoy Gateway: how clients are treated.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

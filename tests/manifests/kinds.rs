@@ -44,6 +44,10 @@ fn check(document: &Value) -> Result<(), String> {
         "gateway.envoyproxy.io/v1alpha1 ClientTrafficPolicy" => {
             typed::<by_hand::ClientTrafficPolicy>(document)
         }
+        "gateway.envoyproxy.io/v1alpha1 Backend" => typed::<by_hand::Backend>(document),
+        "gateway.envoyproxy.io/v1alpha1 BackendTrafficPolicy" => {
+            typed::<by_hand::BackendTrafficPolicy>(document)
+        }
         "gateway.envoyproxy.io/v1alpha1 EnvoyProxy" => typed::<by_hand::EnvoyProxy>(document),
         KUSTOMIZATION => Ok(()),
         kind => Err(format!("`{kind}` is no kind that is known here")),
@@ -116,7 +120,7 @@ fn every_manifest_is_of_its_kind_and_no_field_is_unknown() {
             kinds.insert(kind);
         }
     }
-    assert_eq!(kinds.len(), 14, "{kinds:?}");
+    assert_eq!(kinds.len(), 16, "{kinds:?}");
 }
 
 #[test]
@@ -184,4 +188,12 @@ fn kinds_that_are_written_by_hand_know_only_their_own_fields() {
     assert_eq!(clients("{escapedSlashesAction: KeepUnchanged}"), Ok(()));
     assert!(clients("{escapedSlashesAction: Keep}").is_err());
     assert!(clients("{mergeSlashes: true}").is_err());
+    let traffic = |retry: &str| {
+        read(&format!(
+            "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: BackendTrafficPolicy\nmetadata: {{name: a}}\nspec: {{retry: {retry}}}\n"
+        ))
+    };
+    assert_eq!(traffic("{numRetries: 1, retryOn: {triggers: [connect-failure]}}"), Ok(()));
+    assert!(traffic("{retryOn: {triggers: [reset-before-request]}}").is_err());
+    assert!(traffic("{attemptsPerPriority: 1}").is_err());
 }

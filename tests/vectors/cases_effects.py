@@ -98,6 +98,16 @@ def rewrite():
     )
 
 
+def fallback():
+    return vector(
+        "83-fallback",
+        "whoever serves a dead variant's requests, the filter names the variant and its own cluster",
+        policy(acting(fallback="baseline")),
+        case("of its users", user(CANARY), served(ON_CANARY)),
+        case("of others", user(STABLE), served(ON_STABLE)),
+    )
+
+
 def tags_only():
     one = split("flag", {"off": 50, "on": 50})
     for v in one["variants"]:
@@ -380,6 +390,6 @@ def kill():
 
 def vectors():
     return [
-        request_headers(), response_headers(), respond(), blackhole(), rewrite(), tags_only(), first_split_wins(), first_answer_wins(),
+        request_headers(), response_headers(), respond(), blackhole(), rewrite(), fallback(), tags_only(), first_split_wins(), first_answer_wins(),
         mirror_user(), mirror_request(), mirror_all(), vary(), vary_of_conditions(), vary_private(), filter_state(), outcomes(), response_variant_header(), baggage(), kill(),
     ]  # fmt: skip

@@ -100,6 +100,7 @@ codes! {
     EditUndone = "edit_undone" Warning: "A header edit has no effect: another one undoes it.";
     UncountedOutcomes = "uncounted_outcomes" Warning: "Nobody counts how requests end, though the policy wants it.";
     SplitsCollide = "splits_collide" Warning: "Two splits want different things of one request, and the first has its way.";
+    FallbackRewritten = "fallback_rewritten" Warning: "A variant's baseline would stand in for it with requests that are rewritten for the variant.";
 }
 
 /// Whether a policy with this problem is refused.

@@ -1,6 +1,6 @@
 //! Splits and variants.
 
-use engine::policy::{Assignment, Encoding, MirrorBy, OnMissingKey, SameSite, limits};
+use engine::policy::{Assignment, Encoding, Fallback, MirrorBy, OnMissingKey, SameSite, limits};
 use serde_json::{Value, json};
 
 use super::build::{
@@ -166,6 +166,13 @@ pub(super) fn variant() -> Value {
                 ),
             ),
             optional("rewrite", rewrite()),
+            optional(
+                "fallback",
+                words(
+                    Fallback::ALL,
+                    "Who serves its requests where no host of its cluster can. Default: nobody, it is a 503.",
+                ),
+            ),
         ],
     )
 }

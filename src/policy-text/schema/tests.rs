@@ -53,6 +53,7 @@ splits:
     request_headers: {set: [{name: x-stage, value: stable}], add: [{name: x-add, value: a}], remove: [x-old]}
     response_headers: {remove: [x-old]}
     rewrite: {host: web.example.com, path_prefix: {from: /api, to: /v2}}
+    fallback: baseline
   - {name: wall, weight: 50.0, respond: {status: 503, body: back soon}}
   weight_total: 1000
   overrides: [{match: [{methods: [PUT]}], variant: wall}, {match: [{methods: [HEAD]}], skip: true}]

@@ -9,9 +9,9 @@ pub mod time;
 
 use crate::ids::VariantId;
 use crate::policy::{
-    Assignment, Encoding, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror, MirrorBy,
-    OnMissingKey, Outcomes, Override, Policy, Respond, Rewrite, SecretSource, Split, Value,
-    Variant, Weight, WeightTotal,
+    Assignment, Encoding, Fallback, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror,
+    MirrorBy, OnMissingKey, Outcomes, Override, Policy, Respond, Rewrite, SecretSource, Split,
+    Value, Variant, Weight, WeightTotal,
 };
 use crate::units::Buckets;
 
@@ -170,6 +170,7 @@ fn write_variant(variant: &Variant) -> Value {
         );
         object.into()
     });
+    object.put_some("fallback", variant.fallback.map(|fallback| word(fallback, Fallback::ALL)));
     object.into()
 }
 

@@ -62,7 +62,7 @@ fn a_policy_that_is_written_reads_as_the_same_policy() {
            "sticky": {"secret": "0123456789abcdef", "epoch": 3},
            "ramp": {"start": "2026-11-20T12:00:00Z", "linear": true, "steps": [{"after": "1h", "weights": {"a": 1, "b": 2.5}}]},
            "variants": [{"name": "a", "weight": 1, "max_weight": 2, "respond": {"status": 404, "body": "no"}},
-             {"name": "b", "cluster": "c", "weight": 0.5, "drain": true, "rewrite": {"host": "h.example", "path_prefix": {"from": "/a", "to": "/b"}},
+             {"name": "b", "cluster": "c", "weight": 0.5, "drain": true, "fallback": "baseline", "rewrite": {"host": "h.example", "path_prefix": {"from": "/a", "to": "/b"}},
               "request_headers": {"set": [{"name": "x", "value": "y"}], "remove": ["z"]}, "response_headers": {"add": [{"name": "x", "value": "y"}]}}],
            "overrides": [{"match": [{"cookies": [{"name": "c", "present": true}]}], "skip": true}, {"match": [{"query": [{"name": "q", "range": {"from": 1, "to": 9}}]}], "variant": "b"}]},
           {"name": "two", "assignment": "random", "enabled": false, "layer": "api", "baseline": "a", "variants": [{"name": "a", "weight": 100}],

@@ -4,6 +4,7 @@ mod collisions;
 mod cookies;
 mod edits;
 mod effort;
+mod fallback;
 mod headers;
 mod keys;
 mod layers;
@@ -37,6 +38,7 @@ pub(super) fn check_split(policy: &Policy, split: &Split, at: &Cursor) {
     variants::check(split, at);
     if ADVISES {
         variants::advise(split, at);
+        fallback::check(split, at);
         edits::check(policy, split, at);
         keys::check(policy, split, at);
         cookies::check_split(split, at);

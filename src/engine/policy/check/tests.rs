@@ -467,3 +467,32 @@ fn a_policy_too_large_to_compare_is_read_in_good_time() {
     expect(&policy, &[]);
     assert!(started.elapsed().as_secs() < 20, "{:?}", started.elapsed());
 }
+
+#[test]
+fn a_fallback_needs_somebody_else_to_fall_back_to() {
+    let of = |first: &str, second: &str| {
+        let [first, second] = [first, second].map(|more| format!(r#""weight": 50{more}"#));
+        one_of("", "", &first, &second)
+    };
+    const FALLBACK: &str = r#", "fallback": "baseline""#;
+    let to = |cluster: &str| format!(r#", "cluster": "{cluster}""#);
+    let no_effect = |at: u8| format!("no_effect splits[0].variants[{at}].fallback");
+    let falls_back = |cluster: &str| to(cluster) + FALLBACK;
+    expect(&of(&to("v1"), &falls_back("v2")), &[]);
+    expect(&of(&falls_back("v1"), &to("v2")), &[&no_effect(0)]);
+    expect(&of(&to("v1"), &falls_back("v1")), &[&no_effect(1)]);
+    expect(&of("", &falls_back("v2")), &[&no_effect(1)]);
+    expect(&of(&to("v1"), FALLBACK), &[&no_effect(1)]);
+    expect(&of(r#", "respond": {"status": 503}"#, &falls_back("v2")), &[&no_effect(1)]);
+    // What the variant rewrites stays rewritten.
+    let rewritten = |path: &str| {
+        format!(r#", "rewrite": {{"path_prefix": {{"from": "/api", "to": "{path}"}}}}"#)
+    };
+    let second = falls_back("v2") + &rewritten("/v2");
+    expect(&of(&to("v1"), &second), &["fallback_rewritten splits[0].variants[1].fallback"]);
+    expect(
+        &of(&(to("v1") + &rewritten("/v1")), &second),
+        &["fallback_rewritten splits[0].variants[1].fallback"],
+    );
+    expect(&of(&(to("v1") + &rewritten("/v2")), &second), &[]);
+}

@@ -206,6 +206,16 @@ pub struct Split {
     pub requires: Vec<Requirement>,
 }
 
+impl Split {
+    /// The cluster that stands in for a variant none of whose hosts can serve; `None` = no other one does.
+    pub fn stand_in(&self, variant: VariantId) -> Option<&str> {
+        let (of, baseline) = (&self.variants[variant], &self.variants[self.baseline]);
+        let other =
+            variant != self.baseline && of.cluster.is_some() && of.cluster != baseline.cluster;
+        of.fallback.filter(|_| other).and(baseline.cluster.as_deref())
+    }
+}
+
 /// One outcome of a split.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Variant {
@@ -227,6 +237,21 @@ pub struct Variant {
     pub respond: Option<Respond>,
     /// Changes of host and path before the request goes on.
     pub rewrite: Rewrite,
+    /// Who serves its requests where no host of its cluster can take them; `None` = nobody. The proxy's clusters and
+    /// routes do it, which `splitctl render` makes: the filter names the variant's own cluster all the same.
+    pub fallback: Option<Fallback>,
+}
+
+/// Who serves the requests of a variant none of whose hosts can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fallback {
+    /// The cluster of the split's baseline.
+    Baseline,
+}
+
+impl Fallback {
+    /// Each value with its text in a policy.
+    pub const ALL: &[(&str, Self)] = &[("baseline", Self::Baseline)];
 }
 
 /// Edits of headers, applied in this order: remove, set, add (names in lower case).

@@ -4,7 +4,7 @@ use super::names::{OF_THE_MESSAGE, read_cluster, read_header_name, read_name, sh
 use super::scalar::{read_bool, warn_of_rounding};
 use crate::matching::HostPattern;
 use crate::policy::cursor::{Cursor, list_of};
-use crate::policy::{Code, HeaderEdits, Respond, Rewrite, Variant, Weight, limits};
+use crate::policy::{Code, Fallback, HeaderEdits, Respond, Rewrite, Variant, Weight, limits};
 
 pub(super) fn read_variant(at: &Cursor) -> Option<Variant> {
     let mut fields = at.object()?;
@@ -22,8 +22,9 @@ pub(super) fn read_variant(at: &Cursor) -> Option<Variant> {
     fields.set("response_headers", &mut variant.response_headers, read_header_edits);
     variant.respond = fields.optional("respond", read_respond);
     fields.set("rewrite", &mut variant.rewrite, read_rewrite);
+    variant.fallback = fields.optional("fallback", |at| at.word(Fallback::ALL));
     let own_answer = fields.has("respond");
-    for name in ["cluster", "rewrite", "request_headers"] {
+    for name in ["cluster", "rewrite", "request_headers", "fallback"] {
         if own_answer && fields.has(name) {
             let message = format!("`{name}` has no effect: the proxy itself answers this variant");
             at.field(name)

@@ -509,4 +509,11 @@ const POLICIES: &[(Code, &str, Example)] = &[
             "splits:\n- {name: one, baseline: a, variants: [{name: a, weight: 100, rewrite: {host: a.example}}]}\n- {name: two, baseline: a, variants: [{name: a, weight: 100, rewrite: {host: b.example}}]}",
         ),
     ),
+    (
+        Code::FallbackRewritten,
+        "A request is rewritten before it is known who takes it, so the baseline gets it as the variant would have. Its service may not know such paths.",
+        Split(
+            "variants: [{name: stable, cluster: v1, weight: 95}, {name: canary, cluster: v2, weight: 5, fallback: baseline, rewrite: {path_prefix: {from: /api, to: /v2}}}]",
+        ),
+    ),
 ];

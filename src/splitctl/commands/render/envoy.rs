@@ -1,5 +1,7 @@
 //! `splitctl render envoy`: a complete Envoy around the filter, as commented YAML.
 
+mod fallback;
+
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use serde_json::Value;
 
 use crate::policy_file::Valid;
 use crate::template::{fill, is_decimal, numbers};
+use fallback::{FallsBack, Settings, settings_of_own};
 
 const TEMPLATE: &str = include_str!("envoy.yaml");
 
@@ -51,6 +54,11 @@ pub(super) struct Args {
     /// less than the policy's `trusted_hops`.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=254))]
     trusted_proxies: Option<u8>,
+
+    /// A path at which hosts of variants with `fallback: baseline` say by a 200 that they are well. Envoy asks every two
+    /// seconds, and the baseline stands in where none is.
+    #[arg(long, value_name = "PATH", value_parser = path)]
+    health_check: Option<String>,
 
     /// The file that `render ecds` makes, in a folder of its own.
     #[arg(long, value_name = "PATH", default_value = "/etc/envoy/ecds/traffic_split.json")]
@@ -98,6 +106,13 @@ fn collector(address: &str) -> Result<Cluster, String> {
         .ok_or_else(|| format!("`{address}` is not an address, such as `otel-collector:4317`"))
 }
 
+fn path(text: &str) -> Result<String, String> {
+    if text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err("it is a path, such as /healthz".to_owned())
+}
+
 fn percent(text: &str) -> Result<String, String> {
     if is_decimal(text) && text.parse::<f64>().is_ok_and(|percent| percent <= 100.0) {
         return Ok(text.to_owned());
@@ -111,6 +126,13 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
     };
     let policy = &valid.policy;
     let trusted_proxies = trusted_proxies(args, policy)?;
+    let falling_back = FallsBack::all(policy)?;
+    if args.health_check.is_some() && falling_back.is_empty() {
+        bail!(
+            "`--health-check` is of variants with `fallback: baseline`, and no variant has one that acts"
+        );
+    }
+    let routes: String = falling_back.iter().map(|variant| variant.route(policy)).collect();
     let owned =
         [Some(&policy.cluster_header), policy.variant_header.as_ref(), Some(&policy.mirror_header)];
     let removed: Vec<_> =
@@ -130,14 +152,16 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("mirror_header", scalar(&policy.mirror_header)),
         ("removed", removed.join("\n              ")),
         ("rare", rare_variant(policy)),
+        ("routes", routes),
         ("tracing", tracing(args, policy)),
         ("split", split_in_logs(policy)),
         ("outcomes", outcomes(policy)),
+        ("stand_in", stand_in_in_logs(&falling_back).to_owned()),
         ("fallback", scalar(&args.fallback)),
         ("labels", labels()),
         ("durations", xds::durations()),
         ("buckets", numbers(&xds::DURATION_BUCKETS)),
-        ("clusters", clusters(args, policy)?),
+        ("clusters", clusters(args, policy, &falling_back)?),
     ];
     Ok(fill(TEMPLATE, &values))
 }
@@ -211,6 +235,16 @@ fn outcomes(policy: &Policy) -> String {
     text
 }
 
+/// How an access log shows that the baseline's cluster served in a variant's place.
+fn stand_in_in_logs(falling_back: &[FallsBack]) -> &'static str {
+    if falling_back.is_empty() {
+        return "";
+    }
+    "
+                  # The cluster that served in the variant's place; null where none had to.
+                  stand_in: \"%UPSTREAM_METADATA(traffic_split:stand_in)%\""
+}
+
 /// Where traces go, and the variant as a tag.
 fn tracing(args: &Args, policy: &Policy) -> String {
     if args.otlp.is_none() {
@@ -244,7 +278,10 @@ fn rare_variant(policy: &Policy) -> String {
     let splits = policy.splits.iter().filter(|split| split.enabled);
     let mut others = splits.flat_map(|split| {
         let variants = split.variants.pairs();
-        let others = variants.filter(|(id, v)| *id != split.baseline && v.cluster.is_some());
+        let others = variants.filter(|(id, v)| {
+            // One with a stand-in has a route of its own already.
+            *id != split.baseline && v.cluster.is_some() && split.stand_in(*id).is_none()
+        });
         others.map(|(_, variant)| format!("{}={}", split.name, variant.name))
     });
     let Some((header, variant)) = policy.variant_header.as_ref().zip(others.next()) else {
@@ -269,8 +306,9 @@ fn labels() -> String {
     Metrics::LABELS.map(line).join("\n  ")
 }
 
-/// Each cluster once: those of the policy in its order, the fallback, and whatever else got an address.
-fn clusters(args: &Args, policy: &Policy) -> anyhow::Result<String> {
+/// Each cluster once: those of the policy in its order, the fallback, and whatever else got an address; then those that
+/// carry on for variants.
+fn clusters(args: &Args, policy: &Policy, falling_back: &[FallsBack]) -> anyhow::Result<String> {
     let mut names: Vec<String> = Vec::new();
     let mut add = |name: Option<&str>| {
         if let Some(name) = name.filter(|name| !names.iter().any(|known| known == name)) {
@@ -285,18 +323,37 @@ fn clusters(args: &Args, policy: &Policy) -> anyhow::Result<String> {
     for given in &args.clusters {
         add(Some(&given.name));
     }
-    if args.otlp.is_some() && names.iter().any(|name| name == COLLECTOR) {
-        bail!("`{COLLECTOR}` is the name of the collector's cluster: give yours another one");
+    let ours = falling_back.iter().flat_map(|v| [v.either().to_owned(), v.stand_in()]);
+    let ours = ours.chain(args.otlp.is_some().then(|| COLLECTOR.to_owned()));
+    if let Some(taken) = ours.into_iter().find(|name| names.contains(name)) {
+        bail!("`{taken}` is the name of a cluster that is rendered: give yours another one");
     }
+    // Its address, and a note where that is only assumed.
+    let placed = |name: &str| {
+        let given = args.clusters.iter().rfind(|cluster| cluster.name == name);
+        let note = if given.is_none() { "  # an assumption: `--cluster` tells" } else { "" };
+        let placeholder = || Cluster { host: placeholder(name), port: 8080, name: name.to_owned() };
+        (given.cloned().unwrap_or_else(placeholder), note)
+    };
     let mut text = String::new();
     for name in names {
-        let given = args.clusters.iter().rfind(|cluster| cluster.name == name);
-        let placeholder = Cluster { host: placeholder(&name), port: 8080, name };
-        let note = if given.is_none() { "  # an assumption: `--cluster` tells" } else { "" };
-        text.push_str(&cluster(given.unwrap_or(&placeholder), "", note));
+        let falls_back = falling_back.iter().any(|variant| variant.is_of(&name));
+        let settings = match falls_back {
+            true => settings_of_own(args.health_check.as_deref()),
+            false => Settings::default(),
+        };
+        let (placed, note) = placed(&name);
+        text.push_str(&cluster(&placed, &settings, note));
+    }
+    for variant in falling_back {
+        let (mut placed, note) = placed(&variant.baseline);
+        placed.name = variant.stand_in();
+        text.push_str(&variant.aggregate());
+        text.push_str(&cluster(&placed, &variant.settings_of_stand_in(), note));
     }
     if let Some(collector) = &args.otlp {
-        text.push_str(&cluster(collector, HTTP2, ""));
+        let settings = Settings { cluster: HTTP2.to_owned(), ..Settings::default() };
+        text.push_str(&cluster(collector, &settings, ""));
     }
     Ok(text)
 }
@@ -308,19 +365,20 @@ const HTTP2: &str = "
         \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
         explicit_http_config: {http2_protocol_options: {}}";
 
-fn cluster(Cluster { name, host, port }: &Cluster, protocol: &str, note: &str) -> String {
+fn cluster(Cluster { name, host, port }: &Cluster, settings: &Settings, note: &str) -> String {
     let kind = if host.parse::<IpAddr>().is_ok() { "STATIC" } else { "STRICT_DNS" };
     let (name, host) = (scalar(name), scalar(host));
+    let Settings { cluster, assignment, host: of_host } = settings;
     format!(
         "
   - name: {name}
     type: {kind}
-    connect_timeout: 1s{protocol}
+    connect_timeout: 1s{cluster}
     load_assignment:
-      cluster_name: {name}
+      cluster_name: {name}{assignment}
       endpoints:
       - lb_endpoints:
-        - endpoint: {{address: {{socket_address: {{address: {host}, port_value: {port}}}}}}}{note}"
+        - endpoint: {{address: {{socket_address: {{address: {host}, port_value: {port}}}}}}}{note}{of_host}"
     )
 }
 

@@ -1,6 +1,7 @@
 //! `splitctl render istio`: the filter as a WasmPlugin, with the routing that goes by what it decides.
 
 mod destination;
+mod fallback;
 mod plugin_config;
 mod routing;
 mod yaml;

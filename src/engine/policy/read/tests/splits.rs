@@ -148,6 +148,13 @@ fn what_a_split_must_not_say() {
 #[test]
 fn what_a_variant_must_not_say() {
     for (field, code, path) in [
+        (r#""fallback": "stable""#, "invalid_value", "splits[0].variants[1].fallback"),
+        (r#""fallback": true"#, "wrong_type", "splits[0].variants[1].fallback"),
+        (
+            r#""respond": {"status": 503}, "fallback": "baseline""#,
+            "conflicting_fields",
+            "splits[0].variants[1].fallback",
+        ),
         (r#""drain": true"#, "drain_without_sticky", "splits[0].variants[1].drain"),
         (
             r#""cluster": "c", "respond": {"status": 503}"#,

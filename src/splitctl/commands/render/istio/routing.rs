@@ -9,7 +9,7 @@ use lab::outcomes::listed;
 use policy_text::source::scalar;
 
 use super::destination::Destination;
-use super::{Args, By, Gateway};
+use super::{Args, By, Gateway, fallback};
 
 /// The routes of a policy; none where it names no cluster.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(super) struct Routing {
     routes: Vec<Route>,
     /// All that requests and copies may reach.
     destinations: BTreeSet<Destination>,
+    /// Those of them that others stand in for.
+    falling_back: BTreeSet<Destination>,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,7 @@ impl Routing {
             };
             read.map_err(|error| anyhow!(error))
         };
+        let falling_back = fallback::destinations(args.by, &splits, &read)?;
         let mut routes = Vec::new();
         let mut baselines = BTreeSet::new();
         let mut destinations = BTreeSet::new();
@@ -87,6 +90,7 @@ impl Routing {
                 rewrites: false,
                 routes: Vec::new(),
                 destinations,
+                falling_back,
             });
         };
         destinations.insert(default.clone());
@@ -116,7 +120,7 @@ impl Routing {
                 `--host reviews.default.svc.cluster.local`, or by `hosts` in every entry of `match`"
             );
         }
-        Ok(Self { hosts, gateway, rewrites, routes: chosen, destinations })
+        Ok(Self { hosts, gateway, rewrites, routes: chosen, destinations, falling_back })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -163,18 +167,21 @@ spec:
                 let _in_memory =
                     writeln!(text, "    match: [{{headers: {{{}: {test}}}}}]", scalar(header));
             }
+            let falls_back = self.falling_back.contains(&route.to);
+            let retries = if falls_back { fallback::RETRIES } else { "" };
             let _in_memory =
-                writeln!(text, "    route: [{{destination: {}}}]", destination(&route.to));
+                writeln!(text, "    route: [{{destination: {}}}]{retries}", destination(&route.to));
         }
         text
     }
 
     /// One for each host with subsets.
     pub(super) fn destination_rules(&self) -> String {
-        let mut subsets: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        let mut subsets: BTreeMap<&str, BTreeMap<&str, bool>> = BTreeMap::new();
         for to in &self.destinations {
             if let Some(subset) = &to.subset {
-                subsets.entry(&to.host).or_default().insert(subset);
+                let falls_back = self.falling_back.contains(to);
+                *subsets.entry(&to.host).or_default().entry(subset).or_default() |= falls_back;
             }
         }
         let mut text = String::new();
@@ -196,7 +203,11 @@ spec:
 ",
                 scalar(host)
             );
-            for subset in subsets {
+            for (subset, falls_back) in subsets {
+                if falls_back {
+                    text.push_str(&fallback::subset(subset));
+                    continue;
+                }
                 let subset = scalar(subset);
                 let _in_memory =
                     writeln!(text, "  - {{name: {subset}, labels: {{version: {subset}}}}}");

@@ -160,12 +160,45 @@ fn splits_with_different_baselines_need_a_default() {
 }
 
 #[test]
+fn for_a_variant_that_falls_back_its_subset_is_the_whole_service_in_order() {
+    let falls_back = SUBSETS.replace("weight: 0.5}", "weight: 0.5, fallback: baseline}");
+    let out = fine(&falls_back, &[]);
+    has(
+        &out,
+        &[
+            "subset: v2, port: {number: 9080}}}]\n    retries: {attempts: 3, retryOn: \"connect-failure,refused-stream,reset-before-request\", retryRemoteLocalities: true}\n",
+            "  - {name: v1, labels: {version: v1}}\n",
+            "  - name: v2\n    trafficPolicy:\n",
+            "failoverPriority: [version=v2]}\n",
+        ],
+    );
+    assert_eq!(out.matches("retries: ").count(), 1, "{out}");
+    assert!(!fine(SUBSETS, &[]).contains("retries: "));
+    // Where it does not act there is nothing to render.
+    let of_baseline = SUBSETS.replace("weight: 99.5}", "weight: 99.5, fallback: baseline}");
+    let (outcome, out, err) = render("istio", &of_baseline, &[]);
+    assert_eq!(outcome, Outcome::Fine);
+    assert!(err.contains("no_effect") && !out.contains("retries: "), "{err}{out}");
+}
+
+#[test]
 fn what_istio_cannot_do_is_said_and_not_rendered() {
     let off = SUBSETS.replace("version: 1", "version: 1\nvariant_header: null");
     let mirror = SUBSETS.replace(
         "  baseline: v1",
         "  baseline: v1\n  mirror: {cluster: copy, percent: 1, by: user}",
     );
+    let services = SERVICES.replacen("weight: 50}]}", "weight: 50, fallback: baseline}]}", 1);
+    let falls_back = SUBSETS.replace("weight: 0.5}", "weight: 0.5, fallback: baseline}");
+    let v3 = "outbound|9080|v3|reviews.default.svc.cluster.local";
+    let more = |cluster: &str| {
+        format!(
+            "{falls_back}- name: more\n  key: [{{header: u}}]\n  match: [{{hosts: [other.example.com]}}]\n  baseline: v1\n  variants:\n  \
+            - {{name: v1, cluster: 'outbound|9080|v1|reviews.default.svc.cluster.local', weight: 50}}\n  \
+            - {{name: other, cluster: '{cluster}', weight: 50}}\n"
+        )
+    };
+    let (third, shared) = (more(v3), more(&v3.replace("v3", "v2")));
     for (text, options, wanted) in [
         (SERVICES, vec!["--by", "cluster-header"], "`a-x` is not a name in Istio"),
         (off.as_str(), vec![], "--by cluster-header"),
@@ -176,6 +209,10 @@ fn what_istio_cannot_do_is_said_and_not_rendered() {
             "name the services with `--host`",
         ),
         (SUBSETS, vec!["--gateway", "mesh", "--host", "*"], "refuses routes of the host `*`"),
+        (services.as_str(), vec!["--default", "a-x"], "only subsets of one service"),
+        (falls_back.as_str(), vec!["--by", "cluster-header"], "use `--by variant-header`"),
+        (third.as_str(), vec![], "other subsets"),
+        (shared.as_str(), vec![], "that does not fall back"),
     ] {
         let (outcome, out, err) = render("istio", text, &options);
         assert_eq!((outcome, out.as_str()), (Outcome::NoAnswer, ""), "{err}");
