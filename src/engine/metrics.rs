@@ -131,7 +131,7 @@ impl Metrics {
     /// The counter of a response, and the histogram of its duration.
     pub fn responded(&self, decision: &Decision, class: Class) -> (MetricId, MetricId) {
         let metrics = self.variant(decision);
-        let [informational, success, redirection, client_error, server_error, none] =
+        let [informational, success, redirection, client_error, server_error, none, abort] =
             metrics.responses;
         let counter = match class {
             Class::Informational => informational,
@@ -140,6 +140,7 @@ impl Metrics {
             Class::ClientError => client_error,
             Class::ServerError => server_error,
             Class::None => none,
+            Class::Abort => abort,
         };
         (counter, metrics.duration)
     }

@@ -11,7 +11,7 @@ pub const SPLITS: usize = 2_000;
 pub const LAYERS: usize = 64;
 /// Variants of a split.
 pub const VARIANTS: usize = 64;
-/// Variants of all enabled splits together: a proxy never frees a metric, and these make 80,000 at most.
+/// Variants of all enabled splits together: a proxy never frees a metric, and these make 85,000 at most.
 pub const VARIANTS_IN_ALL: usize = 5_000;
 /// The most metrics that one variant can have: every reason, every class, the duration and the weight.
 pub const METRICS_OF_A_VARIANT: usize = Reason::ALL.len() + Class::ALL.len() + 2;
