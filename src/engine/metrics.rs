@@ -217,6 +217,8 @@ fn can_decide(
         Reason::Holdout => policy.holdout.is_some() && baseline,
         Reason::NoKey => baseline && !by_chance && split.on_missing_key == OnMissingKey::Baseline,
         Reason::Random => weighs && (by_chance || split.on_missing_key == OnMissingKey::Random),
+        // Of the users of one challenger some may be another's then.
+        Reason::Tripped => split.guard.is_some() && (baseline || split.variants.len() > 2),
         // With a ramp every weight may be 0 for a while.
         Reason::Fallback => baseline && (prepared.race.is_empty() || split.ramp.is_some()),
     }

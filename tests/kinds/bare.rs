@@ -121,7 +121,7 @@ proptest! {
             let Some(request) = requests.iter().find(all) else { continue };
             for user in users(20) {
                 let headers = [request.headers.clone(), with_key(&user)].concat();
-                let situation = model::Situation { headers, now, random: chance(user.as_bytes()), client: None };
+                let situation = model::Situation { headers, now, random: chance(user.as_bytes()), ..Default::default() };
                 let decided = model::decide(&policy.0, &situation);
                 let decided = decided.iter().find(|decided| decided.split == bare.split);
                 let wanted = ask(&bare, &user, now);

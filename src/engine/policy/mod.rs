@@ -16,9 +16,10 @@ mod value;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use model::{
-    Assignment, CookieOptions, Decoding, Encoding, Force, HeaderEdits, Holdout, KeySource, Layer,
-    Mirror, MirrorBy, OnMissingKey, Override, Policy, Ramp, RampStep, Requirement, Respond,
-    Rewrite, SameSite, Secret, SecretSource, Slice, Split, Steps, Sticky, Variant, WeightTotal,
+    Assignment, CookieOptions, Decoding, Encoding, Force, Guard, HeaderEdits, Holdout, KeySource,
+    Layer, Mirror, MirrorBy, OnMissingKey, Override, Policy, Ramp, RampStep, Release, Requirement,
+    Respond, Rewrite, SameSite, Secret, SecretSource, Slice, Slow, Split, Steps, Sticky, Variant,
+    WeightTotal,
 };
 pub use text::weight::{Weight, WeightSum};
 pub use text::{duration, time};

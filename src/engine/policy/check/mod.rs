@@ -4,6 +4,7 @@ mod collisions;
 mod cookies;
 mod edits;
 mod effort;
+mod guard;
 mod headers;
 mod keys;
 mod layers;
@@ -38,6 +39,7 @@ pub(super) fn check_split(policy: &Policy, split: &Split, at: &Cursor) {
         cookies::check_split(split, at);
         overrides::check(&split.overrides, &at.field("overrides"));
         ramp::check(split, at);
+        guard::check(split, at);
     }
 }
 
