@@ -94,7 +94,7 @@ proptest! {
         let (effects, _) = on_request(&plan, &Seen(&situation), &decisions);
         let (decisions, context, caching) = (&decisions, &context(&situation), &effects.caching);
         on_response(&plan, &Answered { decisions, context, caching, status: None });
-        Metrics::new(&plan).shares(&plan, Moment::new(now)).for_each(drop);
+        Metrics::new(&plan).shares(&plan, Moment::new(now), &tripped(&plan, &situation)).for_each(drop);
     }
 
     #[test]

@@ -11,10 +11,11 @@ pub const SPLITS: usize = 2_000;
 pub const LAYERS: usize = 64;
 /// Variants of a split.
 pub const VARIANTS: usize = 64;
-/// Variants of all enabled splits together: a proxy never frees a metric, and these make 90,000 at most.
+/// Variants of all enabled splits together: a proxy never frees a metric, and these make 105,000 at most.
 pub const VARIANTS_IN_ALL: usize = 5_000;
-/// The most metrics that one variant can have: every reason, every class, the duration and the weight.
-pub const METRICS_OF_A_VARIANT: usize = Reason::ALL.len() + Class::ALL.len() + 2;
+/// The most metrics that one variant can have: every reason, every class, the duration, the weight, and those of the
+/// guard: failing users, users, and whether it is out.
+pub const METRICS_OF_A_VARIANT: usize = Reason::ALL.len() + Class::ALL.len() + 5;
 /// Entries of a match list, and conditions in each field of an entry.
 pub const CONDITIONS: usize = 1_000;
 /// Overrides of a split: each is tried for each request until one holds, so that these take about a millisecond.
