@@ -73,7 +73,7 @@ impl Kept {
         let before = state.clone();
         let applied = state.apply(&bad, &Setting { exposures: &exposures, weights, now });
         assert_eq!(applied.changed, state != before);
-        self.bytes = state.clone().write();
+        self.bytes = state.write();
         assert_eq!(self.state(), state, "it reads as it was written");
         applied
     }

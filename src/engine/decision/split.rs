@@ -326,12 +326,18 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
         h2: u64,
         mut reason: Reason,
     ) -> (VariantId, Reason) {
-        let now = &weights.without(out);
-        let mut winner = plan.race.winner(h2, weights);
-        if winner.is_some_and(|winner| out.has(winner)) {
-            (winner, reason) = (plan.race.winner(h2, now), Reason::Tripped);
-        }
+        let mut now = *weights;
+        // Once more only where the first winner is out.
+        let winner = loop {
+            match plan.race.winner(h2, &now) {
+                Some(winner) if out.has(winner) => {
+                    (now, reason) = (weights.without(out), Reason::Tripped);
+                }
+                winner => break winner,
+            }
+        };
         self.observer.step(|| {
+            let now = &weights.without(out);
             let shares = now.shares();
             let weighed = |variant| Weighed {
                 variant,

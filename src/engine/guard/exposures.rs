@@ -3,12 +3,12 @@
 use std::cell::Cell;
 
 use super::judged::{Guards, SplitGuard};
-use super::keys::KeySet;
+use super::keys::{insert, words_of};
 use crate::decision::Decision;
 use crate::ids::{Id as _, List, SplitId};
 
-/// The words of the set of users: 131,072 bits, 16 KiB for each split that has a guard, cleared after 32,768 users.
-const USERS: usize = 2_048;
+/// The bits of the set of users: 16 KiB for each split that has a guard, cleared after 32,768 users.
+const USERS: usize = 131_072;
 /// So many exposures of a variant are old news: all of the split are halved.
 const FULL: u32 = 1 << 15;
 
@@ -22,7 +22,7 @@ struct SplitTally {
     /// For each variant; empty where nothing is judged.
     exposures: Box<[Cell<u32>]>,
     /// Made when it is needed.
-    users: Cell<KeySet>,
+    users: Cell<Vec<u64>>,
 }
 
 impl Tally {
@@ -51,10 +51,8 @@ impl Tally {
             split.exposures.iter().for_each(|count| count.set(count.get() / 2));
         }
         let mut users = split.users.take();
-        if users.is_unmade() {
-            users = KeySet::new(USERS);
-        }
-        let is_new = users.insert(user);
+        users.resize(words_of(USERS), 0);
+        let is_new = insert(&mut users, user);
         split.users.set(users);
         is_new
     }

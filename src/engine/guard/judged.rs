@@ -38,7 +38,7 @@ pub struct SplitGuard {
     /// The permitted ratio of each kind that is judged.
     pub(super) permitted: Kinds<Option<Ratio>>,
     /// Requests that take this long are slow; `None` = not judged.
-    over: Option<Millis>,
+    pub(super) over: Option<Millis>,
     /// The sum at which a variant is out.
     pub(super) alarm: u64,
     /// How long the first trip lasts; `None` = until the policy changes.
@@ -126,13 +126,5 @@ impl SplitGuard {
     /// Whether any variant can trip.
     pub const fn judges(&self) -> bool {
         !self.judged.is_empty()
-    }
-
-    /// Whether bad events of a kind are remembered: failures always, slow ones where they are judged.
-    pub(super) const fn remembers(&self, kind: Kind) -> bool {
-        match kind {
-            Kind::Errors => true,
-            Kind::Slow => self.over.is_some(),
-        }
     }
 }

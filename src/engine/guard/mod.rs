@@ -66,5 +66,5 @@ mod state;
 pub use arithmetic::{ALTERNATIVES, Share, Step, alarm, log2};
 pub use exposures::Tally;
 pub use judged::{Bad, Guards, Kind, SplitGuard};
-pub use keys::KeySet;
+pub use keys::{KeySet, insert, words_of};
 pub use state::{Applied, GuardState, Setting, Trip};

@@ -5,7 +5,7 @@ use crate::ids::{List, VariantId};
 use crate::policy::{
     CookieOptions, Guard, Ramp, Release, SameSite, Slow, Sticky, Value, Variant, Weight,
 };
-use crate::units::Ratio;
+use crate::units::{Millis, Ratio};
 
 use super::{Object, duration, text, time, word};
 
@@ -51,23 +51,14 @@ pub(super) fn write_ramp(ramp: &Ramp, variants: &List<VariantId, Variant>) -> Va
 /// The `guard` of a split.
 pub(super) fn write_guard(guard: &Guard) -> Value {
     let mut object = Object::default();
-    object.put_some(
-        "errors",
-        guard.errors.map(|ratio| {
-            let mut errors = Object::default();
-            errors.put_in("errors", "ratio", write_ratio(ratio));
-            errors.into()
-        }),
-    );
-    object.put_some(
-        "slow",
-        guard.slow.map(|Slow { over, ratio }| {
-            let mut slow = Object::default();
-            slow.put("over", text(&duration::write(over)));
-            slow.put_in("slow", "ratio", write_ratio(ratio));
-            slow.into()
-        }),
-    );
+    let slow = guard.slow.map(|Slow { over, ratio }| (Some(over), ratio));
+    for (name, kind) in [("errors", guard.errors.map(|ratio| (None, ratio))), ("slow", slow)] {
+        let Some((over, ratio)) = kind else { continue };
+        let mut kind = Object::default();
+        kind.put_some("over", over.map(|over: Millis| text(&duration::write(over))));
+        kind.put_in(name, "ratio", write_ratio(ratio));
+        object.put(name, kind.into());
+    }
     // It is at most 10^12.
     object.put("false_trips", Value::Integer(guard.false_trips.cast_signed()));
     object.put("release", write_release(guard.release));

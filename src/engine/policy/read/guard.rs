@@ -7,21 +7,9 @@ use crate::units::{Millis, Ratio};
 
 pub(crate) fn read_guard(at: &Cursor) -> Option<Guard> {
     let mut fields = at.object()?;
-    let errors = fields.optional("errors", |at| {
-        let mut fields = at.object()?;
-        let mut ratio = Guard::ERRORS;
-        fields.set("ratio", &mut ratio, read_ratio);
-        fields.close();
-        Some(ratio)
-    });
-    let slow = fields.optional("slow", |at| {
-        let mut fields = at.object()?;
-        let over = fields.required("over", read_time);
-        let mut ratio = Guard::SLOW;
-        fields.set("ratio", &mut ratio, read_ratio);
-        fields.close();
-        Some(Slow { over: over?, ratio })
-    });
+    let errors = fields.optional("errors", |at| read_kind(at, Guard::ERRORS, false));
+    let errors = errors.map(|kind| kind.ratio);
+    let slow = fields.optional("slow", |at| read_kind(at, Guard::SLOW, true));
     let mut guard =
         Guard { errors, slow, false_trips: Guard::FALSE_TRIPS, release: Release::Policy };
     fields.set("false_trips", &mut guard.false_trips, |at| at.whole(limits::FALSE_TRIPS));
@@ -32,12 +20,24 @@ pub(crate) fn read_guard(at: &Cursor) -> Option<Guard> {
     let judges = fields.has("errors") || fields.has("slow");
     fields.close();
     if !judges {
-        let message = "the guard judges nothing: it has neither `errors` nor `slow`";
-        let help =
-            "write `errors: {}`, which permits half as many errors again as the baseline has";
+        let message = "the guard has neither `errors` nor `slow`";
+        let help = "write `errors: {}`";
         return at.refuse(Code::MissingField, message, help);
     }
     Some(guard)
+}
+
+/// What is said of a kind of bad events: the ratio, and how long slow ones take.
+#[inline(never)]
+fn read_kind(at: &Cursor, mut ratio: Ratio, is_slow: bool) -> Option<Slow> {
+    let mut fields = at.object()?;
+    let over = match is_slow {
+        true => fields.required("over", read_time),
+        false => Some(Millis::default()),
+    };
+    fields.set("ratio", &mut ratio, read_ratio);
+    fields.close();
+    Some(Slow { over: over?, ratio })
 }
 
 fn read_ratio(at: &Cursor) -> Option<Ratio> {
@@ -45,10 +45,7 @@ fn read_ratio(at: &Cursor) -> Option<Ratio> {
     let units = units.ok().and_then(|units| u32::try_from(units).ok());
     units.and_then(Ratio::from_units).or_else(|| {
         let message = format!("`{}` is not a ratio above 1", at.shown());
-        let help = format!(
-            "a ratio is above 1, up to {} with up to four decimals; `1.5` permits half as many again as the baseline has",
-            Ratio::MAX
-        );
+        let help = "a ratio is up to 1000 with up to four decimals; `1.5` permits half as many again as the baseline has";
         at.refuse(Code::InvalidRatio, message, help)
     })
 }

@@ -45,6 +45,13 @@ fn a_guard_says_what_is_judged() {
 }
 
 #[test]
+fn the_largest_ratio_is_told() {
+    let (_, problems) = guard(r#"{"errors": {"ratio": 0}}"#);
+    let help = problems[0].help.as_deref().unwrap();
+    assert!(help.contains(&format!("up to {} with", Ratio::MAX)), "{help}");
+}
+
+#[test]
 fn every_problem_of_a_guard_is_told() {
     for (text, wanted) in [
         ("7", &["wrong_type guard"][..]),
