@@ -321,3 +321,30 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn healthy_variants_stay_and_broken_ones_are_out_as_the_page_says() {
+    let mut kept = Kept::new(&canary(json!({"errors": {}})));
+    let mut random = 1_u64;
+    for event in 0..20_000_u64 {
+        random = engine::hash::fmix64(random.wrapping_add(0x9e37_79b9_7f4a_7c15));
+        let own = usize::from(random.is_multiple_of(20));
+        let applied =
+            kept.bad_event(event, own, engine::hash::fmix64(event), [true, false], &[95, 5]);
+        assert_eq!(applied.trips, [], "event {event}");
+    }
+    let page = std::fs::read_to_string(harness::root().join("docs/guard.md")).unwrap();
+    for (percent, wanted) in [(1, 6), (5, 8), (20, 13), (50, 32)] {
+        let mut split = canary(json!({"errors": {}}));
+        split["variants"][0]["weight"] = json!(100 - percent);
+        split["variants"][1]["weight"] = json!(percent);
+        let mut kept = Kept::new(&split);
+        let out = (1..)
+            .find(|user| !kept.bad_event(*user, 1, *user, [true, false], &[0, 0]).trips.is_empty());
+        assert_eq!(out, Some(wanted), "{percent} %");
+        let row = page
+            .lines()
+            .find(|line| line.starts_with(&format!("| {percent} % | ")) && line.ends_with("** |"));
+        assert!(row.is_some_and(|row| row.ends_with(&format!("| **{wanted}** |"))), "{row:?}");
+    }
+}
