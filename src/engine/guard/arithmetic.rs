@@ -13,7 +13,7 @@ use crate::units::Ratio;
 pub const ALTERNATIVES: [u64; 3] = [2, 6, 20];
 
 /// `log2(n)` in 32.32 fixed point, right to 2e-9; 0 for 0.
-pub const fn log2(n: u128) -> u64 {
+const fn log2(n: u128) -> u64 {
     // As many bits as do not fit in 64 are cut off, and counted.
     let beyond = 64_u32.saturating_sub(n.leading_zeros());
     let cut = (n >> beyond) as u64;
@@ -23,7 +23,7 @@ pub const fn log2(n: u128) -> u64 {
 /// The sum at which a variant is out: `log2(judgements * false_trips)`. With it the mean number of bad events between
 /// two false trips is at least `false_trips` (a CUSUM of likelihood ratios, one for each of so many judgements:
 /// Lorden 1971).
-pub const fn alarm(judgements: u64, false_trips: u64) -> u64 {
+pub(super) const fn alarm(judgements: u64, false_trips: u64) -> u64 {
     log2((judgements as u128).wrapping_mul(false_trips as u128))
 }
 

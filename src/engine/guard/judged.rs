@@ -1,7 +1,6 @@
 //! What is judged: compiled from the policy, once per configuration.
 
-use super::alarm;
-use super::arithmetic::ALTERNATIVES;
+use super::arithmetic::{ALTERNATIVES, alarm};
 use crate::decision::Decision;
 use crate::ids::{List, SplitId, VariantId};
 use crate::outcome::Class;

@@ -3,15 +3,15 @@
 /// A set of users that forgets, as words: how many bits are set, and the bits, in a power of two of words. A bit for each
 /// hash, all cleared once a quarter is set: of users who are not in it up to a quarter, and on average an eighth, are
 /// taken for others who are, whatever their variant.
-pub type KeySet = [u64];
+pub(super) type KeySet = [u64];
 
 /// The words of a set of so many bits, which is a power of two above 64.
-pub const fn words_of(bits: usize) -> usize {
+pub(super) const fn words_of(bits: usize) -> usize {
     (bits / 64).wrapping_add(1)
 }
 
 /// Adds a user; whether it was not there. A set of no words takes nobody.
-pub fn insert(set: &mut KeySet, hash: u64) -> bool {
+pub(super) fn insert(set: &mut KeySet, hash: u64) -> bool {
     let Some((ones, words)) = set.split_first_mut() else { return false };
     // A power of two, so that a mask takes the place of a division.
     let place = (hash >> 6) as usize & words.len().wrapping_sub(1);

@@ -42,7 +42,7 @@
 //!
 //! Other VMs learn of a trip when they read the state: at a bad event of their own, or at a tick.
 //! `state.tripped(guard, now)` is what is out at a moment, and `state.next_release(guard, now)` the first moment at which
-//! that changes by itself (release after a duration); a VM needs a clock per request for no other reason.
+//! that changes by itself (release after a duration); a VM asks for the time on a request for no other reason.
 //!
 //! A state belongs to one policy: the key that it is kept under has the hash of the policy, so that another policy starts
 //! afresh, and nothing is tripped. `now` need only be right to a second or so.
@@ -52,7 +52,7 @@
 //! - A bad event is defined by [`Class::is_bad`](crate::outcome::Class::is_bad); slow is a request that took `slow.over`
 //!   or longer, however it ended.
 //! - Only users whom the weights gave their variant, now or once ([`Decision::user`](crate::decision::Decision::user)).
-//! - Each user once, of either variant, until a quarter of [`KeySet`] is full: one broken client is no evidence.
+//! - Each user once, of either variant, until some 4,000 were counted: one broken client is no evidence.
 //! - Against the baseline, with the share of the two at the moment: the larger of the variant's part of the exposures
 //!   and of the weights. Exposures are late when weights change at once; weights are wrong where users are sticky, or
 //!   one of them is very busy. A share that is too large makes the guard slower, one too small makes it trip falsely.
@@ -63,8 +63,7 @@ mod judged;
 mod keys;
 mod state;
 
-pub use arithmetic::{ALTERNATIVES, Share, Step, alarm, log2};
+pub use arithmetic::{ALTERNATIVES, Share, Step};
 pub use exposures::Tally;
 pub use judged::{Bad, Guards, Kind, SplitGuard};
-pub use keys::{KeySet, insert, words_of};
 pub use state::{Applied, GuardState, Setting, Trip};
