@@ -66,11 +66,52 @@ impl HeaderSlot {
     }
 }
 
+/// Some of the variants of one split; there are at most 64.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VariantSet(u64);
+
+impl VariantSet {
+    /// None of them.
+    pub const NONE: Self = Self(0);
+
+    /// Whether a variant is among them.
+    pub const fn has(self, variant: VariantId) -> bool {
+        self.0 & bit(variant) != 0
+    }
+
+    /// With this one too.
+    #[must_use]
+    pub const fn with(self, variant: VariantId) -> Self {
+        Self(self.0 | bit(variant))
+    }
+
+    /// Without this one.
+    #[must_use]
+    pub const fn without(self, variant: VariantId) -> Self {
+        Self(self.0 & !bit(variant))
+    }
+
+    /// Whether there is none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// A variant's bit.
+const fn bit(variant: VariantId) -> u64 {
+    1_u64.rotate_left(variant.0 as u32)
+}
+
 /// A list that is asked by ids of one kind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List<I, T> {
     items: Vec<T>,
     kind: PhantomData<I>,
+}
+
+impl<I, T> List<I, T> {
+    /// A list of nothing.
+    pub const EMPTY: Self = Self { items: Vec::new(), kind: PhantomData };
 }
 
 impl<I: Id, T> List<I, T> {
@@ -87,6 +128,11 @@ impl<I: Id, T> List<I, T> {
     /// Every item, in order.
     pub fn iter(&self) -> std::slice::Iter<'_, T> {
         self.items.iter()
+    }
+
+    /// Every item, in order, to be changed.
+    pub fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
+        self.items.iter_mut()
     }
 
     /// Every item with its id, in order.
@@ -143,7 +189,7 @@ impl<I: Id, T> IndexMut<I> for List<I, T> {
 
 impl<I, T> Default for List<I, T> {
     fn default() -> Self {
-        Self { items: Vec::new(), kind: PhantomData }
+        Self::EMPTY
     }
 }
 
@@ -182,6 +228,14 @@ mod tests {
             (list.find(|name| *name == "b"), list.find(|name| *name == "c")),
             (Some(b), None)
         );
+    }
+
+    #[test]
+    fn a_set_has_the_variants_that_were_put_into_it() {
+        let [first, last] = [0, 63].map(VariantId::at);
+        let set = VariantSet::NONE.with(last).with(first);
+        assert!(set.has(first) && set.has(last) && !set.has(VariantId::at(5)));
+        assert!(set.without(first).without(last).is_empty() && !set.without(first).is_empty());
     }
 
     #[test]

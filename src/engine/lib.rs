@@ -47,6 +47,8 @@ pub mod plan;
 
 pub mod decision;
 
+pub mod guard;
+
 pub mod metrics;
 
 pub mod effects;

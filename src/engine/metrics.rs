@@ -1,8 +1,9 @@
 //! The finite list of a plan's metrics, with labels in their names. Made from the plan alone:
 //! a proxy never frees a statistic, so nothing a client sends may name one.
 
-use crate::decision::{Decision, Decisions};
-use crate::ids::{List, MetricId, SplitId, VariantId};
+use crate::decision::{Decision, Decisions, Tripped};
+use crate::guard::{Guards, SplitGuard};
+use crate::ids::{List, MetricId, SplitId, VariantId, VariantSet};
 use crate::outcome::Class;
 use crate::plan::{Plan, SplitPlan};
 use crate::policy::{Assignment, OnMissingKey, Outcomes, Policy, Split};
@@ -53,6 +54,12 @@ struct VariantMetrics {
     /// `None` where the filter does not count how requests end.
     outcomes: Option<OutcomeMetrics>,
     weight: MetricId,
+    /// Where a failure of its users is evidence.
+    bad_keys: Option<MetricId>,
+    /// Where the split has a guard.
+    keys: Option<MetricId>,
+    /// Where its guard can take it out.
+    tripped: Option<MetricId>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,8 +76,15 @@ impl Metrics {
     pub const RESPONSES: &str = "traffic_split_responses_total";
     /// Histogram: durations in milliseconds, by split and variant.
     pub const DURATION: &str = "traffic_split_request_duration_milliseconds";
-    /// Gauge: the share of new users in millionths, by split and variant.
+    /// Gauge: the share of new users in millionths, by split and variant; 0 while it is out of service.
     pub const WEIGHT: &str = "traffic_split_weight";
+    /// Counter: users whose request failed, each once in a while, by split and variant: those whom the weights gave it.
+    pub const BAD_KEYS: &str = "traffic_split_bad_keys_total";
+    /// Counter: users whom the weights gave the variant, each once in a while and worker, by split and variant; of
+    /// splits with a guard.
+    pub const KEYS: &str = "traffic_split_keys_total";
+    /// Gauge: 1 while the guard has taken the variant out of service, by split and variant.
+    pub const TRIPPED: &str = "traffic_split_tripped";
     /// Counter: users who were given a generated key, by split.
     pub const NEW_KEYS: &str = "traffic_split_new_keys_total";
     /// Counter: requests that wanted to force a variant without knowing the secret.
@@ -94,12 +108,22 @@ impl Metrics {
         let mut defined = Definitions::default();
         let mut splits = plan.policy.splits.map(|_| List::default());
         let mut new_keys = plan.policy.splits.map(|_| None);
+        let guards = Guards::new(plan);
         for (id, split, prepared) in plan.enabled() {
             let of_variant = |(variant, v): (VariantId, &crate::policy::Variant)| {
                 let labels = [(SPLIT, split.name.as_str()), (VARIANT, v.name.as_str())];
-                defined.variant(plan.policy.outcomes, labels, |reason| {
+                let mut metrics = defined.variant(plan.policy.outcomes, labels, |reason| {
                     can_decide(&plan.policy, split, prepared, variant, reason)
-                })
+                });
+                let guard = guards.of(id);
+                let mut where_it =
+                    |is: bool, kind, name| is.then(|| defined.add(kind, &labels, name));
+                let judges = guard.is_some_and(SplitGuard::judges);
+                metrics.bad_keys = where_it(guard.is_some(), MetricKind::Counter, Self::BAD_KEYS);
+                metrics.keys = where_it(judges, MetricKind::Counter, Self::KEYS);
+                let judged = judges && split.is_judged(variant);
+                metrics.tripped = where_it(judged, MetricKind::Gauge, Self::TRIPPED);
+                metrics
             };
             splits[id] = split.variants.pairs().map(of_variant).collect();
             if prepared.generated.is_some() {
@@ -144,7 +168,7 @@ impl Metrics {
     /// The counter of a response, and the histogram of its duration; `None` where another counts them.
     pub fn responded(&self, decision: &Decision, class: Class) -> Option<(MetricId, MetricId)> {
         let metrics = self.variant(decision).outcomes.as_ref()?;
-        let [informational, success, redirection, client_error, server_error, none] =
+        let [informational, success, redirection, client_error, server_error, none, abort] =
             metrics.responses;
         let counter = match class {
             Class::Informational => informational,
@@ -153,16 +177,44 @@ impl Metrics {
             Class::ClientError => client_error,
             Class::ServerError => server_error,
             Class::None => none,
+            Class::Abort => abort,
         };
         Some((counter, metrics.duration))
     }
 
-    /// The gauges to set when the plan begins to serve, and again while it has a ramp: each
-    /// variant's share of new users in millionths at a time.
-    pub fn shares(&self, plan: &Plan, now: Moment) -> impl Iterator<Item = (MetricId, u64)> {
-        let splits = self.splits.iter().zip(&plan.splits);
-        splits.flat_map(move |(metrics, split)| {
-            let shares = split.weights_at(now).shares();
+    /// The counter of users of the variant; `None` where they are not counted.
+    pub fn keys(&self, decision: &Decision) -> Option<MetricId> {
+        self.variant(decision).keys
+    }
+
+    /// The counter of users of the variant whose requests failed; `None` where they are not counted.
+    pub fn bad_keys(&self, decision: &Decision) -> Option<MetricId> {
+        self.variant(decision).bad_keys
+    }
+
+    /// The gauges to set when the plan begins to serve, and when variants of a split are out of service or in again:
+    /// each with its value.
+    pub fn tripped(
+        &self,
+        split: SplitId,
+        out: VariantSet,
+    ) -> impl Iterator<Item = (MetricId, u64)> {
+        let variants = self.splits[split].pairs();
+        variants.filter_map(move |(id, metrics)| Some((metrics.tripped?, out.has(id).into())))
+    }
+
+    /// The gauges to set when the plan begins to serve, and again while it has a ramp, or when a variant is out of
+    /// service or in again: each variant's share of new users in millionths at a time.
+    pub fn shares(
+        &self,
+        plan: &Plan,
+        now: Moment,
+        tripped: &Tripped,
+    ) -> impl Iterator<Item = (MetricId, u64)> {
+        let splits = self.splits.pairs().zip(&plan.splits);
+        splits.flat_map(move |((id, metrics), split)| {
+            let out = tripped.of(id).without(plan.policy.splits[id].baseline);
+            let shares = split.weights_at(now).without(out).shares();
             metrics.pairs().map(move |(variant, m)| (m.weight, shares[variant]))
         })
     }
@@ -205,6 +257,9 @@ impl Definitions {
                 duration: self.add(MetricKind::Histogram, &labels, Metrics::DURATION),
             }),
             weight: self.add(MetricKind::Gauge, &labels, Metrics::WEIGHT),
+            bad_keys: None,
+            keys: None,
+            tripped: None,
         }
     }
 }
@@ -232,6 +287,8 @@ fn can_decide(
         Reason::Holdout => policy.holdout.is_some() && baseline,
         Reason::NoKey => baseline && !by_chance && split.on_missing_key == OnMissingKey::Baseline,
         Reason::Random => weighs && (by_chance || split.on_missing_key == OnMissingKey::Random),
+        // Of the users of one challenger some may be another's then.
+        Reason::Tripped => split.guard.is_some() && (baseline || split.variants.len() > 2),
         // With a ramp every weight may be 0 for a while.
         Reason::Fallback => baseline && (prepared.race.is_empty() || split.ramp.is_some()),
     }
@@ -240,6 +297,7 @@ fn can_decide(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Id as _;
     use crate::policy;
 
     /// Names and shares.
@@ -251,7 +309,10 @@ mod tests {
         let plan = Plan::new(policy::from_json(text.as_bytes()).policy.unwrap());
         let metrics = Metrics::new(&plan);
         let share = |id| {
-            metrics.shares(&plan, Moment::default()).find(|(i, _)| *i == id).map(|(_, share)| share)
+            metrics
+                .shares(&plan, Moment::default(), Tripped::NONE)
+                .find(|(i, _)| *i == id)
+                .map(|(_, share)| share)
         };
         metrics.definitions().pairs().map(|(id, d)| (d.name.clone(), share(id))).collect()
     }
@@ -286,6 +347,54 @@ mod tests {
     }
 
     #[test]
+    fn a_guard_has_its_own() {
+        let own = |extra: &str| {
+            let names = metrics(extra).into_iter().map(|(name, _)| name);
+            let variant = |name: &str| name.replacen("split=.=checkout;.;variant=.=", "", 1);
+            let of = [
+                Metrics::BAD_KEYS,
+                Metrics::KEYS,
+                Metrics::TRIPPED,
+                "tripped;.;traffic_split_requests_total",
+            ];
+            let own = names.filter(|name| of.iter().any(|of| name.ends_with(of)));
+            own.map(|name| variant(&name).replace(";.;", " ")).collect::<Vec<_>>()
+        };
+        let without =
+            ["stable traffic_split_bad_keys_total", "canary traffic_split_bad_keys_total"];
+        assert_eq!(own(""), without, "failing users are counted in any case");
+        let with = [
+            "stable reason=.=tripped traffic_split_requests_total",
+            "stable traffic_split_bad_keys_total",
+            "stable traffic_split_keys_total",
+            "canary traffic_split_bad_keys_total",
+            "canary traffic_split_keys_total",
+            "canary traffic_split_tripped",
+        ];
+        assert_eq!(own(r#", "guard": {"errors": {}}"#), with);
+        assert_eq!(own(r#", "assignment": "random""#), [""; 0], "no user keeps a variant");
+    }
+
+    #[test]
+    fn what_is_out_of_service_shows_in_its_gauges() {
+        let text = r#"{"version": 1, "splits": [{"name": "s", "key": [{"header": "u"}], "baseline": "a",
+            "guard": {"errors": {}}, "weight_total": "any",
+            "variants": [{"name": "a", "weight": 60}, {"name": "b", "weight": 20}, {"name": "c", "weight": 20}]}]}"#;
+        let plan = Plan::new(policy::from_json(text.as_bytes()).policy.unwrap());
+        let metrics = Metrics::new(&plan);
+        let out = VariantSet::NONE.with(VariantId::at(1)).with(VariantId::at(0));
+        let mut tripped = Tripped::default();
+        tripped.set(SplitId::FIRST, out);
+        let shares = metrics.shares(&plan, Moment::default(), &tripped).map(|(_, share)| share);
+        assert_eq!(shares.collect::<Vec<_>>(), [750_000, 0, 250_000], "the baseline never is");
+        let gauges = metrics.tripped(SplitId::FIRST, out).map(|(id, value)| {
+            let name = &metrics.definitions()[id].name;
+            (name.contains("variant=.=b"), value)
+        });
+        assert_eq!(gauges.collect::<Vec<_>>(), [(true, 1), (false, 0)]);
+    }
+
+    #[test]
     fn weights_are_shares_of_new_users_in_millionths() {
         let shares = |extra: &str| {
             metrics(extra).into_iter().filter_map(|(_, share)| share).collect::<Vec<_>>()
@@ -296,8 +405,10 @@ mod tests {
             "sticky": {"secret": "0123456789abcdef"}, "variants": [{"name": "a", "weight": 95},
             {"name": "b", "weight": 5, "drain": true}]}]}"#;
         let plan = Plan::new(policy::from_json(text.as_bytes()).policy.unwrap());
-        let draining: Vec<_> =
-            Metrics::new(&plan).shares(&plan, Moment::default()).map(|(_, s)| s).collect();
+        let draining: Vec<_> = Metrics::new(&plan)
+            .shares(&plan, Moment::default(), Tripped::NONE)
+            .map(|(_, s)| s)
+            .collect();
         assert_eq!(draining, [1_000_000, 0], "a variant that drains admits nobody");
     }
 }

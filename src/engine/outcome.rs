@@ -11,6 +11,8 @@ crate::words::words! {
         ServerError = "5xx",
         /// No response came.
         None = "none",
+        /// No response came, because the client left before.
+        Abort = "abort",
     }
 }
 
@@ -25,6 +27,61 @@ impl Class {
             500..=599 => Self::ServerError,
             _ => Self::None,
         }
+    }
+
+    /// The class of a request that ended: with a response of this status, or without one. A client that leaves while
+    /// the response comes had its answer.
+    pub fn of(status: Option<u16>, client_left: bool) -> Self {
+        match status.map_or(Self::None, Self::from_status) {
+            Self::None if client_left => Self::Abort,
+            class => class,
+        }
+    }
+
+    /// Whether it is a bad event: the variant, or the way to it, failed its user. That a client leaves is none.
+    pub const fn is_bad(self) -> bool {
+        matches!(self, Self::ServerError | Self::None)
+    }
+}
+
+/// Whether a request is a gRPC call, by its `content-type`: `application/grpc`, alone or with `+proto` and the like.
+/// gRPC-Web is none: its outcome is in the body.
+/// (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>)
+pub fn is_grpc(content_type: &[u8]) -> bool {
+    const GRPC: &[u8] = b"application/grpc";
+    let (start, rest) = content_type.split_at_checked(GRPC.len()).unwrap_or_default();
+    start.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+' | b';'))
+}
+
+/// The HTTP status that tells the same as a gRPC status, so that its class is that of the call. Codes that are not
+/// known count as `UNKNOWN`, as they do to every client.
+/// (`google.rpc.Code`, <https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto>)
+pub const fn status_of_grpc(code: u32) -> u16 {
+    match code {
+        // OK
+        0 => 200,
+        // CANCELLED
+        1 => 499,
+        // INVALID_ARGUMENT, FAILED_PRECONDITION, OUT_OF_RANGE
+        3 | 9 | 11 => 400,
+        // DEADLINE_EXCEEDED
+        4 => 504,
+        // NOT_FOUND
+        5 => 404,
+        // ALREADY_EXISTS, ABORTED
+        6 | 10 => 409,
+        // PERMISSION_DENIED
+        7 => 403,
+        // RESOURCE_EXHAUSTED
+        8 => 429,
+        // UNIMPLEMENTED
+        12 => 501,
+        // UNAVAILABLE
+        14 => 503,
+        // UNAUTHENTICATED
+        16 => 401,
+        // UNKNOWN, INTERNAL, DATA_LOSS
+        _ => 500,
     }
 }
 
@@ -51,6 +108,44 @@ mod tests {
             assert_eq!(Class::from_status(status).as_str(), class, "{status}");
         }
         assert!(Class::ALL.into_iter().enumerate().all(|(place, class)| class as usize == place));
+    }
+
+    #[test]
+    fn a_client_that_left_before_any_response_is_no_failure() {
+        let class = |status, left| Class::of(status, left).as_str();
+        assert_eq!(
+            [class(None, true), class(Some(0), true), class(None, false)],
+            ["abort", "abort", "none"]
+        );
+        assert_eq!([class(Some(200), true), class(Some(503), true)], ["2xx", "5xx"]);
+        let bad: Vec<_> = Class::ALL.into_iter().filter(|class| class.is_bad()).collect();
+        assert_eq!(bad, [Class::ServerError, Class::None]);
+    }
+
+    #[test]
+    fn grpc_is_known_by_its_content_type() {
+        for (content_type, is) in [
+            ("application/grpc", true),
+            ("application/grpc+proto", true),
+            ("Application/gRPC;charset=utf-8", true),
+            ("application/grpc-web", false),
+            ("application/grpc-web+proto", false),
+            ("application/grpcx", false),
+            ("application/json", false),
+            ("application/grp", false),
+            ("", false),
+        ] {
+            assert_eq!(is_grpc(content_type.as_bytes()), is, "{content_type}");
+        }
+    }
+
+    #[test]
+    fn a_grpc_status_has_the_class_of_what_it_tells() {
+        let class = |code| Class::from_status(status_of_grpc(code)).as_str();
+        let by_class = |wanted| (0..=17).filter(|code| class(*code) == wanted).collect::<Vec<_>>();
+        assert_eq!(by_class("2xx"), [0]);
+        assert_eq!(by_class("4xx"), [1, 3, 5, 6, 7, 8, 9, 10, 11, 16]);
+        assert_eq!(by_class("5xx"), [2, 4, 12, 13, 14, 15, 17]);
     }
 
     #[test]

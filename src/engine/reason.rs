@@ -21,5 +21,7 @@ crate::words::words! {
         Killed = "killed",
         /// Nothing could be chosen (every variant has weight 0 or drains): baseline.
         Fallback = "fallback",
+        /// The variant that the user would be served is out of service, because of its guard.
+        Tripped = "tripped",
     }
 }

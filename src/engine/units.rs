@@ -123,6 +123,32 @@ impl From<Seconds> for Millis {
     }
 }
 
+/// How many times as often: above 1, up to 1,000, in units of 0.0001.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ratio(u32);
+
+impl Ratio {
+    /// Units in a ratio of 1.
+    pub const UNITS_PER_ONE: u32 = 10_000;
+    /// The largest, in whole numbers.
+    pub const MAX: u32 = 1_000;
+    /// One and a half times as often.
+    pub const ONE_AND_A_HALF: Self = Self(15_000);
+    /// Twice as often.
+    pub const TWO: Self = Self(20_000);
+
+    /// So many units of 0.0001; `None` for a ratio of 1 or less, or above the largest.
+    pub const fn from_units(units: u32) -> Option<Self> {
+        let largest = Self::MAX.saturating_mul(Self::UNITS_PER_ONE);
+        if units > Self::UNITS_PER_ONE && units <= largest { Some(Self(units)) } else { None }
+    }
+
+    /// How many units of 0.0001.
+    pub const fn units(self) -> u32 {
+        self.0
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,6 +169,13 @@ mod tests {
         assert_eq!(found, [None, None, None, Some(1), None, Some(90), None]);
         let last = Seconds::new(u32::MAX).unwrap();
         assert_eq!(Seconds::whole(last.into()), Some(last));
+    }
+
+    #[test]
+    fn a_ratio_is_above_one() {
+        let units = |units| Ratio::from_units(units).map(Ratio::units);
+        let found = [0, 10_000, 10_001, 15_000, 10_000_000, 10_000_001].map(units);
+        assert_eq!(found, [None, None, Some(10_001), Some(15_000), Some(10_000_000), None]);
     }
 
     #[test]

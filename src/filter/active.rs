@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use engine::decision::Context;
+use engine::decision::{Context, Tripped};
 use engine::metrics::Metrics;
 use engine::plan::Plan;
 use engine::policy::Policy;
@@ -50,7 +50,7 @@ impl Active {
 
     /// Shows the weights in force now.
     pub(crate) fn show_weights(&self) {
-        for (id, share) in self.metrics.shares(&self.plan, self.now()) {
+        for (id, share) in self.metrics.shares(&self.plan, self.now(), Tripped::NONE) {
             self.ids.record(id, share);
         }
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use engine::decision::{self, Context as DecisionContext, Decisions, Earlier, Facts as _, Nobody};
 use engine::effects::{self, Answered, Caching, HeaderEdit};
-use engine::outcome::milliseconds;
+use engine::outcome::{Class, milliseconds};
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
@@ -145,7 +145,7 @@ impl Drop for Stream {
             return;
         }
         let duration = began.and_then(|began| clock()?.checked_sub(began));
-        for effect in effects::on_end(&active.metrics, decisions, *status) {
+        for effect in effects::on_end(&active.metrics, decisions, Class::of(*status, false)) {
             active.ids.increment(effect.counter);
             if let Some(nanoseconds) = duration {
                 active.ids.record(effect.histogram, milliseconds(nanoseconds));

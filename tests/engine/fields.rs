@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use engine::effects::{Answered, on_end};
 use engine::metrics::Metrics;
+use engine::outcome::Class;
 use engine::plan::Plan;
 use engine::policy::{self, Checked};
 use harness::native;
@@ -187,7 +188,8 @@ fn answers(vector: &Vector, document: &Value) -> Option<Vec<String>> {
     let metrics = Metrics::new(&plan);
     let answer = |case: &Case| {
         let context = case.context();
-        let decisions = native::decide(&plan, case, &context);
+        let decisions =
+            native::decide_without(&plan, case, &context, &native::tripped(&plan, case));
         let words = native::in_words(&plan, decisions.list());
         let on_request = native::on_request(&plan, case, &decisions);
         let answered = Answered {
@@ -197,7 +199,7 @@ fn answers(vector: &Vector, document: &Value) -> Option<Vec<String>> {
             status: Some(case.status()),
         };
         let on_response = native::on_response(&plan, &answered);
-        let ends = on_end(&metrics, &decisions, Some(case.status())).count();
+        let ends = on_end(&metrics, &decisions, Class::from_status(case.status())).count();
         format!("{words:?} {} {on_request:?} {on_response:?} {ends}", decisions.force_refused)
     };
     Some(vector.cases.iter().map(answer).collect())

@@ -2,6 +2,7 @@
 
 mod fields;
 mod golden;
+mod guard;
 mod limits;
 mod model;
 mod order;

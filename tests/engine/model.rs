@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use engine::decision::Context;
+use engine::decision::{Context, Tripped};
 use engine::effects::Answered;
 use engine::host::Host;
 use engine::metrics::Metrics;
+use engine::plan::Plan;
 use engine::units::Moment;
 use harness::model::{Decided, Situation};
-use harness::native::{on_request, on_response};
+use harness::native::{decide_without, on_request, on_response};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -17,7 +18,7 @@ use proptest::test_runner::TestRunner;
 use harness::generate::{any_json, policy, situation};
 
 /// A situation as the engine sees it.
-struct Seen<'s>(&'s Situation);
+pub(crate) struct Seen<'s>(pub(crate) &'s Situation);
 
 impl Host for Seen<'_> {
     fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -29,8 +30,21 @@ impl Host for Seen<'_> {
     }
 }
 
-fn context(situation: &Situation) -> Context {
+pub(crate) fn context(situation: &Situation) -> Context {
     Context { now: Moment::new(situation.now), random: situation.random }
+}
+
+/// What is out of service, as far as the plan has it and a guard.
+pub(crate) fn tripped(plan: &Plan, situation: &Situation) -> Tripped {
+    let mut tripped = Tripped::default();
+    for (split, variant) in &situation.tripped {
+        let Some(id) = plan.find(split).filter(|id| plan.policy.splits[*id].guard.is_some()) else {
+            continue;
+        };
+        let found = plan.policy.splits[id].variants.find(|v| v.name == *variant);
+        tripped.set(id, found.map_or(tripped.of(id), |variant| tripped.of(id).with(variant)));
+    }
+    tripped
 }
 
 proptest! {
@@ -44,7 +58,7 @@ proptest! {
         let plan = super::plan(&policy);
         for situation in &situations {
             let (request, context) = (Seen(situation), context(situation));
-            let decisions = super::decide(&plan, &request, &context);
+            let decisions = decide_without(&plan, &request, &context, &tripped(&plan, situation));
             let words = super::in_words(&plan, decisions.list());
             let found: Vec<Decided> = words.into_iter().zip(decisions.list()).map(|((split, variant, reason), d)| {
                 Decided { split, variant, reason, mirror: d.mirror, new_key: d.new_key }
@@ -74,13 +88,13 @@ proptest! {
         now in any::<u64>(),
     ) {
         let headers = pairs.into_iter().map(|(n, v)| (n.to_owned(), v)).collect();
-        let situation = Situation { headers, client: Some(client), now, random: [1, 2] };
+        let situation = Situation { headers, client: Some(client), now, random: [1, 2], ..Situation::default() };
         let plan = super::plan(&policy);
         let decisions = super::decide(&plan, &Seen(&situation), &context(&situation));
         let (effects, _) = on_request(&plan, &Seen(&situation), &decisions);
         let (decisions, context, caching) = (&decisions, &context(&situation), &effects.caching);
         on_response(&plan, &Answered { decisions, context, caching, status: None });
-        Metrics::new(&plan).shares(&plan, Moment::new(now)).for_each(drop);
+        Metrics::new(&plan).shares(&plan, Moment::new(now), &tripped(&plan, &situation)).for_each(drop);
     }
 
     #[test]
@@ -120,6 +134,7 @@ fn random_policies_show_every_reason_that_the_model_knows() {
         "random",
         "split",
         "sticky",
+        "tripped",
     ];
     for what in wanted {
         assert!(seen.get(what).is_some_and(|count| *count >= 20), "{what} is rare: {seen:?}");

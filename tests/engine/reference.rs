@@ -1,6 +1,7 @@
 //! What the reference page says of limits and defaults is what the code has.
 
 use engine::policy::{Weight, limits};
+use engine::units::Ratio;
 use policy_text::canonical::defaults::default_of;
 use splitctl::text::thousands;
 
@@ -27,6 +28,9 @@ fn every_limit_stands_on_the_page_as_it_is() {
     let (least, secret, steps) = (limits::SECRET_MIN, limits::SECRET, limits::RAMP_STEPS);
     let (lowest, highest) = limits::STATUS.into_inner();
     let encodings = limits::ENCODINGS;
+    let ratio = thousands(Ratio::MAX.into());
+    let (fewest, most) = limits::FALSE_TRIPS.into_inner();
+    let [fewest, most] = [fewest, most].map(|limit| thousands(limit.cast_unsigned()));
     let said = [
         format!("up to {encodings} encodings"),
         format!("Names are `[a-z0-9][a-z0-9._-]{{0,{name}}}`."),
@@ -48,6 +52,8 @@ fn every_limit_stands_on_the_page_as_it_is() {
         format!("| cluster names, salts, header and cookie names | {text} bytes |"),
         format!("a variant sets; a body | {header} bytes; {body} KiB |"),
         format!("| a weight | 0 to {weight} in steps of 0.0001 |"),
+        format!("| above 1, up to {ratio} |"),
+        format!("| {fewest} to {most}; a small one trips"),
     ];
     let page = page();
     let missing: Vec<_> = said.iter().filter(|line| !page.contains(*line)).collect();
@@ -68,7 +74,7 @@ fn every_default_stands_on_the_page_as_it_is() {
             rows += 1;
         }
     }
-    assert_eq!(rows, 12, "rows of fields with a default");
+    assert_eq!(rows, 16, "rows of fields with a default");
     let said = [
         format!(
             "users who are served the baseline of every split; `salt` defaults to `{}`",

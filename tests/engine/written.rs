@@ -78,6 +78,7 @@ pub(crate) const EVERY_FIELD: &str = r#"{
          "ramp": {"start": "2026-11-20T12:00:00.5+01:00", "linear": true, "pause": "2027-01-01T00:00:00Z",
                   "steps": [{"after": "0s", "weights": {"stay": 1, "go": 2, "end": 0}},
                             {"after": "1d12h", "weights": {"stay": 0.25, "go": 0, "end": 1}}]},
+         "guard": {"errors": {"ratio": 1.0001}, "slow": {"over": "1s500ms", "ratio": 1000}, "false_trips": 1000, "release": "90m"},
          "mirror": {"cluster": "m", "percent": 0.5, "by": "request"}}
     ]
 }"#;

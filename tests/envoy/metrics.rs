@@ -155,6 +155,7 @@ fn no_metric_has_another_name_and_no_label_is_left_in_a_name() {
         (REQUESTS, &["reason", "split", "variant"][..]),
         (RESPONSES, &["class", "split", "variant"]),
         (WEIGHT, &["split", "variant"]),
+        (Metrics::BAD_KEYS, &["split", "variant"]),
         (POLICY_HASH, &[]),
         (Metrics::POLICY_REFUSED, &[]),
         (CONFIG_ERRORS, &[]),

@@ -1,14 +1,19 @@
 //! The engine natively, in the words of the tests. Whatever they ask of it beyond that, they ask
 //! where they need it.
 
-use engine::decision::{self, Context, Decision, Decisions, Nobody};
+use engine::decision::{self, Context, Decision, Decisions, Nobody, Tripped};
 use engine::effects::{self, Answered, HeaderEdit, RequestEffects};
+use engine::guard::{GuardState, Guards, Setting, Tally};
+use engine::hash::fmix64;
 use engine::host::Host;
-use engine::ids::{Id as _, List, VariantId};
+use engine::ids::{Id as _, List, SplitId, VariantId};
 use engine::metrics::Metrics;
 use engine::plan::{Plan, Race, WeightsNow};
 use engine::policy::{self, Weight};
+use engine::units::{Millis, Moment};
 use serde_json::Value;
+
+use crate::vectors::Case;
 
 /// Compiles a policy that must be valid.
 ///
@@ -25,11 +30,67 @@ pub fn plan(document: &Value) -> Plan {
 /// # Panics
 /// When it does not.
 pub fn decide<H: Host + ?Sized>(plan: &Plan, request: &H, context: &Context) -> Decisions {
-    let decisions = decision::decide(plan, &plan.facts(request), context, &mut Nobody);
-    let explanation = decision::explain(plan, &plan.facts(request), context);
+    decide_without(plan, request, context, Tripped::NONE)
+}
+
+/// The same, where some variants are out of service.
+///
+/// # Panics
+/// As [`decide`].
+pub fn decide_without<H: Host + ?Sized>(
+    plan: &Plan,
+    request: &H,
+    context: &Context,
+    tripped: &Tripped,
+) -> Decisions {
+    let facts = || plan.facts(request).with_tripped(tripped);
+    let decisions = decision::decide(plan, &facts(), context, &mut Nobody);
+    let explanation = decision::explain(plan, &facts(), context);
     assert_eq!(explanation.decisions, decisions);
     assert_eq!(decisions.unknown(), [], "a request tells all");
     decisions
+}
+
+/// What is out of service when a case's request comes: what it says is, and what the guards make of what users met.
+///
+/// # Panics
+/// When it names variants that are not there.
+pub fn tripped(plan: &Plan, case: &Case) -> Tripped {
+    let mut tripped = Tripped::default();
+    for variant in &case.tripped {
+        let (split, variant) = find(plan, variant);
+        tripped.set(split, tripped.of(split).with(variant));
+    }
+    let (guards, now) = (Guards::new(plan), Moment::new(case.now.unwrap_or_default()));
+    let tally = Tally::new(&guards);
+    let mut states: List<SplitId, Vec<u8>> = plan.policy.splits.map(|_| Vec::new());
+    let mut users = 0;
+    for met in &case.bad {
+        let (split, variant) = find(plan, &met.variant);
+        for _ in 0..met.users {
+            users += 1;
+            let user = Some(fmix64(users));
+            let decision = Decision { split, variant, user, ..Decision::default() };
+            let took = Some(Millis::new(met.milliseconds));
+            let Some(bad) = guards.bad(&decision, met.class, took) else { continue };
+            let now = Moment::new(met.at);
+            let weights = plan.splits[split].weights_at(now);
+            let mut state = GuardState::read(bad.guard, &states[split]);
+            state.apply(&bad, &Setting { exposures: tally.of(split), weights, now });
+            states[split] = state.write();
+        }
+        if let Some(guard) = guards.of(split) {
+            let out = GuardState::read(guard, &states[split]).tripped(guard, now);
+            tripped.set(split, out);
+        }
+    }
+    tripped
+}
+
+fn find(plan: &Plan, (split, variant): &(String, String)) -> (SplitId, VariantId) {
+    let split = plan.find(split).unwrap_or_else(|| panic!("no split {split}"));
+    let found = plan.policy.splits[split].variants.find(|v| v.name == *variant);
+    (split, found.unwrap_or_else(|| panic!("no variant {variant}")))
 }
 
 /// What becomes of a request, and how many counters are incremented.

@@ -30,8 +30,10 @@
 //! | `now` | the clock, as `2026-11-20T12:00:00Z` |
 //! | `random` | two numbers of 16 hexadecimal digits: the chance of this request |
 //! | `answer` | response headers of the upstream, before the filter sees them |
+//! | `tripped` | variants that are out of service, as `checkout/canary` |
+//! | `bad` | `[{"variant": "checkout/canary", "users": 8, "class": "5xx", "milliseconds": 20, "at": ".."}]`: what so many users of a variant met before, for the split's guard; each of them is another one |
 //!
-//! What cannot be arranged is left out: chance is arranged natively alone; clock, connection, token
+//! What cannot be arranged is left out: chance and what is out of service are arranged natively alone; clock, connection, token
 //! and the upstream's headers natively and in the module.
 
 mod read;
@@ -42,6 +44,7 @@ use std::fmt;
 use anyhow::{Context as _, Result, anyhow, ensure};
 use engine::decision::Context;
 use engine::host::{Claim, Host};
+use engine::outcome::Class;
 use engine::units::Moment;
 use serde_json::Value;
 
@@ -88,6 +91,25 @@ pub struct Case {
     pub random: Option<[u64; 2]>,
     /// Response headers of the upstream.
     pub answer: Vec<(String, Vec<u8>)>,
+    /// Variants that are out of service: split and variant.
+    pub tripped: Vec<(String, String)>,
+    /// What users met before.
+    pub bad: Vec<Met>,
+}
+
+/// What some users of a variant met.
+#[derive(Debug, Clone)]
+pub struct Met {
+    /// Split and variant.
+    pub variant: (String, String),
+    /// How many users, each another one.
+    pub users: u64,
+    /// How their requests ended.
+    pub class: Class,
+    /// How long they took.
+    pub milliseconds: u64,
+    /// Milliseconds since 1970.
+    pub at: u64,
 }
 
 /// What a line of a header must be.
@@ -190,9 +212,9 @@ impl Case {
         }
     }
 
-    /// Whether a module that makes its own random numbers can be held to this case.
+    /// Whether a module that makes its own random numbers, and has its own guard, can be held to this case.
     pub fn runs_in_the_module(&self) -> bool {
-        self.random.is_none()
+        self.random.is_none() && self.tripped.is_empty() && self.bad.is_empty()
     }
 
     /// The status of the response that the filter sees.

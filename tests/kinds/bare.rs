@@ -1,5 +1,6 @@
 //! Users of whom nothing but the key is known.
 
+use engine::decision::Tripped;
 use engine::metrics::Metrics;
 use engine::units::Moment;
 use harness::generate::{now, plain_requests};
@@ -102,7 +103,7 @@ proptest! {
         let plan = plan(&policy.0);
         let metrics = Metrics::new(&plan);
         let named = |(id, share)| (metrics.definitions()[id].name.clone(), share);
-        let told: Vec<(String, u64)> = metrics.shares(&plan, Moment::new(now)).map(named).collect();
+        let told: Vec<(String, u64)> = metrics.shares(&plan, Moment::new(now), Tripped::NONE).map(named).collect();
         prop_assert_eq!(told, gauges(&policy, now));
     }
 
@@ -121,7 +122,7 @@ proptest! {
             let Some(request) = requests.iter().find(all) else { continue };
             for user in users(20) {
                 let headers = [request.headers.clone(), with_key(&user)].concat();
-                let situation = model::Situation { headers, now, random: chance(user.as_bytes()), client: None };
+                let situation = model::Situation { headers, now, random: chance(user.as_bytes()), ..Default::default() };
                 let decided = model::decide(&policy.0, &situation);
                 let decided = decided.iter().find(|decided| decided.split == bare.split);
                 let wanted = ask(&bare, &user, now);

@@ -144,9 +144,9 @@ def text_of(document):
 
 
 def all_vectors():
-    import cases_effects, cases_match, cases_preflights, cases_time, cases_users  # noqa: they import this module
+    import cases_effects, cases_guard, cases_match, cases_preflights, cases_time, cases_users  # noqa: they import this module
 
-    modules = [cases_match, cases_users, cases_time, cases_effects, cases_preflights]
+    modules = [cases_match, cases_users, cases_time, cases_effects, cases_preflights, cases_guard]
     return [vector for module in modules for vector in module.vectors()]
 
 

@@ -9,7 +9,7 @@ use super::force::Forced;
 use super::key::Bytes;
 use super::memo::Hashes;
 use crate::hash::Hash;
-use crate::ids::{CookieSlot, KeyId, LayerId, SaltId, SplitId};
+use crate::ids::{CookieSlot, KeyId, LayerId, SaltId, SplitId, VariantSet};
 use crate::matching::{Unmet, exclude_each_other};
 use crate::plan::{Asked, Plan};
 
@@ -148,6 +148,11 @@ impl Facts for KeyFacts<'_> {
 
     fn is_preflight(&self) -> bool {
         false
+    }
+
+    /// What the policy does to a population it does where nothing is out of service.
+    fn tripped(&self, _split: SplitId) -> VariantSet {
+        VariantSet::NONE
     }
 
     fn knows_chance(&self) -> bool {

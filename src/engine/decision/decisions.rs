@@ -23,6 +23,9 @@ pub struct Decision {
     pub mirror: bool,
     /// An earlier leg of the same request decided it, and counted it.
     pub counted: bool,
+    /// The hash of the user's key, where the weights gave the user this variant, now or once: then what happens to the
+    /// user says something about the variant. `None` for every other reason than `split` and `sticky`, and without a key.
+    pub user: Option<u64>,
 }
 
 /// What all splits decided.

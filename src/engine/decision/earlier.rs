@@ -6,8 +6,8 @@
 //! variants, so that it means the same to another policy:
 //!
 //! ```text
-//! 1, random numbers (2 x 8 bytes), time, the word of the path it sent on, when the first leg began (8 bytes each),
-//! what was forced, 0, and for each decision: split, 0, variant, 0, reason, flags
+//! 2, random numbers (2 x 8 bytes), time, the word of the path it sent on, when the first leg began (8 bytes each),
+//! what was forced, 0, and for each decision: split, 0, variant, 0, reason, flags, the user (8 bytes)
 //! ```
 
 use smallvec::SmallVec;
@@ -34,10 +34,11 @@ pub struct Earlier {
     pub decisions: SmallVec<[Decision; 2]>,
 }
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const NEW_KEY: u8 = 1;
 const HOLD: u8 = 2;
 const MIRROR: u8 = 4;
+const USER: u8 = 8;
 
 impl Earlier {
     /// The note that a leg leaves for the next one; `rewrote` and `began` as in [`Earlier`]. `None` where it
@@ -65,8 +66,12 @@ impl Earlier {
                 note.push(0);
             }
             let flag = |is: bool, bit: u8| if is { bit } else { 0 };
-            let flags = flag(decision.new_key, NEW_KEY) | flag(decision.hold, HOLD);
-            note.extend([decision.reason as u8, flags | flag(decision.mirror, MIRROR)]);
+            let flags = flag(decision.new_key, NEW_KEY)
+                | flag(decision.hold, HOLD)
+                | flag(decision.mirror, MIRROR)
+                | flag(decision.user.is_some(), USER);
+            note.extend([decision.reason as u8, flags]);
+            note.extend_from_slice(&decision.user.unwrap_or_default().to_le_bytes());
         }
         Some(note)
     }
@@ -86,6 +91,7 @@ impl Earlier {
             let (split, after) = text(rest)?;
             let (variant, after) = text(after)?;
             let (&[reason, flags], after) = after.split_first_chunk()?;
+            let (user, after) = word(after)?;
             rest = after;
             let reason = Reason::ALL.get(usize::from(reason)).copied()?;
             let Some(id) = str::from_utf8(split).ok().and_then(|name| plan.find(name)) else {
@@ -95,8 +101,16 @@ impl Earlier {
             let Some(variant) = variants.find(|v| v.name.as_bytes() == variant) else { continue };
             let has = |bit: u8| flags & bit != 0;
             let (new_key, hold, mirror) = (has(NEW_KEY), has(HOLD), has(MIRROR));
-            let counted = true;
-            decisions.push(Decision { split: id, variant, reason, new_key, hold, mirror, counted });
+            decisions.push(Decision {
+                split: id,
+                variant,
+                reason,
+                new_key,
+                hold,
+                mirror,
+                counted: true,
+                user: has(USER).then_some(user),
+            });
         }
         let context = Context { random: [random, other], now: Moment::new(now) };
         Some(Self { context, rewrote, began, forced: forced.into(), decisions })

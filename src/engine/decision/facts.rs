@@ -5,7 +5,7 @@
 use super::force::Forced;
 use super::{Context, Earlier};
 use crate::hash::Hash;
-use crate::ids::{CookieSlot, KeyId, SaltId, SplitId};
+use crate::ids::{CookieSlot, KeyId, SaltId, SplitId, VariantSet};
 use crate::matching::{Match, Unmet};
 use crate::plan::{Asked, Plan};
 
@@ -44,6 +44,9 @@ pub trait Facts {
 
     /// Whether it is a CORS preflight: no user's request, but what a browser sends before one.
     fn is_preflight(&self) -> bool;
+
+    /// The variants of a split that are out of service, whatever the policy says.
+    fn tripped(&self, split: SplitId) -> VariantSet;
 
     /// Whether the random numbers of the context are those that the request had.
     fn knows_chance(&self) -> bool;

@@ -14,6 +14,7 @@ mod preflight;
 mod request;
 mod split;
 mod step;
+mod tripped;
 
 pub use bare::{KeyFacts, Population};
 pub use decisions::{Decision, Decisions};
@@ -24,6 +25,7 @@ pub use key::generated_id;
 pub use lines::Lines;
 pub use request::RequestFacts;
 pub use step::{Explanation, Step, Tried, Weighed};
+pub use tripped::Tripped;
 
 use crate::host::Host;
 use crate::ids::SplitId;

@@ -13,10 +13,10 @@ use super::key::{Bytes, generated_id};
 use super::lines::Lines;
 use super::memo::{Hashes, Memo};
 use super::preflight::Preflight;
-use super::{Context, Earlier};
+use super::{Context, Earlier, Tripped};
 use crate::hash::Hash;
 use crate::host::Host;
-use crate::ids::{CookieSlot, HeaderSlot, KeyId, QuerySlot, SaltId, SplitId};
+use crate::ids::{CookieSlot, HeaderSlot, KeyId, QuerySlot, SaltId, SplitId, VariantSet};
 use crate::matching::{
     Encoded, Match, Unmet, ValueTest, client_ip, cookies, host_of, query, without_query,
 };
@@ -46,6 +46,7 @@ pub struct RequestFacts<'f, H: ?Sized> {
     keys: Memo<Found<Key<'f>>, 2>,
     hashes: Hashes<(KeyId, SaltId)>,
     earlier: OnceCell<Option<Box<Earlier>>>,
+    tripped: &'f Tripped,
 }
 
 impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
@@ -68,7 +69,14 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
             keys: Memo::new(questions.keys.len()),
             hashes: Hashes::new(),
             earlier: OnceCell::new(),
+            tripped: Tripped::NONE,
         }
+    }
+
+    /// The same request, where these variants are out of service.
+    #[must_use]
+    pub fn with_tripped(self, tripped: &'f Tripped) -> Self {
+        Self { tripped, ..self }
     }
 
     /// The headers that the plan asks for.
@@ -269,6 +277,10 @@ impl<H: Host + ?Sized> Facts for RequestFacts<'_, H> {
 
     fn is_preflight(&self) -> bool {
         self.preflight.is_some()
+    }
+
+    fn tripped(&self, split: SplitId) -> VariantSet {
+        self.tripped.of(split)
     }
 
     fn knows_chance(&self) -> bool {

@@ -8,7 +8,7 @@ use super::preflight::Preflight;
 use super::step::{Tried, Weighed};
 use super::{Context, Decision, Decisions, Observer, Step};
 use crate::hash::{Hash, fmix64};
-use crate::ids::{Id as _, LayerId, SplitId, VariantId};
+use crate::ids::{Id as _, LayerId, SplitId, VariantId, VariantSet};
 use crate::plan::{Asked, Plan, SplitPlan, WeightsNow};
 use crate::policy::{Assignment, MirrorBy, OnMissingKey, Split};
 use crate::reason::Reason;
@@ -34,6 +34,16 @@ pub(super) struct Judgement<'j, F, O> {
 enum Stop {
     Out,
     Unknown,
+}
+
+/// What was named from outside of the weights.
+enum Named {
+    /// Nothing.
+    Nothing,
+    /// This variant.
+    This(VariantId),
+    /// One that is out: the weights decide.
+    Tripped,
 }
 
 /// What is judged, where a step may end it.
@@ -134,6 +144,7 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
             hold: false,
             mirror: false,
             counted: false,
+            user: None,
         };
         // A killed split still serves its baseline, and so keeps users who match it off the
         // route's fallback, which may be anything.
@@ -142,15 +153,23 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
             self.may_answer(this, this.split.baseline)?;
             return Ok(decision(this.split.baseline, Reason::Killed));
         }
-        let (variant, reason) = match self.override_of(this)? {
-            Some(variant) => (variant, Reason::Override),
-            None => self.assign(this, &mut user)?,
+        // Never the baseline: somebody has to serve.
+        let out = self.facts.tripped(this.id).without(this.split.baseline);
+        let (variant, reason) = match self.override_of(this, out)? {
+            Named::This(variant) => (variant, Reason::Override),
+            Named::Nothing => self.assign(this, &mut user, out)?,
+            Named::Tripped => match self.assign(this, &mut user, out)? {
+                (variant, Reason::Holdout) => (variant, Reason::Holdout),
+                (variant, _) => (variant, Reason::Tripped),
+            },
         };
         self.may_answer(this, variant)?;
         let mirror = reason != Reason::Holdout && self.mirrors(this, &mut user);
-        let key = user.and_then(Found::this).map(|(key, _)| key);
+        let found = user.and_then(Found::this);
+        let by_weight = matches!(reason, Reason::Split | Reason::Sticky);
         Ok(Decision {
-            new_key: key.is_some_and(|key| key.generated),
+            new_key: found.is_some_and(|(key, _)| key.generated),
+            user: found.filter(|_| by_weight).map(|(_, hash)| hash.h1),
             hold: this.plan.sticky.is_some()
                 && matches!(reason, Reason::Split | Reason::Random)
                 && !self.facts.is_preflight(),
@@ -209,16 +228,20 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
         if self.layers_unknown & layer_bit(layer) != 0 { Err(Stop::Unknown) } else { Ok(()) }
     }
 
-    /// The stages `force` and `overrides`: the variant that one of them names; `None` = none does.
-    fn override_of(&mut self, This { split, plan, .. }: This<'j>) -> Judged<Option<VariantId>> {
+    /// The stages `force` and `overrides`. Whoever knows the secret may look at a variant that is out.
+    fn override_of(
+        &mut self,
+        This { split, plan, .. }: This<'j>,
+        out: VariantSet,
+    ) -> Judged<Named> {
         if let Some(name) = self.forced.variant_of(&split.name) {
             let wanted = split.variants.find(|variant| variant.name.as_bytes() == name);
             self.observer.step(|| match wanted {
                 Some(variant) => Step::Forced { variant },
                 None => Step::ForcedUnknown { name: name.to_vec() },
             });
-            if wanted.is_some() {
-                return Ok(wanted);
+            if let Some(variant) = wanted {
+                return Ok(Named::This(variant));
             }
         }
         for (index, (forced, entries)) in plan.overrides(split).enumerate() {
@@ -229,14 +252,24 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
                 variant: forced.variant,
             });
             if holds {
-                return forced.variant.map(Some).ok_or(Stop::Out);
+                let variant = forced.variant.ok_or(Stop::Out)?;
+                if out.has(variant) {
+                    self.observer.step(|| Step::Tripped { variant });
+                    return Ok(Named::Tripped);
+                }
+                return Ok(Named::This(variant));
             }
         }
-        Ok(None)
+        Ok(Named::Nothing)
     }
 
     /// The stages `holdout`, `sticky` and `weights`.
-    fn assign(&mut self, this: This<'j>, user: &mut User<'j>) -> Judged<(VariantId, Reason)> {
+    fn assign(
+        &mut self,
+        this: This<'j>,
+        user: &mut User<'j>,
+        out: VariantSet,
+    ) -> Judged<(VariantId, Reason)> {
         let This { split, plan, .. } = this;
         let user = match self.user(this, user) {
             Found::Unknown => return Err(Stop::Unknown),
@@ -252,41 +285,59 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
                 return Ok((split.baseline, Reason::Holdout));
             }
         }
-        let now = plan.weights_at(self.context.now);
+        let weights = plan.weights_at(self.context.now);
+        let now = weights.without(out);
+        let mut tripped = false;
         if let (Some(sticky), Some(cookie)) = (&plan.sticky, plan.sticky_cookie) {
             let variant = self.facts.cookie(cookie).find_map(|value| sticky.held(value));
             let counts = variant.is_some_and(|variant| now.of(variant) > 0);
-            self.observer.step(|| Step::Sticky { variant, counts });
+            let of_weight = variant.is_some_and(|variant| weights.of(variant) > 0);
+            tripped = of_weight && !counts;
+            self.observer.step(|| Step::Sticky { variant, counts, tripped });
             if let (Some(variant), true) = (variant, counts) {
                 return Ok((variant, Reason::Sticky));
             }
         }
-        match (split.assignment, user, split.on_missing_key) {
+        let (variant, reason) = match (split.assignment, user, split.on_missing_key) {
             (Assignment::Hash, Some((_, hash)), _) => {
-                Ok(self.weigh(this, &now, hash.h2, Reason::Split))
+                self.weigh(this, &weights, out, hash.h2, Reason::Split)
             }
-            (Assignment::Hash, None, OnMissingKey::Baseline) => Ok((split.baseline, Reason::NoKey)),
-            (Assignment::Hash, None, OnMissingKey::Skip) => Err(Stop::Out),
+            (Assignment::Hash, None, OnMissingKey::Baseline) => (split.baseline, Reason::NoKey),
+            (Assignment::Hash, None, OnMissingKey::Skip) => return Err(Stop::Out),
             (Assignment::Random, ..) | (.., OnMissingKey::Random) => {
                 if !self.facts.knows_chance() {
                     return Err(Stop::Unknown);
                 }
                 let chance = self.chance(plan, self.context.random[0]);
-                Ok(self.weigh(this, &now, chance, Reason::Random))
+                self.weigh(this, &weights, out, chance, Reason::Random)
             }
-        }
+        };
+        // The user holds a variant that is out.
+        Ok((variant, if tripped { Reason::Tripped } else { reason }))
     }
 
-    /// The variant that the weights give to a number; the baseline where no variant takes new users.
+    /// The variant that the weights give to a number; the baseline where no variant takes new users. Where it is out,
+    /// its users are given another as if its weight were 0, and nobody else is.
     fn weigh(
         &mut self,
         This { split, plan, .. }: This<'j>,
-        now: &WeightsNow,
+        weights: &WeightsNow,
+        out: VariantSet,
         h2: u64,
-        reason: Reason,
+        mut reason: Reason,
     ) -> (VariantId, Reason) {
-        let winner = plan.race.winner(h2, now);
+        let mut now = *weights;
+        // Once more only where the first winner is out.
+        let winner = loop {
+            match plan.race.winner(h2, &now) {
+                Some(winner) if out.has(winner) => {
+                    (now, reason) = (weights.without(out), Reason::Tripped);
+                }
+                winner => break winner,
+            }
+        };
         self.observer.step(|| {
+            let now = &weights.without(out);
             let shares = now.shares();
             let weighed = |variant| Weighed {
                 variant,
@@ -294,13 +345,14 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
                 share: shares[variant],
                 draw: plan.race.draw(variant, h2, now),
                 wins: winner == Some(variant),
+                tripped: out.has(variant),
             };
             let weighed = split.variants.ids().map(weighed).collect();
             Step::Weights { position: now.position(), weighed }
         });
         match winner {
-            Some(variant) => (variant, reason),
-            None => (split.baseline, Reason::Fallback),
+            None if reason != Reason::Tripped => (split.baseline, Reason::Fallback),
+            winner => (winner.unwrap_or(split.baseline), reason),
         }
     }
 

@@ -59,6 +59,11 @@ pub enum Step {
         /// What it forces where it holds; `None` = the split does not apply.
         variant: Option<VariantId>,
     },
+    /// The variant that an override names is out of service: the weights decide.
+    Tripped {
+        /// The variant.
+        variant: VariantId,
+    },
     /// No key source had a key.
     NoKey {
         /// It is a preflight: the key comes with the request that it announces.
@@ -88,6 +93,8 @@ pub enum Step {
         variant: Option<VariantId>,
         /// Whether it still counts: its weight is not 0.
         counts: bool,
+        /// It does not, because the variant is out of service.
+        tripped: bool,
     },
     /// The variants were weighed.
     Weights {
@@ -130,6 +137,8 @@ pub struct Weighed {
     pub draw: Option<(u64, u64)>,
     /// Whether it won.
     pub wins: bool,
+    /// Whether it is out of service, so that its weight counts as 0.
+    pub tripped: bool,
 }
 
 impl Explanation {

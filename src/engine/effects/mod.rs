@@ -218,14 +218,12 @@ pub fn on_response<'p>(plan: &'p Plan, answered: &Answered<'p>) -> Vec<HeaderEdi
     headers
 }
 
-/// The effects of a response's end on the statistics of the variants served. `status` is `None`
-/// where no response came.
+/// The effects of a request's end on the statistics of the variants served.
 pub fn on_end(
     metrics: &Metrics,
     decisions: &Decisions,
-    status: Option<u16>,
+    class: Class,
 ) -> impl Iterator<Item = EndEffect> {
-    let class = status.map_or(Class::None, Class::from_status);
     with_elsewhere(decisions).filter_map(move |decision| {
         let (counter, histogram) = metrics.responded(decision, class)?;
         Some(EndEffect { counter, histogram })

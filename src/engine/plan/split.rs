@@ -101,12 +101,7 @@ impl SplitPlan {
 
 /// The variants that can win a user: they do not drain, and have a weight at some time.
 fn runners(split: &Split) -> impl Iterator<Item = (VariantId, &str)> {
-    let has_weight = |variant: VariantId| {
-        let mut steps = split.ramp.iter().flat_map(|ramp| ramp.steps.iter());
-        steps.any(|step| !step.weights[variant].is_zero())
-    };
-    let runs = move |id, weight: Weight| !weight.is_zero() || has_weight(id);
     let pairs = split.variants.pairs().filter(|(_, variant)| !variant.drain);
-    let running = pairs.filter(move |(id, variant)| runs(*id, variant.weight));
+    let running = pairs.filter(move |(id, _)| !split.weights_of(*id).all(Weight::is_zero));
     running.map(|(id, variant)| (id, variant.name.as_str()))
 }

@@ -1,7 +1,7 @@
 //! The weights in force at a moment, and the shares of new users that they make.
 
 use super::{Position, Race, RampPlan};
-use crate::ids::{List, VariantId};
+use crate::ids::{List, VariantId, VariantSet};
 use crate::policy::Weight;
 use crate::units::Moment;
 
@@ -11,6 +11,8 @@ pub struct WeightsNow<'p> {
     base: &'p List<VariantId, Weight>,
     ramp: Option<(&'p RampPlan, Position)>,
     race: &'p Race,
+    /// Those that are out of service.
+    out: VariantSet,
 }
 
 impl<'p> WeightsNow<'p> {
@@ -20,16 +22,26 @@ impl<'p> WeightsNow<'p> {
         race: &'p Race,
         now: Moment,
     ) -> Self {
-        Self { base, ramp: ramp.map(|ramp| (ramp, ramp.position(now))), race }
+        let ramp = ramp.map(|ramp| (ramp, ramp.position(now)));
+        Self { base, ramp, race, out: VariantSet::NONE }
     }
 
     /// Weights that never change.
     pub const fn fixed(base: &'p List<VariantId, Weight>, race: &'p Race) -> Self {
-        Self { base, ramp: None, race }
+        Self { base, ramp: None, race, out: VariantSet::NONE }
+    }
+
+    /// The same, where some variants are out of service: their weights are 0.
+    #[must_use]
+    pub const fn without(self, out: VariantSet) -> Self {
+        Self { out, ..self }
     }
 
     /// A variant's weight, in units of 0.0001; 0 = off, also for those who hold it.
     pub fn of(&self, variant: VariantId) -> u64 {
+        if self.out.has(variant) {
+            return 0;
+        }
         match &self.ramp {
             Some((ramp, position)) => ramp.weight(variant, *position),
             None => self.base[variant].units(),

@@ -79,6 +79,7 @@ codes! {
     CookieConflict = "cookie_conflict" Error: "One cookie is used for two things, so that one of them would be lost.";
     CookieTtlCapped = "cookie_ttl_capped" Warning: "A cookie lives longer than browsers keep any.";
     WeakSecret = "weak_secret" Error: "A secret is too short, or has characters that no header carries.";
+    InvalidRatio = "invalid_ratio" Error: "A ratio is not above 1, or finer than 0.0001.";
     RampOrder = "ramp_order" Error: "The steps of a ramp do not come one after the other, or its pause is before its start.";
     StickyOutlivesRamp = "sticky_outlives_ramp" Warning: "A sticky cookie keeps users on their first variant longer than the ramp takes.";
     InvalidRegex = "invalid_regex" Error: "A text is not a regular expression of the kind that is read here.";

@@ -11,10 +11,11 @@ pub const SPLITS: usize = 2_000;
 pub const LAYERS: usize = 64;
 /// Variants of a split.
 pub const VARIANTS: usize = 64;
-/// Variants of all enabled splits together: a proxy never frees a metric, and these make 80,000 at most.
+/// Variants of all enabled splits together: a proxy never frees a metric, and these make 105,000 at most.
 pub const VARIANTS_IN_ALL: usize = 5_000;
-/// The most metrics that one variant can have: every reason, every class, the duration and the weight.
-pub const METRICS_OF_A_VARIANT: usize = Reason::ALL.len() + Class::ALL.len() + 2;
+/// The most metrics that one variant can have: every reason, every class, the duration, the weight, and those of the
+/// guard: failing users, users, and whether it is out.
+pub const METRICS_OF_A_VARIANT: usize = Reason::ALL.len() + Class::ALL.len() + 5;
 /// Entries of a match list, and conditions in each field of an entry.
 pub const CONDITIONS: usize = 1_000;
 /// Overrides of a split: each is tried for each request until one holds, so that these take about a millisecond.
@@ -51,5 +52,7 @@ pub const BODY: usize = 64 * 1_024;
 /// Bytes of a path prefix that is rewritten, and of what takes its place.
 pub const PATH_PREFIX: usize = 1_024;
 
+/// The mean number of bad events between two false trips of a guard: with fewer it trips for nothing.
+pub const FALSE_TRIPS: std::ops::RangeInclusive<i64> = 1_000..=1_000_000_000_000;
 /// The status codes that a variant may answer with.
 pub const STATUS: std::ops::RangeInclusive<i64> = 200..=599;

@@ -16,10 +16,10 @@ mod value;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use model::{
-    Assignment, CookieOptions, Decoding, Encoding, Fallback, Force, HeaderEdits, Holdout,
+    Assignment, CookieOptions, Decoding, Encoding, Fallback, Force, Guard, HeaderEdits, Holdout,
     KeySource, Layer, Mirror, MirrorBy, OnMissingKey, Outcomes, Override, Policy, Ramp, RampStep,
-    Requirement, Respond, Rewrite, SameSite, Secret, SecretSource, Slice, Split, Steps, Sticky,
-    Variant, WeightTotal,
+    Release, Requirement, Respond, Rewrite, SameSite, Secret, SecretSource, Slice, Slow, Split,
+    Steps, Sticky, Variant, WeightTotal,
 };
 pub use text::weight::{Weight, WeightSum};
 pub use text::{duration, time};

@@ -168,6 +168,7 @@ fn every_code_is_shown_by_a_test_above_or_below() {
     let tests = [
         include_str!("tests.rs"),
         include_str!("check/tests.rs"),
+        include_str!("read/tests/guard.rs"),
         include_str!("read/tests/matches.rs"),
         include_str!("read/tests/splits.rs"),
         include_str!("read/tests/time.rs"),

@@ -1,6 +1,9 @@
 //! Splits and variants.
 
-use engine::policy::{Assignment, Encoding, Fallback, MirrorBy, OnMissingKey, SameSite, limits};
+use engine::policy::{
+    Assignment, Encoding, Fallback, MirrorBy, OnMissingKey, Release, SameSite, limits,
+};
+use engine::units::Ratio;
 use serde_json::{Value, json};
 
 use super::build::{
@@ -101,6 +104,7 @@ pub(super) fn split() -> Value {
                     ],
                 ),
             ),
+            optional("guard", guard()),
             optional(
                 "requires",
                 at_most(
@@ -323,6 +327,50 @@ fn ramp() -> Value {
             optional("pause", refer("time", "The ramp stands still from then on.")),
         ],
     )
+}
+
+fn guard() -> Value {
+    let ratio = |object| {
+        let description =
+            "How many times as often as those of the baseline its users may meet one: above 1.";
+        let ratio = json!({"type": "number", "exclusiveMinimum": 1, "maximum": Ratio::MAX, "description": description});
+        optional_in(object, "ratio", ratio)
+    };
+    let errors = object(
+        "Responses of class 5xx, and none at all although the client waited.",
+        [ratio("errors")],
+    );
+    let slow = object(
+        "Requests that take too long.",
+        [
+            required("over", refer("duration", "A request that takes this long is slow.")),
+            ratio("slow"),
+        ],
+    );
+    let (least, most) = (limits::FALSE_TRIPS.start(), limits::FALSE_TRIPS.end());
+    let mut guard = object(
+        "Takes a variant out of service in a proxy when its users fail more often than those of the baseline.",
+        [
+            optional("errors", errors),
+            optional("slow", slow),
+            optional(
+                "false_trips",
+                json!({"type": "integer", "minimum": least, "maximum": most, "description": "The mean number of bad events between two false trips, at least."}),
+            ),
+            optional(
+                "release",
+                json!({
+                    "anyOf": [{"const": Release::POLICY}, {"$ref": "#/$defs/duration"}],
+                    "description": "When it is in again: with another policy, or after a time, which doubles at each further trip.",
+                }),
+            ),
+        ],
+    );
+    if let Value::Object(guard) = &mut guard {
+        let one = json!([{"required": ["errors"]}, {"required": ["slow"]}]);
+        guard.insert("anyOf".to_owned(), one);
+    }
+    guard
 }
 
 fn forced() -> Value {

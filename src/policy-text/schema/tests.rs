@@ -62,6 +62,7 @@ splits:
   sticky: {cookie: held, ttl: 1h, domain: example.com, secure: true, http_only: true, same_site: lax, partitioned: false, epoch: 3, secret: not-a-real-secret}
   ramp: {start: 2026-11-20T12:00:00Z, steps: [{after: 1h, weights: {stable: 0, wall: 1000}}], linear: true, pause: 2026-11-21T12:00:00Z}
   mirror: {cluster: shadow, percent: 5, by: request}
+  guard: {errors: {ratio: 1.25}, slow: {over: 800ms, ratio: 3}, false_trips: 100000, release: 10m}
 - name: banner
   baseline: none
   variants: [{name: none, weight: 100}]
@@ -299,7 +300,7 @@ fn what_only_deserves_a_warning_is_accepted() {
 
 #[test]
 fn what_one_field_can_say_wrong_is_refused() {
-    const STRUCTURAL: [&str; 18] = [
+    const STRUCTURAL: [&str; 19] = [
         "empty_list",
         "empty_match",
         "invalid_cluster",
@@ -309,6 +310,7 @@ fn what_one_field_can_say_wrong_is_refused() {
         "invalid_key_source",
         "invalid_name",
         "invalid_path",
+        "invalid_ratio",
         "invalid_salt",
         "invalid_test",
         "invalid_time",

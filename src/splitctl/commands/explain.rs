@@ -5,6 +5,7 @@ mod human;
 mod judge;
 mod report;
 mod request;
+mod tripped;
 
 use std::path::PathBuf;
 
@@ -22,6 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   splitctl explain policy.yaml --host shop.example.com --path /api/cart -H 'x-user-id: ada'
   splitctl explain policy.yaml --split checkout --cookie uid=ada --at 2026-12-01T09:00:00Z
+  splitctl explain policy.yaml -H 'x-user-id: ada' --tripped canary
   splitctl explain policy.yaml -- curl -H 'x-user-id: ada' https://shop.example.com/api/cart
   kubectl get wasmplugin split -o yaml | splitctl explain - --host shop.example.com
 
@@ -45,6 +47,11 @@ pub struct Args {
     /// The moment, for ramps: RFC 3339, or `now`.
     #[arg(long, value_name = "TIME", value_parser = moment::parse, default_value = "now")]
     at: units::Moment,
+
+    /// This variant is out of service, as its guard takes it out: `canary`, or `checkout/canary` where several splits
+    /// have one of the name. May be given several times.
+    #[arg(long, value_name = "VARIANT")]
+    tripped: Vec<String>,
 
     /// Only this split; the effects are those of all.
     #[arg(long, value_name = "NAME")]
@@ -74,7 +81,8 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     let Some(valid) = &file.valid else { return Ok(verdict::refuse(&file, "not valid", console)?) };
     let only = args.split.as_deref();
     only.map(|name| verdict::find_split(&valid.policy, name)).transpose()?;
-    let mut report = judge::report(&file, valid, &request, args.at);
+    let tripped = tripped::find(&valid.policy, &args.tripped)?;
+    let mut report = judge::report(&file, valid, &request, args.at, &tripped);
     match args.format {
         Format::Human => human::show(&report, only, console.out)?,
         Format::Json => {

@@ -20,7 +20,7 @@ pub fn any_json() -> impl Strategy<Value = Value> {
         weight_total overrides variant headers in other layers layer slice from to holdout percent salt sticky secret \
         ttl epoch ramp start steps after weights linear pause mirror by requires split regex raw_prefix range cookies \
         query source_ip contains suffix not ignore_case present jwt provider claim client_ip generate domain same_site \
-        respond status body rewrite host path_prefix request_headers set add remove value force trusted_hops drain decode json fallback";
+        respond status body rewrite host path_prefix request_headers set add remove value force trusted_hops drain decode json fallback guard errors ratio slow over false_trips release";
     let name = select(NAMES.split_whitespace().collect::<Vec<_>>());
     leaf.prop_recursive(6, 64, 6, move |inner| {
         prop_oneof![

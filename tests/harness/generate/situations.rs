@@ -86,8 +86,8 @@ pub(super) fn situation() -> impl Strategy<Value = Situation> {
         prop::collection::vec(sticky_cookie(), 0..4),
         of(forcing()),
     );
-    let request = (target, lists, client, now(), any::<[u64; 2]>()).prop_map(
-        |(target, lists, client, now, random)| {
+    let request = (target, lists, client, now(), any::<[u64; 2]>(), tripped()).prop_map(
+        |(target, lists, client, now, random, tripped)| {
             let (method, authority, path) = target;
             let pseudo = [(":method", method), (":authority", authority), (":path", path)];
             let pseudo = pseudo.into_iter().map(|(n, v)| (n, v.as_bytes().to_vec()));
@@ -98,12 +98,18 @@ pub(super) fn situation() -> impl Strategy<Value = Situation> {
             let sticky =
                 lists.3.into_iter().map(|cookie| ("cookie".to_owned(), cookie.into_bytes()));
             let headers = named.chain(sticky).chain(lists.4.unwrap_or_default()).collect();
-            Situation { headers, client: client.map(str::to_owned), now, random }
+            Situation { headers, client: client.map(str::to_owned), now, random, tripped }
         },
     );
     (request, prop::option::weighted(0.2, announced())).prop_map(|(request, announced)| {
         announced.map_or(request.clone(), |announced| preflight(request, announced))
     })
+}
+
+/// Variants that are out of service, where the splits have them and a guard.
+fn tripped() -> impl Strategy<Value = Vec<(String, String)>> {
+    let variant = (0..4_u8, 0..4_u8).prop_map(|(s, v)| (format!("s{s}"), format!("v{v}")));
+    prop_oneof![1 => Just(Vec::new()), 1 => prop::collection::vec(variant, 1..10)]
 }
 
 /// The names of headers that a preflight announces.
@@ -188,7 +194,7 @@ pub(super) fn plain_situation() -> impl Strategy<Value = Situation> {
                 sticky.into_iter().map(|cookie| ("cookie".to_owned(), cookie.into_bytes())),
             );
             headers.extend(forcing.unwrap_or_default());
-            Situation { headers, now, random, client: None }
+            Situation { headers, now, random, ..Situation::default() }
         },
     )
 }

@@ -85,6 +85,31 @@ fn ramp(variants: usize) -> impl Strategy<Value = Value> {
     )
 }
 
+fn guard() -> impl Strategy<Value = Value> {
+    let ratio =
+        || of((10_001_u32..10_000_000).prop_map(|units| json!(f64::from(units) / 10_000.0)));
+    let over = select(vec!["1ms", "800ms", "2s"]);
+    let judged = prop_oneof![
+        (ratio()).prop_map(|errors| (Some(errors), None)),
+        (over.clone(), ratio()).prop_map(|slow| (None, Some(slow))),
+        (ratio(), (over, ratio())).prop_map(|(errors, slow)| (Some(errors), Some(slow))),
+    ];
+    let rest = (of(1_000_u64..1_000_000_000), of(select(vec!["policy", "10s", "1h"])));
+    (judged, rest).prop_map(|((errors, slow), (false_trips, release))| {
+        let errors = errors.map(|ratio| with(json!({}), [("ratio", ratio)]));
+        let slow = slow.map(|(over, ratio)| with(json!({"over": over}), [("ratio", ratio)]));
+        let false_trips = false_trips.map(|n| json!(n));
+        let release = release.map(|release| json!(release));
+        let fields = [
+            ("errors", errors),
+            ("slow", slow),
+            ("false_trips", false_trips),
+            ("release", release),
+        ];
+        with(json!({}), fields)
+    })
+}
+
 fn weight(units: u32) -> Value {
     json!(f64::from(units) / 10_000.0)
 }
@@ -115,12 +140,12 @@ pub(super) fn split(words: &Words) -> impl Strategy<Value = Value> + use<> {
             of((percent(), any::<bool>())),
             prop::option::weighted(0.2, prop::collection::vec(any::<bool>(), count)),
             prop::bool::weighted(0.3),
-            (any::<bool>(), prop::bool::weighted(words.responds)),
+            (any::<bool>(), prop::bool::weighted(words.responds), prop::option::weighted(0.4, guard())),
         );
         (Just(weights), who, before, after).prop_map(move |(weights, who, before, after)| {
             let (matches, key, missing, assignment, salt, enabled) = who;
             let (overrides, layer, requires, baseline) = before;
-            let (ramp, mirror, drains, sticks, (has_clusters, responds)) = after;
+            let (ramp, mirror, drains, sticks, (has_clusters, responds, guard)) = after;
             let variant = |(at, w): (usize, &u32)| {
                 let drains = drains.as_ref().map(|drains| json!(drains[at]));
                 let responds = responds && at % 2 == 0;
@@ -164,6 +189,7 @@ pub(super) fn split(words: &Words) -> impl Strategy<Value = Value> + use<> {
                 ("mirror", mirror.map(|(percent, by_user)| {
                     json!({"cluster": "m", "percent": percent, "by": if by_user { "user" } else { "request" }})
                 })),
+                ("guard", guard),
                 ("sticky", (sticks || drains.is_some()).then(|| json!({"secret": SECRET}))),
             ];
             with(split, fields)

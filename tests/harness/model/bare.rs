@@ -42,7 +42,7 @@ impl Bare {
     /// What the split serves to a key; `None` = it is not for that user. The empty key is none.
     pub fn serves(&self, key: &str, now: u64, random: [u64; 2]) -> Option<Decided> {
         let headers = if key.is_empty() { Vec::new() } else { with_key(key) };
-        let situation = Situation { headers, client: None, now, random };
+        let situation = Situation { headers, now, random, ..Situation::default() };
         decide(&self.reduced, &situation).into_iter().find(|decided| decided.split == self.split)
     }
 }

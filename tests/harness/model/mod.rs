@@ -31,6 +31,16 @@ pub struct Situation {
     pub now: u64,
     /// The chance of this request.
     pub random: [u64; 2],
+    /// Variants that are out of service: split and variant.
+    pub tripped: Vec<(String, String)>,
+}
+
+impl Situation {
+    /// Whether a variant is out of service; only a guard takes one out, and never a baseline.
+    fn is_out(&self, split: &Value, variant: &str) -> bool {
+        let named = |(s, v): &(String, String)| split["name"] == s.as_str() && v == variant;
+        !split["guard"].is_null() && split["baseline"] != variant && self.tripped.iter().any(named)
+    }
 }
 
 /// What one split decided.
@@ -129,7 +139,14 @@ fn decide_split(policy: &Value, split: &Value, situation: &Situation) -> Option<
         Some(variant) => Some(Some(variant)),
         None => forced::by_override(policy, split, situation),
     };
+    let outside = forced::from_outside(policy, split, situation).is_some();
     let (variant, reason) = match &forced {
+        Some(Some(variant)) if !outside && situation.is_out(split, variant) => {
+            match assign(policy, split, situation, known)? {
+                (variant, "holdout") => (variant, "holdout"),
+                (variant, _) => (variant, "tripped"),
+            }
+        }
         Some(variant) => (variant.clone()?, "override"),
         None => assign(policy, split, situation, known)?,
     };
@@ -145,7 +162,7 @@ fn decide_split(policy: &Value, split: &Value, situation: &Situation) -> Option<
         _ => scaled(chance(situation.random[1], salt)) < hundredths(&mirror["percent"]),
     };
     // A key that nobody asked for is not made.
-    let asked = !slice.is_null() || forced.is_none() || by_user;
+    let asked = !slice.is_null() || forced.is_none() || reason != "override" || by_user;
     let new_key = asked && key.is_some_and(|(_, new)| new);
     Some(Decided { mirror: copied, new_key, ..decided(&variant, reason) })
 }
@@ -166,24 +183,34 @@ fn assign(
         return Some((baseline(), "holdout"));
     }
     let weights = weights_at(split, situation.now);
+    let mut tripped = false;
     if let Some(held) = sticky::held(split, situation)
         && weights.iter().any(|(name, weight)| *name == held && *weight > 0)
     {
-        return Some((held, "sticky"));
+        if !situation.is_out(split, &held) {
+            return Some((held, "sticky"));
+        }
+        tripped = true;
     }
+    let kept = |reason| if tripped { "tripped" } else { reason };
     let salt = salt_of(split);
     let by_chance = chance(situation.random[0], salt);
     let (h2, reason) = match (key, split["on_missing_key"].as_str().unwrap_or("baseline")) {
         _ if split["assignment"] == "random" => (by_chance, "random"),
         (Some(key), _) => (h2_of(salt, key), "split"),
-        (None, "baseline") => return Some((baseline(), "no_key")),
+        (None, "baseline") => return Some((baseline(), kept("no_key"))),
         (None, "skip") => return None,
         (None, _) => (by_chance, "random"),
     };
-    Some(match winner(&admitting(split, situation.now), h2) {
-        Some(variant) => (variant, reason),
-        None => (baseline(), "fallback"),
-    })
+    let mut admitting = admitting(split, situation.now);
+    match winner(&admitting, h2) {
+        Some(variant) if situation.is_out(split, &variant) => {
+            admitting.retain(|(name, _)| !situation.is_out(split, name));
+            Some((winner(&admitting, h2).unwrap_or_else(baseline), "tripped"))
+        }
+        Some(variant) => Some((variant, kept(reason))),
+        None => Some((baseline(), kept("fallback"))),
+    }
 }
 
 /// The id of a new visitor.

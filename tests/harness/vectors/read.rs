@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
-use super::{Case, Line, Reply, Vector};
+use engine::outcome::Class;
+
+use super::{Case, Line, Met, Reply, Vector};
 use crate::wire::wire_claims;
 
 /// Every vector, by file name.
@@ -79,6 +81,10 @@ fn read_case(case: &Value, file: &str) -> Case {
         let hex = |at: usize| u64::from_str_radix(&text_of(&random[at]), 16).expect("hexadecimal");
         [hex(0), hex(1)]
     });
+    let tripped = optional("tripped")
+        .map(|list| list.as_array().expect("a list").iter().map(pair_of).collect());
+    let bad =
+        optional("bad").map(|list| list.as_array().expect("a list").iter().map(met_of).collect());
     let answer = optional("answer").map(|answer| pairs_of(&object(answer, file)));
     assert!(fields.is_empty(), "a case of {file} has unknown fields: {fields:?}");
     let given = object(request, file);
@@ -103,6 +109,27 @@ fn read_case(case: &Value, file: &str) -> Case {
         now,
         random,
         answer: answer.unwrap_or_default(),
+        tripped: tripped.unwrap_or_default(),
+        bad: bad.unwrap_or_default(),
+    }
+}
+
+/// `checkout/canary`.
+fn pair_of(name: &Value) -> (String, String) {
+    let name = text_of(name);
+    let (split, variant) = name.split_once('/').expect("`split/variant`");
+    (split.to_owned(), variant.to_owned())
+}
+
+fn met_of(met: &Value) -> Met {
+    let class = text_of(&met["class"]);
+    let class = Class::ALL.into_iter().find(|known| known.as_str() == class);
+    Met {
+        variant: pair_of(&met["variant"]),
+        users: met["users"].as_u64().expect("a number"),
+        class: class.expect("a class"),
+        milliseconds: met["milliseconds"].as_u64().expect("a number"),
+        at: met["at"].as_str().map_or(0, milliseconds_of),
     }
 }
 

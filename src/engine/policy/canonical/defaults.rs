@@ -4,11 +4,12 @@
 use std::sync::LazyLock;
 
 use crate::policy::{
-    Assignment, CookieOptions, Force, Holdout, MirrorBy, OnMissingKey, Outcomes, Policy, SameSite,
-    Value, WeightTotal,
+    Assignment, CookieOptions, Force, Guard, Holdout, MirrorBy, OnMissingKey, Outcomes, Policy,
+    Release, SameSite, Value, WeightTotal,
 };
 use crate::units::Seconds;
 
+use super::over_time::{write_ratio, write_release};
 use super::{duration, text, word, write_weight_total};
 
 /// Every field that has a default, with it; after the name of its object where another object has a field of that name.
@@ -42,6 +43,10 @@ pub static DEFAULTS: LazyLock<Vec<(&str, Value)>> = LazyLock::new(|| {
         ("partitioned", Value::Bool(cookie.partitioned)),
         ("epoch", Value::Integer(0)),
         ("linear", Value::Bool(false)),
+        ("errors.ratio", write_ratio(Guard::ERRORS)),
+        ("slow.ratio", write_ratio(Guard::SLOW)),
+        ("false_trips", Value::Integer(Guard::FALSE_TRIPS.cast_signed())),
+        ("release", write_release(Release::default())),
         ("not", Value::Bool(false)),
         ("ignore_case", Value::Bool(false)),
     ]

@@ -17,7 +17,7 @@ use crate::units::Buckets;
 
 use defaults::default_of;
 use matches::write_matches;
-use over_time::{write_generated_cookie, write_ramp, write_sticky, write_weight};
+use over_time::{write_generated_cookie, write_guard, write_ramp, write_sticky, write_weight};
 
 /// The policy as a document.
 pub fn to_value(policy: &Policy) -> Value {
@@ -102,6 +102,7 @@ fn write_split(policy: &Policy, split: &Split) -> Value {
     object.put_some("sticky", split.sticky.as_ref().map(|s| write_sticky(s, &split.name)));
     object.put_some("ramp", split.ramp.as_ref().map(|ramp| write_ramp(ramp, &split.variants)));
     object.put_some("mirror", split.mirror.as_ref().map(write_mirror));
+    object.put_some("guard", split.guard.as_ref().map(write_guard));
     object.put_if("requires", !split.requires.is_empty(), || {
         list(&split.requires, |required| {
             let other = &policy.splits[required.split];

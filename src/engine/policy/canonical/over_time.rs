@@ -1,8 +1,11 @@
-//! Writing back what has to do with time: cookies, `sticky`, `ramp`. What is written reads as an
+//! Writing back what has to do with time: cookies, `sticky`, `ramp`, `guard`. What is written reads as an
 //! equal value; defaults are left out.
 
 use crate::ids::{List, VariantId};
-use crate::policy::{CookieOptions, Ramp, SameSite, Sticky, Value, Variant, Weight};
+use crate::policy::{
+    CookieOptions, Guard, Ramp, Release, SameSite, Slow, Sticky, Value, Variant, Weight,
+};
+use crate::units::{Millis, Ratio};
 
 use super::{Object, duration, text, time, word};
 
@@ -43,6 +46,34 @@ pub(super) fn write_ramp(ramp: &Ramp, variants: &List<VariantId, Variant>) -> Va
     object.put("linear", Value::Bool(ramp.linear));
     object.put_some("pause", ramp.pause.map(|pause| text(&time::write(pause))));
     object.into()
+}
+
+/// The `guard` of a split.
+pub(super) fn write_guard(guard: &Guard) -> Value {
+    let mut object = Object::default();
+    let slow = guard.slow.map(|Slow { over, ratio }| (Some(over), ratio));
+    for (name, kind) in [("errors", guard.errors.map(|ratio| (None, ratio))), ("slow", slow)] {
+        let Some((over, ratio)) = kind else { continue };
+        let mut kind = Object::default();
+        kind.put_some("over", over.map(|over: Millis| text(&duration::write(over))));
+        kind.put_in(name, "ratio", write_ratio(ratio));
+        object.put(name, kind.into());
+    }
+    // It is at most 10^12.
+    object.put("false_trips", Value::Integer(guard.false_trips.cast_signed()));
+    object.put("release", write_release(guard.release));
+    object.into()
+}
+
+pub(super) fn write_ratio(ratio: Ratio) -> Value {
+    Weight::from_units(ratio.units().into()).map_or(Value::Null, write_weight)
+}
+
+pub(super) fn write_release(release: Release) -> Value {
+    match release {
+        Release::Policy => text(Release::POLICY),
+        Release::After(time) => text(&duration::write(time)),
+    }
 }
 
 /// A weight: whole where it is whole.

@@ -5,6 +5,7 @@ mod cookies;
 mod edits;
 mod effort;
 mod fallback;
+mod guard;
 mod headers;
 mod keys;
 mod layers;
@@ -44,6 +45,7 @@ pub(super) fn check_split(policy: &Policy, split: &Split, at: &Cursor) {
         cookies::check_split(split, at);
         overrides::check(&split.overrides, &at.field("overrides"));
         ramp::check(split, at);
+        guard::check(policy, split, at);
     }
 }
 

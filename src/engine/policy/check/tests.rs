@@ -125,6 +125,42 @@ fn fields_that_nothing_asks_for_are_named() {
 }
 
 #[test]
+fn a_guard_that_can_take_nothing_out_is_named() {
+    const GUARD: &str = r#", "guard": {"errors": {}}"#;
+    let no_effect = &["no_effect splits[0].guard"][..];
+    let weights = |fields: &str, first: &str, second: &str| {
+        one_of(
+            "",
+            &format!("{GUARD}{fields}"),
+            &format!(r#""weight": {first}"#),
+            &format!(r#""weight": {second}"#),
+        )
+    };
+    let sticky = r#", "sticky": {"secret": "0123456789abcdef"}"#;
+    let random = r#", "assignment": "random""#;
+    let key = r#", "key": [{"header": "u"}]"#;
+    let ramp = |stable: u8| {
+        let weights = format!(r#"{{"a": {stable}, "b": {}}}"#, 100 - stable);
+        format!(
+            r#", "ramp": {{"start": "2026-11-20T12:00:00Z", "steps": [{{"after": "1h", "weights": {weights}}}]}}"#
+        )
+    };
+    for (policy, wanted) in [
+        (weights("", "60", "40"), &[][..]),
+        (weights("", "100", "0"), no_effect),
+        (weights(&ramp(90), "100", "0"), &[]),
+        (weights(random, "60", "40"), no_effect),
+        (weights(&format!("{random}{key}"), "60", "40"), no_effect),
+        (weights(&format!("{random}{key}{sticky}"), "60", "40"), &[]),
+        (weights(r#", "on_missing_key": "random""#, "60", "40"), &[]),
+        (weights(r#", "on_missing_key": "random""#, "0", "100"), no_effect),
+    ] {
+        expect(&policy, wanted);
+    }
+    expect(&several("", &[("x", GUARD, "")]), no_effect);
+}
+
+#[test]
 fn fields_of_the_policy_that_no_split_uses_are_named() {
     let hops = r#", "client_ip": {"trusted_hops": 1}"#;
     let address = r#", "match": [{"source_ip": ["10.0.0.0/8"]}]"#;

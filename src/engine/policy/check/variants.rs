@@ -36,15 +36,9 @@ pub(super) fn advise(split: &Split, at: &Cursor) {
     check_admission(split, &list);
 }
 
-/// All weights that a variant has, before a ramp and in its steps.
-fn weights_of(split: &Split, id: VariantId) -> impl Iterator<Item = Weight> {
-    let steps = split.ramp.iter().flat_map(|ramp| ramp.steps.iter());
-    [split.variants[id].weight].into_iter().chain(steps.map(move |step| step.weights[id]))
-}
-
 /// Warns of variants that drain and hold nobody, and of a split in which all that have a weight drain.
 fn check_admission(split: &Split, list: &Cursor) {
-    let is_off = |id| weights_of(split, id).all(Weight::is_zero);
+    let is_off = |id| split.weights_of(id).all(Weight::is_zero);
     for (id, variant) in split.variants.pairs().filter(|(_, variant)| variant.drain) {
         if split.sticky.is_some() && is_off(id) {
             let message =
@@ -82,7 +76,7 @@ pub(crate) fn check_sum(weights: impl Iterator<Item = Weight>, total: WeightTota
 /// weight left, now or at the end of a ramp, is a finished rollout, in which whoever has no key is still served it.
 fn check_baseline(split: &Split, list: &Cursor) {
     let baseline = &split.variants[split.baseline];
-    let ends_at_zero = |id: &VariantId| weights_of(split, *id).last().is_none_or(Weight::is_zero);
+    let ends_at_zero = |id: &VariantId| split.weights_of(*id).last().is_none_or(Weight::is_zero);
     let finished =
         ends_at_zero(&split.baseline) && !split.variants.ids().all(|id| ends_at_zero(&id));
     if finished && keys::serves_keyless_the_baseline(split) {

@@ -2,12 +2,14 @@
 
 mod cookie;
 mod decoding;
+mod guard;
 mod ramp;
 mod secret;
 mod slice;
 
 pub use cookie::{CookieOptions, SameSite};
 pub use decoding::{Decoding, Encoding};
+pub use guard::{Guard, Release, Slow};
 pub use ramp::{Ramp, RampStep, Steps};
 pub use secret::Secret;
 pub use slice::Slice;
@@ -204,6 +206,22 @@ pub struct Split {
     pub mirror: Option<Mirror>,
     /// Only users who have all of these.
     pub requires: Vec<Requirement>,
+    /// Takes out a variant whose users fail; `None` = nothing does.
+    pub guard: Option<Guard>,
+}
+
+impl Split {
+    /// All weights that a variant has, before a ramp and in its steps.
+    pub fn weights_of(&self, variant: VariantId) -> impl Iterator<Item = Weight> {
+        let steps = self.ramp.iter().flat_map(|ramp| ramp.steps.iter());
+        let own = self.variants[variant].weight;
+        std::iter::once(own).chain(steps.map(move |step| step.weights[variant]))
+    }
+
+    /// Whether a guard can take a variant out: it has a weight at some time, and is not the baseline.
+    pub fn is_judged(&self, variant: VariantId) -> bool {
+        variant != self.baseline && !self.weights_of(variant).all(Weight::is_zero)
+    }
 }
 
 impl Split {

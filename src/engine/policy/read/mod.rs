@@ -3,6 +3,7 @@
 
 mod cookie;
 mod fields;
+mod guard;
 mod key;
 mod matches;
 mod names;

@@ -1,5 +1,6 @@
 //! Reading a split.
 
+use super::guard::read_guard;
 use super::key::read_key;
 use super::matches::read_matches;
 use super::names::{read_cluster, read_name, read_salt};
@@ -85,6 +86,7 @@ fn read_split(at: &Cursor, around: &Around, earlier: &[Option<Split>]) -> Option
     split.ramp =
         fields.optional("ramp", |at| read_ramp(at, variants.as_deref(), split.weight_total));
     split.mirror = fields.optional("mirror", read_mirror);
+    split.guard = fields.optional("guard", read_guard);
     let required = |at: &Cursor| read_requirement(at, around, earlier);
     fields.set("requires", &mut split.requires, |at| {
         at.list_of_at_most(limits::REQUIREMENTS, "requirements", None, required)

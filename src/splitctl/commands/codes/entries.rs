@@ -391,6 +391,11 @@ const POLICIES: &[(Code, &str, Example)] = &[
         Split("sticky: {secret: hunter2}"),
     ),
     (
+        Code::InvalidRatio,
+        "A guard compares users: at a ratio of 1 every variant that is no better than the baseline would be out in the end. The default for errors is 1.5.",
+        Split("guard: {errors: {ratio: 1}}"),
+    ),
+    (
         Code::RampOrder,
         "`after` counts from the start of the ramp, and each step is later than the one before.",
         Split(

@@ -102,10 +102,16 @@ fn show_step(step: &StepReport, out: &mut dyn Write) -> io::Result<()> {
             let held = if *held { "held out" } else { "not held out" };
             line(out, "holdout", &format!("bucket {bucket} is {held} ({percent} %)"))
         }
-        StepReport::Sticky { cookie, variant, counts } => {
+        StepReport::Tripped { variant } => {
+            line(out, "", &format!("`{variant}` is out of service: the weights decide"))
+        }
+        StepReport::Sticky { cookie, variant, counts, tripped } => {
             let text = match variant {
                 None => format!("no valid cookie `{cookie}`"),
                 Some(variant) if *counts => format!("cookie `{cookie}` holds `{variant}`"),
+                Some(variant) if *tripped => {
+                    format!("cookie `{cookie}` holds `{variant}`, which is out of service")
+                }
                 Some(variant) => {
                     format!(
                         "cookie `{cookie}` holds `{variant}`, whose weight is 0: it does not count"
@@ -155,6 +161,7 @@ fn show_draws(draws: &[DrawReport], out: &mut dyn Write) -> io::Result<()> {
             |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.6}"));
         let note = match (draw.wins, draw.drains, draw.weight) {
             (true, ..) => style::fine("wins").to_string(),
+            _ if draw.tripped => style::error("out of service").to_string(),
             (_, _, 0.0) => "off".to_owned(),
             (_, true, _) => "drains: admits nobody new".to_owned(),
             _ => String::new(),

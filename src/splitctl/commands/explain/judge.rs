@@ -1,7 +1,7 @@
 //! The engine's judgement and effects -> report.
 
 use engine::decision::{
-    Context, Decisions, Explanation, RequestFacts, Step, Tried, Weighed, explain,
+    Context, Decisions, Explanation, RequestFacts, Step, Tried, Tripped, Weighed, explain,
 };
 use engine::effects::{Answered, HeaderEdit, on_request, on_response};
 use engine::host::{AUTHORITY, Host, METHOD, PATH};
@@ -25,10 +25,16 @@ use crate::policy_file::{PolicyFile, Valid};
 const CHANCE: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9];
 
 /// Judges a request and reports all of it.
-pub(super) fn report(file: &PolicyFile, valid: &Valid, request: &Described, now: Moment) -> Report {
+pub(super) fn report(
+    file: &PolicyFile,
+    valid: &Valid,
+    request: &Described,
+    now: Moment,
+    tripped: &Tripped,
+) -> Report {
     let plan = Plan::new(valid.policy.clone());
     let context = Context { now, random: CHANCE };
-    let facts = plan.facts(request);
+    let facts = plan.facts(request).with_tripped(tripped);
     let explanation = explain(&plan, &facts, &context);
     // As the policy writes it, defaults left out.
     let written = to_value(&plan.policy);
@@ -138,11 +144,13 @@ impl Judged<'_> {
                 percent: percent(self.plan.policy.holdout.as_ref()?.buckets),
                 held: *held,
             },
-            Step::Sticky { variant, counts } => StepReport::Sticky {
+            Step::Sticky { variant, counts, tripped } => StepReport::Sticky {
                 cookie: self.split.sticky.as_ref()?.cookie.name.clone(),
                 variant: variant.map(|variant| self.variant(variant)),
                 counts: *counts,
+                tripped: *tripped,
             },
+            Step::Tripped { variant } => StepReport::Tripped { variant: self.variant(*variant) },
             Step::Weights { position, weighed } => StepReport::Weights {
                 ramp: position.and_then(|position| self.ramp(position)),
                 draws: weighed.iter().map(|weighed| self.draw(weighed)).collect(),
@@ -166,6 +174,7 @@ impl Judged<'_> {
             cost,
             cost_per_weight: cost.map(|cost| cost / weight),
             wins: weighed.wins,
+            tripped: weighed.tripped,
             drains: self.split.variants[weighed.variant].drain,
         }
     }

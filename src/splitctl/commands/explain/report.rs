@@ -112,6 +112,13 @@ pub(super) enum StepReport {
         variant: Option<String>,
         /// Its weight is not 0.
         counts: bool,
+        /// It is out of service.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        tripped: bool,
+    },
+    /// The variant that the override forces is out of service.
+    Tripped {
+        variant: String,
     },
     Weights {
         /// Which weights of a ramp these are; `None` = no ramp.
@@ -147,6 +154,9 @@ pub(super) struct DrawReport {
     /// The smallest wins.
     pub(super) cost_per_weight: Option<f64>,
     pub(super) wins: bool,
+    /// It is out of service.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) tripped: bool,
     pub(super) drains: bool,
 }
 

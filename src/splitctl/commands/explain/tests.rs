@@ -277,3 +277,56 @@ fn a_key_from_a_cookie_that_seems_encoded_is_told_with_what_to_write() {
         assert!(!told.contains("encoded") && !told.contains("JSON"), "{told}");
     }
 }
+
+const GUARDED: &str = r#"
+version: 1
+key: [{header: x-user-id}]
+splits:
+- name: checkout
+  baseline: stable
+  guard: {errors: {}}
+  variants: [{name: stable, weight: 20}, {name: canary, weight: 80}]
+  overrides: [{match: [{headers: [{name: x-canary, present: true}]}], variant: canary}]
+  sticky: {secret: not-a-real-secret}
+- name: search
+  baseline: old
+  guard: {errors: {}}
+  variants: [{name: old, weight: 50}, {name: canary, weight: 50}]
+- name: banner
+  baseline: off
+  variants: [{name: off, weight: 50}, {name: on, weight: 50}]
+"#;
+
+#[test]
+fn a_variant_that_is_out_of_service_is_told() {
+    let words =
+        ["-H", "x-user-id: ada", "--tripped", "checkout/canary", "--tripped", "search/canary"];
+    assert_snapshot!(explain(GUARDED, &words));
+}
+
+#[test]
+fn an_override_and_a_cookie_of_what_is_out_of_service_are_told() {
+    let cookie = "split-checkout=v1.0.canary.2f0ce8a4cc1bc3e9b5a2a7ddc8b7bb7d";
+    let words = ["--split", "checkout", "--tripped", "checkout/canary", "-H", "x-user-id: ada"];
+    let overridden = explain(GUARDED, &[&words[..], &["-H", "x-canary: 1"]].concat());
+    assert!(overridden.contains("`canary` is out of service: the weights decide"), "{overridden}");
+    assert!(overridden.contains("checkout: stable (tripped)"), "{overridden}");
+    assert!(
+        !explain(GUARDED, &[&words[..], &["--cookie", cookie]].concat()).contains("holds"),
+        "forged"
+    );
+}
+
+#[test]
+fn only_what_can_trip_is_out_of_service() {
+    for (tripped, said) in [
+        ("canary", "error: several splits have a variant `canary`: write `checkout/canary`"),
+        ("beta", "error: no split of the policy has a variant `beta`"),
+        ("checkout/beta", "error: split `checkout` has no variant `beta`"),
+        ("shop/canary", "error: the policy has no split `shop`; it has: checkout, search, banner"),
+        ("stable", "error: `stable` is the baseline of `checkout`, which never trips"),
+        ("on", "error: split `banner` has no `guard`, so that nothing in it trips"),
+    ] {
+        assert_eq!(explain(GUARDED, &["--tripped", tripped]), said);
+    }
+}

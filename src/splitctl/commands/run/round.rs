@@ -286,7 +286,7 @@ mod tests {
             (0.75, Some(0.75), Some(true), 75)
         );
         assert_eq!((b.configured, b.observed, b.requests), (0.25, Some(0.25), 75));
-        assert_eq!(b.responses, Some([0, 0, 0, 0, 3, 0]));
+        assert_eq!(b.responses, Some([0, 0, 0, 0, 3, 0, 0]));
         assert_eq!((a.p50, a.p95), (None, None));
     }
 

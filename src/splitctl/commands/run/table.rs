@@ -166,7 +166,7 @@ mod tests {
             observed: Some(requests as f64 / 10_000.0),
             within: Some(within),
             requests,
-            responses: Some([0, requests, 0, 0, 0, 0]),
+            responses: Some([0, requests, 0, 0, 0, 0, 0]),
             p50: Some(0.0),
             p95: Some(3.2),
         }
@@ -241,6 +241,7 @@ checkout  stable       95.00%    94.87%      -0.13%  yes                9,487  9
                   "3xx": 0,
                   "4xx": 0,
                   "5xx": 0,
+                  "abort": 0,
                   "none": 0
                 },
                 "variant": "a",
@@ -260,6 +261,7 @@ checkout  stable       95.00%    94.87%      -0.13%  yes                9,487  9
                   "3xx": 0,
                   "4xx": 0,
                   "5xx": 0,
+                  "abort": 0,
                   "none": 0
                 },
                 "variant": "b",
