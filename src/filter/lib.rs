@@ -4,6 +4,7 @@
 #![expect(missing_docs, reason = "the SDK's macro makes the module's entry point, undocumented")]
 
 mod active;
+mod guard;
 mod header_map;
 mod host;
 mod last_good;
