@@ -34,8 +34,9 @@ impl Logger {
     }
 }
 
-/// The loggers that a policy asks for: none where somebody else counts, or no header tells the variants.
-pub fn access_loggers(policy: &Policy) -> Vec<Logger> {
+/// The loggers that a policy asks for: none where somebody else counts, or no header tells the variants. gRPC calls are told
+/// from others where `grpc` says that a cluster may get them: each question costs each request.
+pub fn access_loggers(policy: &Policy, grpc: impl Fn(&str) -> bool) -> Vec<Logger> {
     let Some(header) = policy.variant_header.as_ref().filter(|_| asks(policy)) else {
         return Vec::new();
     };
@@ -59,20 +60,24 @@ pub fn access_loggers(policy: &Policy) -> Vec<Logger> {
                     config: config(&split.name, &variant.name, class),
                 });
             };
+            let may_be_grpc = variant.cluster.as_deref().is_some_and(&grpc);
             // What a request most likely is not is asked first.
-            let answered = json!([served, status("GE", LEAST_STATUS), grpc(false)]);
-            add(answered, "%RESP(:status):1%xx");
-            for (class, left) in [(Class::None, false), (Class::Abort, true)] {
-                let unanswered = json!([status("LE", LEAST_STATUS - 1), served, client_left(left)]);
-                add(unanswered, class.as_str());
+            let mut answered = vec![served.clone(), status("GE", LEAST_STATUS)];
+            answered.extend(may_be_grpc.then(|| is_grpc(false)));
+            add(json!(answered), "%RESP(:status):1%xx");
+            let none = status("LE", LEAST_STATUS - 1);
+            add(json!([client_left(), none, served]), Class::Abort.as_str());
+            add(json!([none, served, client_stayed()]), Class::None.as_str());
+            if !may_be_grpc {
+                continue;
             }
             for class in [Class::Success, Class::ClientError, Class::ServerError] {
-                let mut call = vec![grpc(true), served.clone(), status("GE", LEAST_STATUS)];
-                call.push(grpc_status(class));
+                let call = [is_grpc(true), served.clone(), status("GE", LEAST_STATUS)];
+                let mut call = [call.as_slice(), &[grpc_status(class)]].concat();
                 if class == Class::ServerError {
-                    let aborted = [call.as_slice(), &[client_left(true)]].concat();
+                    let aborted = [call.as_slice(), &[client_left()]].concat();
                     add(json!(aborted), Class::Abort.as_str());
-                    call.push(client_left(false));
+                    call.push(client_stayed());
                 }
                 add(json!(call), class.as_str());
             }
@@ -99,13 +104,20 @@ fn status(comparison: &str, status: u16) -> Value {
     json!({"status_code_filter": {"comparison": {"op": comparison, "value": value}}})
 }
 
-/// A filter of gRPC calls, by the `content-type` that [`engine::outcome::is_grpc`] knows them by, or of all others.
-fn grpc(wanted: bool) -> Value {
-    let regex = json!({"safe_regex": {"regex": "(?i:application/grpc)([+;].*)?"}});
-    // Most requests have no such header; without the last field a matcher never holds for them, inverted or not.
-    let header = json!({"name": "content-type", "string_match": regex, "invert_match": !wanted,
-        "treat_missing_header_as_empty": true});
-    json!({"header_filter": {"header": header}})
+/// A filter of gRPC calls, by the `content-type` that [`engine::outcome::is_grpc`] knows them by, or of all others. Most
+/// requests have none, and a prefix is soon compared: each logger asks this of each request.
+fn is_grpc(wanted: bool) -> Value {
+    let begins = |with: &str, is: bool| {
+        // A matcher never holds where the header is missing, inverted or not, unless it is told to.
+        json!({"header_filter": {"header": {
+            "name": "content-type",
+            "string_match": {"prefix": with, "ignore_case": true},
+            "invert_match": !is,
+            "treat_missing_header_as_empty": !is,
+        }}})
+    };
+    let both = [begins("application/grpc", wanted), begins("application/grpc-web", !wanted)];
+    json!({if wanted { "and_filter" } else { "or_filter" }: {"filters": both}})
 }
 
 /// A filter of gRPC calls whose status is of this class.
@@ -134,16 +146,22 @@ fn grpc_status(class: Class) -> Value {
     json!({"grpc_status_filter": {"statuses": names}})
 }
 
-/// A filter of requests whose client left, by Envoy's flags DC and DR, or of all others.
-fn client_left(wanted: bool) -> Value {
+/// Envoy's flags of a client that closed its connection, or its stream.
+const LEFT: [&str; 2] = ["DC", "DR"];
+
+/// A filter of requests whose client left.
+fn client_left() -> Value {
+    json!({"response_flag_filter": {"flags": LEFT}})
+}
+
+/// A filter of all others. There is no "not"; this one is dear, and comes last.
+fn client_stayed() -> Value {
     // The bits 0x4000 and 0x10000000: the language has no bitwise operations.
-    let left = "(response.flags / 16384) % 2 == 1 || (response.flags / 268435456) % 2 == 1";
-    let expression = if wanted { left.to_owned() } else { format!("!({left})") };
     json!({"extension_filter": {
         "name": "envoy.access_loggers.extension_filters.cel",
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
-            "expression": expression,
+            "expression": "(response.flags / 16384) % 2 == 0 && (response.flags / 268435456) % 2 == 0",
         },
     }})
 }
@@ -175,19 +193,19 @@ mod tests {
 
     fn loggers(policy: &Value) -> Vec<Value> {
         let policy = from_json(policy.to_string().as_bytes()).policy.unwrap();
-        access_loggers(&policy).iter().map(Logger::to_value).collect()
+        access_loggers(&policy, |cluster| cluster == "grpc").iter().map(Logger::to_value).collect()
     }
 
     fn split(name: &str) -> Value {
         json!({"name": name, "key": [{"header": "u"}], "baseline": "a",
-            "variants": [{"name": "a", "weight": 50}, {"name": "b.2", "weight": 50}]})
+            "variants": [{"name": "a", "weight": 50}, {"name": "b.2", "weight": 50, "cluster": "grpc"}]})
     }
 
     #[test]
-    fn each_variant_has_loggers_for_responses_for_their_absence_and_for_grpc_calls() {
+    fn each_variant_has_loggers_for_responses_and_for_their_absence_and_some_for_grpc_calls() {
         let found =
             loggers(&json!({"version": 1, "outcomes": "envoy", "splits": [split("checkout")]}));
-        assert_eq!(found.len(), 2 * 7);
+        assert_eq!(found.len(), 3 + 7);
         let header = "/filter/and_filter/filters/0/header_filter/header";
         assert_eq!(
             found[0].pointer(header),
@@ -195,8 +213,9 @@ mod tests {
         );
         let class = "/typed_config/counters/0/stat/tags/2/value_format";
         let classes: Vec<_> = found.iter().filter_map(|l| l.pointer(class)?.as_str()).collect();
-        let of_one = ["%RESP(:status):1%xx", "none", "abort", "2xx", "4xx", "abort", "5xx"];
-        assert_eq!(classes, [of_one, of_one].concat());
+        let of_one = ["%RESP(:status):1%xx", "abort", "none"];
+        let of_grpc = ["2xx", "4xx", "abort", "5xx"];
+        assert_eq!(classes, [of_one.as_slice(), &of_one, &of_grpc].concat());
     }
 
     #[test]
@@ -206,7 +225,7 @@ mod tests {
         );
         let regex =
             "/filter/and_filter/filters/0/header_filter/header/string_match/safe_regex/regex";
-        assert_eq!(found[21].pointer(regex), Some(&json!("(.*, )?two=b\\.2(, .*)?")));
+        assert_eq!(found[13].pointer(regex), Some(&json!("(.*, )?two=b\\.2(, .*)?")));
     }
 
     #[test]

@@ -159,7 +159,7 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("routes", routes),
         ("tracing", tracing(args, policy)),
         ("split", split_in_logs(policy)),
-        ("outcomes", outcomes(policy)),
+        ("outcomes", outcomes(args, policy)),
         ("stand_in", stand_in_in_logs(&falling_back).to_owned()),
         ("fallback", scalar(&args.fallback)),
         ("labels", labels()),
@@ -207,8 +207,8 @@ pub(super) fn split_in_logs(policy: &Policy) -> String {
 }
 
 /// The access loggers that count how requests end, where the policy wants Envoy to.
-fn outcomes(policy: &Policy) -> String {
-    let loggers = access_loggers(policy);
+fn outcomes(args: &Args, policy: &Policy) -> String {
+    let loggers = access_loggers(policy, |cluster| args.http2.iter().any(|name| name == cluster));
     if loggers.is_empty() {
         return String::new();
     }
@@ -216,7 +216,8 @@ fn outcomes(policy: &Policy) -> String {
         "
           # How requests end is counted here (`outcomes: envoy`), under the names that the filter would count by: for each
           # variant the requests that have it in their header, with a response and without. Needs Envoy 1.37 or later. If
-          # variants come or go, render this file again and restart Envoy; a new weight needs neither.",
+          # variants come or go, render this file again and restart Envoy; a new weight needs neither. gRPC calls count by
+          # their own status for clusters that are named by `--http2`.",
     );
     for Logger { name, filter, config } in loggers {
         let field = |name: &str| config.get(name).unwrap_or(&Value::Null).to_string();
