@@ -4,6 +4,7 @@
 mod chance;
 mod faults;
 mod golden;
+mod host_calls;
 mod last_good;
 mod life;
 

@@ -89,6 +89,18 @@ impl Stream {
     }
 }
 
+/// One callback of the guest that the host called, and what the guest asked for in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// The name of the export.
+    pub callback: &'static str,
+    /// The host functions that the guest called, by name and in order; those that were refused too.
+    pub calls: Vec<String>,
+    /// How often the guest asked its allocator for memory, also for what the host hands over; `None` where the
+    /// module does not count: `scripts/build-wasm --count-allocations` makes one that does.
+    pub allocations: Option<u64>,
+}
+
 /// The host's side of the VM.
 #[derive(Debug)]
 pub(super) struct State {
@@ -115,6 +127,8 @@ pub(super) struct State {
     pub(super) now: u64,
     pub(super) random: Random,
     pub(super) failing: BTreeMap<String, Status>,
+    /// What the guest did since a test asked for a record; `None` where none did.
+    pub(super) record: Option<Vec<Visit>>,
 }
 
 impl State {
@@ -139,6 +153,7 @@ impl State {
             now: 1_700_000_000_000_000_000,
             random: Random(0),
             failing: BTreeMap::new(),
+            record: None,
         }
     }
 

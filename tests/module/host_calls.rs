@@ -1,0 +1,471 @@
+//! What each path of a request asks of the host. That is most of what a request costs, and it is exact where time is
+//! noisy: who adds a call sees here what it costs, and on which paths.
+
+use std::fmt::Write as _;
+
+use harness::wasm_host::{Headers, Response, Visit, WasmHost};
+use serde_json::{Value, json};
+
+/// A function of the host: the word that the table below has for it, its name, and what a call costs in Envoy in
+/// instructions, counted by callgrind as `scripts/bench-envoy` does (a plain route takes about 185,000).
+const CALLS: [(&str, &str, &str); 15] = [
+    ("headers", "proxy_get_header_map_pairs", "13,600 for 13 headers; 30 more are 18,000 more"),
+    ("header", "proxy_get_header_map_value", "14,000: a call that returns bytes, however few"),
+    ("property", "proxy_get_property", "14,100: a call that returns bytes, however few"),
+    (
+        "shared",
+        "proxy_get_shared_data",
+        "not counted alone; it returns bytes, as those of 14,000 do",
+    ),
+    (
+        "set",
+        "proxy_replace_header_map_value",
+        "4,400; a request's first 11,500: its route is chosen again",
+    ),
+    ("add", "proxy_add_header_map_value", "4,400, as `set`; a request's first 11,500"),
+    ("remove", "proxy_remove_header_map_value", "not counted alone; it edits as `set` does"),
+    ("state", "proxy_set_property", "4,700"),
+    ("share", "proxy_set_shared_data", "not counted alone; it takes a lock that all workers share"),
+    ("reply", "proxy_send_local_response", "not counted alone; it takes the place of the upstream"),
+    ("count", "proxy_increment_metric", "1,400"),
+    ("record", "proxy_record_metric", "2,000 to 2,700 for a histogram"),
+    ("clock", "clock_time_get", "some hundred"),
+    ("time", "proxy_get_current_time_nanoseconds", "some hundred"),
+    ("random", "random_get", "not counted alone"),
+];
+
+/// The same for the callbacks of a stream; each that is exported costs the host's way into the VM.
+const CALLBACKS: [(&str, &str, &str); 4] = [
+    ("create", "proxy_on_context_create", "6,400 with the end of the context"),
+    ("request", "proxy_on_request_headers", "1,300 to 1,900"),
+    ("response", "proxy_on_response_headers", "1,300 to 1,900"),
+    ("delete", "proxy_on_delete", "1,300 to 1,900"),
+];
+
+/// What becomes of a request.
+#[derive(Clone, Copy)]
+enum Answer {
+    /// An upstream's response with this status.
+    Upstream(u16),
+    /// The filter's own reply.
+    Own,
+    /// None: the client goes away before there is one.
+    None,
+}
+
+/// One way through the filter.
+struct Path {
+    /// What is special.
+    about: &'static str,
+    policy: Value,
+    request: Headers,
+    answer: Answer,
+    /// The callbacks, and in each the calls in their order, in the words of the tables above.
+    calls: &'static str,
+}
+
+/// Everything that a request of the demo does.
+const MATCHED: &str = "create: | request: headers clock set set count | response: header | delete: clock count record";
+/// The same where nothing is counted at the end.
+const NO_OUTCOME: &str = "create: | request: headers set set count | response: | delete:";
+
+use Answer::{None as Gone, Own, Upstream};
+
+/// The table: each path, and what it calls.
+fn paths() -> Vec<Path> {
+    let row = |about, policy, request: &Headers, answer, calls| Path {
+        about,
+        policy,
+        request: request.clone(),
+        answer,
+        calls,
+    };
+    let api = Headers::get("shop.example.com", "/api/cart");
+    let user = api.clone().with("x-user-id", "ada");
+    let home = Headers::get("home.example.com", "/").with("x-user-id", "ada");
+    let new = json!([{"cookie": "uid"}, {"generate": {"cookie": "uid"}}]);
+    let address = json!([{"header": "x-user-id"}, {"client_ip": true}]);
+    let claim = json!([{"header": "x-user-id"}, {"jwt": {"provider": "idp", "claim": "sub"}}]);
+    let sticky = json!({"secret": "0123456789abcdef"});
+    let by_address = json!([{"path": {"prefix": "/api/"}, "source_ip": ["192.0.2.0/24"]}]);
+    let edit = json!({"set": [{"name": "x-theme", "value": "dark"}]});
+
+    vec![
+        row("a split matches", demo(), &user, Upstream(200), MATCHED),
+        row("the same with an answer of 5xx", demo(), &user, Upstream(503), MATCHED),
+        row(
+            "no split matches",
+            demo(),
+            &home,
+            Upstream(200),
+            "create: | request: headers | response: | delete:",
+        ),
+        row(
+            "no splits at all",
+            json!({"version": 1, "splits": []}),
+            &user,
+            Upstream(200),
+            "create: | request: headers | response: | delete:",
+        ),
+        row(
+            "no response",
+            demo(),
+            &user,
+            Gone,
+            "create: | request: headers clock set set count | delete: property clock count record",
+        ),
+        row(
+            "no split matches, and no response",
+            demo(),
+            &home,
+            Gone,
+            "create: | request: headers | delete:",
+        ),
+        row(
+            "an override instead of the weights",
+            demo(),
+            &user.clone().with("x-canary", "true"),
+            Upstream(200),
+            MATCHED,
+        ),
+        row("no key, so the baseline", demo(), &api, Upstream(200), MATCHED),
+        row("`outcomes: off`", with("outcomes", json!("off")), &user, Upstream(200), NO_OUTCOME),
+        row(
+            "`outcomes: envoy`",
+            with("outcomes", json!("envoy")),
+            &user,
+            Upstream(200),
+            NO_OUTCOME,
+        ),
+        row(
+            "`filter_state: true`",
+            with("filter_state", json!(true)),
+            &user,
+            Upstream(200),
+            "create: | request: headers clock set set count state | response: header | delete: clock count record",
+        ),
+        row(
+            "`variant_header: null`, and so filter state",
+            with("variant_header", json!(null)),
+            &user,
+            Upstream(200),
+            "create: | request: headers clock set count state | response: header | delete: clock count record",
+        ),
+        row(
+            "`response_variant_header`",
+            with("response_variant_header", json!("x-variant")),
+            &user,
+            Upstream(200),
+            "create: | request: headers clock set set count | response: header set | delete: clock count record",
+        ),
+        row(
+            "`vary`",
+            with("vary", json!(true)),
+            &user,
+            Upstream(200),
+            "create: | request: headers clock set set count | response: header add | delete: clock count record",
+        ),
+        row(
+            "`baggage`",
+            with("baggage", json!(true)),
+            &user,
+            Upstream(200),
+            "create: | request: headers clock set set set count | response: header | delete: clock count record",
+        ),
+        row(
+            "`sticky`, a user's first visit",
+            of_split("sticky", sticky.clone()),
+            &user,
+            Upstream(200),
+            "create: | request: headers clock set set count | response: header add add | delete: clock count record",
+        ),
+        row(
+            "`sticky`, the cookie held back from a failed answer",
+            of_split("sticky", sticky.clone()),
+            &user,
+            Upstream(503),
+            MATCHED,
+        ),
+        row(
+            "`sticky` with `outcomes: off`: the status is for the cookie alone",
+            of_split_in(with("outcomes", json!("off")), "sticky", sticky),
+            &user,
+            Upstream(200),
+            "create: | request: headers set set count | response: header add add | delete:",
+        ),
+        row(
+            "`generate`, a new visitor: the number of the request, no call, makes the id",
+            of_split("key", new.clone()),
+            &api,
+            Upstream(200),
+            "create: | request: headers clock set set count count | response: header add add | delete: clock count record",
+        ),
+        row(
+            "`generate`, a visitor who is known",
+            of_split("key", new),
+            &api.clone().with("cookie", "uid=1"),
+            Upstream(200),
+            MATCHED,
+        ),
+        row(
+            "`assignment: random`: no call for the number",
+            of_split("assignment", json!("random")),
+            &user,
+            Upstream(200),
+            MATCHED,
+        ),
+        row(
+            "`ramp`: the time",
+            ramping(),
+            &user,
+            Upstream(200),
+            "create: | request: headers time clock set set count | response: header | delete: clock count record",
+        ),
+        row(
+            "`request_headers`: one is set",
+            of_variants("request_headers", edit),
+            &user,
+            Upstream(200),
+            "create: | request: headers clock set set set count | response: header | delete: clock count record",
+        ),
+        row(
+            "`mirror` of all requests",
+            of_split("mirror", json!({"cluster": "shadow", "percent": 100})),
+            &user,
+            Upstream(200),
+            "create: | request: headers clock set set set count | response: header | delete: clock count record",
+        ),
+        row(
+            "`respond`: the filter answers",
+            of_variants("respond", json!({"status": 403})),
+            &user,
+            Own,
+            "create: | request: headers clock set count reply | response: header | delete: clock count record",
+        ),
+        row(
+            "the client's address as a second source of the key, and the first is there",
+            of_split("key", address.clone()),
+            &user,
+            Upstream(200),
+            MATCHED,
+        ),
+        row(
+            "the same, and the first is not there",
+            of_split("key", address),
+            &api,
+            Upstream(200),
+            "create: | request: headers property clock set set count | response: header | delete: clock count record",
+        ),
+        row(
+            "a condition on the client's address",
+            of_split("match", by_address.clone()),
+            &user,
+            Upstream(200),
+            "create: | request: headers property clock set set count | response: header | delete: clock count record",
+        ),
+        row(
+            "the same where the path rules it out",
+            of_split("match", by_address),
+            &home,
+            Upstream(200),
+            "create: | request: headers | response: | delete:",
+        ),
+        row(
+            "a claim as a second source of the key, and the first is there",
+            of_split("key", claim.clone()),
+            &user,
+            Upstream(200),
+            MATCHED,
+        ),
+        row(
+            "the same, and the first is not there",
+            of_split("key", claim),
+            &api,
+            Upstream(200),
+            "create: | request: headers property clock set set count | response: header | delete: clock count record",
+        ),
+        row(
+            "two splits on one request: both headers are set once, each split counts",
+            two_splits(),
+            &user,
+            Upstream(200),
+            "create: | request: headers clock set set count count | response: header | delete: clock count record count record",
+        ),
+        row(
+            "headers that only the filter sets, from a client: was there an earlier leg?",
+            demo(),
+            &user.clone().with("x-split-variant", "checkout=canary"),
+            Upstream(200),
+            "create: | request: headers property clock set set count | response: header | delete: clock count record",
+        ),
+        row(
+            "the same where no split matches: what is forged is removed",
+            demo(),
+            &home.with("x-split-variant", "checkout=canary"),
+            Upstream(200),
+            "create: | request: headers property remove | response: | delete:",
+        ),
+    ]
+}
+
+#[test]
+fn each_path_asks_the_host_for_this_and_no_more() {
+    let mut wrong = String::new();
+    for path in paths() {
+        let found = calls(&path);
+        if found != path.calls {
+            let _ =
+                write!(wrong, "\n{}\n  pinned: {}\n  found:  {found}\n", path.about, path.calls);
+            prices(&mut wrong, path.calls, &found);
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "paths of a request call the host otherwise than tests/module/host_calls.rs says; \
+         where the price is worth it, change the row, and docs/cost.md:\n{wrong}"
+    );
+}
+
+#[test]
+fn a_call_more_is_told_with_its_price() {
+    let mut told = String::new();
+    prices(
+        &mut told,
+        "request: headers set | delete: clock",
+        "request: headers set header set | delete:",
+    );
+    let [header, set, clock] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
+    assert_eq!(
+        header,
+        "  +1 header (proxy_get_header_map_value): each 14,000: a call that returns bytes, however few"
+    );
+    assert!(set.starts_with("  +1 set (proxy_replace_header_map_value): each 4,400;"), "{set}");
+    assert_eq!(clock, "  -1 clock (clock_time_get): each some hundred");
+}
+
+#[test]
+fn a_tick_writes_the_gauge_of_every_weight_again() {
+    for splits in [1, 1_000] {
+        let split = |n: usize| {
+            let mut split = demo()["splits"][0].take();
+            split["name"] = json!(format!("s{n}"));
+            split
+        };
+        let policy = json!({"version": 1, "splits": (0..splits).map(split).collect::<Vec<_>>()});
+        let mut host = super::running(&policy);
+        host.tick().unwrap();
+        host.record();
+        host.tick().unwrap();
+        let [tick] = &host.recorded()[..] else { panic!("one configuration, one tick") };
+        let found = words(tick);
+        let gauges = " record".repeat(2 * splits);
+        // The stamp that says which plugin shows its policy; the policy's hash; two weights of each split.
+        assert_eq!(found, format!("proxy_on_tick: time shared share record{gauges}"));
+    }
+}
+
+/// What a request of this path calls, in the words of the table.
+fn calls(path: &Path) -> String {
+    let mut host = super::running(&path.policy);
+    // Until then the policy is not in force.
+    host.tick().unwrap();
+    host.set_property(&["source", "address"], "192.0.2.5:4711");
+    host.record();
+    exchange(&mut host, path);
+    host.recorded().iter().map(words).collect::<Vec<_>>().join(" | ")
+}
+
+fn exchange(host: &mut WasmHost, path: &Path) {
+    let asked = host.request(&path.request).unwrap();
+    let response = match path.answer {
+        Upstream(status) => Some(Response::status(status)),
+        Own => asked.local_reply.as_ref().map(Response::from),
+        Gone => None,
+    };
+    assert_eq!(asked.local_reply.is_some(), matches!(path.answer, Own), "{}", path.about);
+    if let Some(response) = response {
+        host.respond(asked.stream, &response).unwrap();
+    }
+    host.finish(asked.stream).unwrap();
+}
+
+/// A callback and its calls; one for which there is no word is there by its own name.
+fn words(visit: &Visit) -> String {
+    let word = |tables: &[(&'static str, &'static str, &str)], name: &str| {
+        let known = tables.iter().find(|(_, of, _)| *of == name).map(|(word, ..)| *word);
+        known.map_or_else(|| name.to_owned(), str::to_owned)
+    };
+    let mut text = format!("{}:", word(&CALLBACKS, visit.callback));
+    for call in &visit.calls {
+        let _ = write!(text, " {}", word(&CALLS, call));
+    }
+    text
+}
+
+/// Tells what is found more or less often than pinned, with its price.
+fn prices(told: &mut String, pinned: &str, found: &str) {
+    let often = |text: &str, word: &str| {
+        text.split_whitespace().filter(|of| of.trim_end_matches(':') == word).count() as i64
+    };
+    for (word, name, price) in CALLBACKS.iter().chain(&CALLS) {
+        let more = often(found, word) - often(pinned, word);
+        if more != 0 {
+            let _ = writeln!(told, "  {more:+} {word} ({name}): each {price}");
+        }
+    }
+}
+
+/// The policy of the demo, as in envoy/policy.yaml.
+pub(crate) fn demo() -> Value {
+    json!({"version": 1, "splits": [{
+        "name": "checkout", "key": [{"header": "x-user-id"}, {"cookie": "uid"}], "baseline": "stable",
+        "match": [{"hosts": ["shop.example.com"], "path": {"prefix": "/api/"}}],
+        "variants": [{"name": "stable", "cluster": "checkout-v1", "weight": 95},
+                     {"name": "canary", "cluster": "checkout-v2", "weight": 5}],
+        "overrides": [{"match": [{"headers": [{"name": "x-api-tier", "exact": "premium"}]}], "variant": "stable"},
+                      {"match": [{"headers": [{"name": "x-canary", "exact": "true"}]}], "variant": "canary"}],
+    }]})
+}
+
+/// The same with a field more.
+pub(crate) fn with(field: &str, value: Value) -> Value {
+    let mut policy = demo();
+    policy[field] = value;
+    policy
+}
+
+/// The same with a field of its split more, or another.
+fn of_split(field: &str, value: Value) -> Value {
+    of_split_in(demo(), field, value)
+}
+
+fn of_split_in(mut policy: Value, field: &str, value: Value) -> Value {
+    policy["splits"][0][field] = value;
+    policy
+}
+
+/// The same with a field of both variants more.
+fn of_variants(field: &str, value: Value) -> Value {
+    let mut policy = demo();
+    for variant in policy["splits"][0]["variants"].as_array_mut().unwrap() {
+        variant[field] = value.clone();
+        if field == "respond" {
+            variant.as_object_mut().unwrap().remove("cluster");
+        }
+    }
+    policy
+}
+
+/// The same with a ramp that has not begun.
+fn ramping() -> Value {
+    of_split("ramp", super::ramping()["splits"][0]["ramp"].clone())
+}
+
+/// The same with a second split that applies to the same requests.
+pub(crate) fn two_splits() -> Value {
+    let mut policy = demo();
+    let mut second = policy["splits"][0].clone();
+    second["name"] = json!("search");
+    policy["splits"].as_array_mut().unwrap().push(second);
+    policy
+}
