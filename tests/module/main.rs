@@ -1,6 +1,7 @@
 //! The real module in a small host: what holds natively holds in the .wasm, and no host and no
 //! client makes it panic.
 
+mod allocations;
 mod chance;
 mod faults;
 mod golden;
