@@ -29,11 +29,20 @@ impl Class {
         }
     }
 
-    /// The class of a request that ended: with a response of this status, or without one. A client that leaves while
-    /// the response comes had its answer.
-    pub fn of(status: Option<u16>, client_left: bool) -> Self {
-        match status.map_or(Self::None, Self::from_status) {
-            Self::None if client_left => Self::Abort,
+    /// The class of a request that ended. A client that leaves while the response comes had its answer; of a gRPC call
+    /// the answer is the status at its end, and one that was cut off is `UNKNOWN`, as it is to its client.
+    pub fn of(ending: &impl Ending) -> Self {
+        const CUT_OFF: u32 = 2;
+        let without_an_answer = |class| if ending.client_left() { Self::Abort } else { class };
+        if !ending.answered() {
+            return without_an_answer(Self::None);
+        }
+        let of_grpc = |code| Self::from_status(status_of_grpc(code));
+        if let Some(code) = ending.grpc_status() {
+            return of_grpc(code);
+        }
+        match ending.status().map_or(Self::None, Self::from_status) {
+            Self::Success if ending.is_grpc() => without_an_answer(of_grpc(CUT_OFF)),
             class => class,
         }
     }
@@ -42,6 +51,20 @@ impl Class {
     pub const fn is_bad(self) -> bool {
         matches!(self, Self::ServerError | Self::None)
     }
+}
+
+/// How a request ended. What is asked may cost a call of the host; only what the answer depends on is.
+pub trait Ending {
+    /// Whether a response went by, be it the proxy's own.
+    fn answered(&self) -> bool;
+    /// Its status; `None` where it is not known.
+    fn status(&self) -> Option<u16>;
+    /// Whether it was a gRPC call.
+    fn is_grpc(&self) -> bool;
+    /// The status of a gRPC call; `None` where none came.
+    fn grpc_status(&self) -> Option<u32>;
+    /// Whether it was the client that ended it.
+    fn client_left(&self) -> bool;
 }
 
 /// Whether a request is a gRPC call, by its `content-type`: `application/grpc`, alone or with `+proto` and the like.
@@ -112,14 +135,52 @@ mod tests {
 
     #[test]
     fn a_client_that_left_before_any_response_is_no_failure() {
-        let class = |status, left| Class::of(status, left).as_str();
-        assert_eq!(
-            [class(None, true), class(Some(0), true), class(None, false)],
-            ["abort", "abort", "none"]
-        );
+        let class = |status, left| Class::of(&Ended { status, left, grpc: None }).as_str();
+        assert_eq!([class(None, true), class(None, false)], ["abort", "none"]);
         assert_eq!([class(Some(200), true), class(Some(503), true)], ["2xx", "5xx"]);
         let bad: Vec<_> = Class::ALL.into_iter().filter(|class| class.is_bad()).collect();
         assert_eq!(bad, [Class::ServerError, Class::None]);
+    }
+
+    /// A request that ended.
+    struct Ended {
+        status: Option<u16>,
+        left: bool,
+        /// Of a gRPC call the status, where one came.
+        grpc: Option<Option<u32>>,
+    }
+
+    impl Ending for Ended {
+        fn answered(&self) -> bool {
+            self.status.is_some()
+        }
+        fn status(&self) -> Option<u16> {
+            self.status
+        }
+        fn is_grpc(&self) -> bool {
+            self.grpc.is_some()
+        }
+        fn grpc_status(&self) -> Option<u32> {
+            self.grpc.flatten()
+        }
+        fn client_left(&self) -> bool {
+            self.left
+        }
+    }
+
+    #[test]
+    fn a_grpc_call_has_the_class_of_its_own_status() {
+        let class = |status, code, left| {
+            Class::of(&Ended { status: Some(status), left, grpc: Some(code) }).as_str()
+        };
+        let with = |code| class(200, Some(code), false);
+        assert_eq!([with(0), with(5), with(14)], ["2xx", "4xx", "5xx"]);
+        // Its client may leave after that.
+        assert_eq!([class(200, Some(0), true), class(200, Some(14), true)], ["2xx", "5xx"]);
+        // It was cut off, by its client or by somebody else.
+        assert_eq!([class(200, None, true), class(200, None, false)], ["abort", "5xx"]);
+        // Somebody answered who knows no gRPC.
+        assert_eq!([class(404, None, false), class(503, None, false)], ["4xx", "5xx"]);
     }
 
     #[test]

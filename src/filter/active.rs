@@ -2,12 +2,13 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use engine::decision::{Context, Tripped};
+use engine::decision::Context;
 use engine::metrics::Metrics;
 use engine::plan::Plan;
 use engine::policy::Policy;
 use engine::units::Moment;
 
+use crate::guard::{Guarding, Of};
 use crate::host;
 use crate::metrics::{MetricIds, counted};
 
@@ -16,6 +17,7 @@ pub(crate) struct Active {
     pub(crate) plan: Plan,
     pub(crate) metrics: Metrics,
     pub(crate) ids: MetricIds,
+    pub(crate) guarding: Guarding,
     /// The hash of the policy.
     pub(crate) hash: u64,
     /// Whether deciding reads the time.
@@ -31,6 +33,7 @@ impl Active {
         let plan = Plan::new(policy);
         let metrics = Metrics::new(&plan);
         Self {
+            guarding: Guarding::new(&plan, hash),
             ids: MetricIds::define(metrics.definitions()),
             metrics,
             hash,
@@ -48,11 +51,18 @@ impl Active {
         Context { now: self.now(), random }
     }
 
-    /// Shows the weights in force now.
-    pub(crate) fn show_weights(&self) {
-        for (id, share) in self.metrics.shares(&self.plan, self.now(), Tripped::NONE) {
+    /// What the guards need of the policy.
+    pub(crate) const fn of(&self) -> Of<'_> {
+        Of { plan: &self.plan, metrics: &self.metrics, ids: &self.ids }
+    }
+
+    /// Shows the weights in force now, and what is out of service.
+    pub(crate) fn show(&self) {
+        let tripped = self.guarding.tripped();
+        for (id, share) in self.metrics.shares(&self.plan, self.now(), &tripped) {
             self.ids.record(id, share);
         }
+        self.guarding.show(self.of());
     }
 
     /// The time, where it is read; 1970 where it is not, or the host does not tell.

@@ -18,6 +18,7 @@ pub(crate) struct Status(u32);
 
 impl Status {
     const NOT_FOUND: u32 = 1;
+    const CAS_MISMATCH: u32 = 8;
 }
 
 /// A map of headers, by the ABI's number.
@@ -27,6 +28,8 @@ pub(crate) enum Map {
     Request = 0,
     /// The response's headers.
     Response = 2,
+    /// The response's trailers.
+    Trailers = 3,
 }
 
 /// The ABI's number for the plugin configuration.
@@ -240,18 +243,36 @@ pub(crate) fn monotonic() -> Result<u64, Status> {
 
 /// What all VMs of one `vm_id` share under a key; `None` where there is nothing.
 pub(crate) fn shared(key: &[u8]) -> Result<Option<Box<[u8]>>, Status> {
+    shared_to_change(key).map(|(value, _)| value)
+}
+
+/// What is shared, and the number by which [`share_if_same`] knows whether it is another by now.
+type Shared = (Option<Box<[u8]>>, u32);
+
+/// The same, to change it.
+pub(crate) fn shared_to_change(key: &[u8]) -> Result<Shared, Status> {
     let mut cas = 0;
     // SAFETY: pointer and size are those of a live slice, the others point to live locals.
     let read = bytes_from(|data, size| unsafe {
         proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas)
     });
-    found(read)
+    Ok((found(read)?, cas))
 }
 
 /// Shares a value under a key, whatever was there.
 pub(crate) fn share(key: &[u8], value: &[u8]) -> Result<(), Status> {
+    share_if_same(key, value, 0).map(drop)
+}
+
+/// Shares a value under a key, if what was there is what was read with this number (0: in any case). `false` = it is not.
+pub(crate) fn share_if_same(key: &[u8], value: &[u8], cas: u32) -> Result<bool, Status> {
     // SAFETY: pointers and sizes are those of live slices.
-    check(unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), 0) })
+    let status =
+        unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) };
+    match status {
+        Status::CAS_MISMATCH => Ok(false),
+        status => check(status).map(|()| true),
+    }
 }
 
 /// Asks for a tick each time this many milliseconds have passed; 0 = none any more.

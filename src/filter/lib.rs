@@ -6,6 +6,7 @@
 mod active;
 #[cfg(feature = "count-allocations")]
 mod allocations;
+mod guard;
 mod header_map;
 mod host;
 mod last_good;

@@ -278,8 +278,11 @@ impl Configured {
         }
     }
 
-    /// Follows the last good policy, where this configuration was refused.
+    /// Follows what other VMs know: what is out of service, and the last good policy, where this configuration was refused.
     fn refresh(&self) {
+        if let Some(active) = self.serving.borrow().active() {
+            active.guarding.refresh(&active.plan);
+        }
         let mut serving = self.serving.borrow_mut();
         let Serving::LastGood(last) = &mut *serving else { return };
         let Some(stamp) = self.place.stamp() else { return };
@@ -313,7 +316,7 @@ impl Configured {
             show_policy_hash(serving.active().map_or(0, |active| active.hash));
         }
         if let Some(active) = serving.active() {
-            active.show_weights();
+            active.show();
         }
     }
 }

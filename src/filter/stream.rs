@@ -1,10 +1,12 @@
 //! One request through the filter.
 
 use std::rc::Rc;
+use std::str::FromStr;
 
 use engine::decision::{self, Context as DecisionContext, Decisions, Earlier, Facts as _, Nobody};
 use engine::effects::{self, Answered, Caching, HeaderEdit};
-use engine::outcome::{Class, milliseconds};
+use engine::outcome::{Class, Ending, milliseconds};
+use engine::units::Millis;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
@@ -16,6 +18,8 @@ use crate::unused::{no_context, no_http_context};
 
 /// The name of the filter state, `wasm.traffic_split` to the host.
 const STATE: &str = "traffic_split";
+/// The header or trailer with the status of a gRPC call.
+const GRPC_STATUS: &str = "grpc-status";
 
 /// A stream; keeps what was decided until its outcome is known.
 pub(crate) struct Stream {
@@ -33,8 +37,12 @@ pub(crate) struct Stream {
     began: Option<u64>,
     /// A response went by.
     answered: bool,
-    /// Its status; `None` where none did.
+    /// Its status; `None` where none did, or nobody needs it.
     status: Option<u16>,
+    /// It is a gRPC call whose outcome counts.
+    is_grpc: bool,
+    /// Its status; `None` until it came.
+    grpc_status: Option<u32>,
 }
 
 impl Stream {
@@ -50,6 +58,8 @@ impl Stream {
             began: None,
             answered: false,
             status: None,
+            is_grpc: false,
+            grpc_status: None,
         }
     }
 }
@@ -77,12 +87,15 @@ impl HttpContext for Stream {
                 return Action::Continue;
             }
         };
-        let facts = plan.facts(&request);
+        let tripped = active.guarding.tripped();
+        let facts = plan.facts(&request).with_tripped(&tripped);
         let earlier = facts.earlier(plan);
         self.context = earlier.map_or_else(|| active.context(self.id), |earlier| earlier.context);
         self.decisions = decision::decide(plan, &facts, &self.context, &mut Nobody);
         if active.metrics.count_outcome(&self.decisions) {
             self.began = earlier.map(|earlier| earlier.began).or_else(clock);
+            self.is_grpc = facts.is_grpc();
+            active.guarding.expose(active.of(), &self.decisions);
         }
         let effects = effects::on_request(plan, &facts, &self.decisions);
         // Those that the policy owns it sets or removes itself.
@@ -109,9 +122,13 @@ impl HttpContext for Stream {
     /// Also called for responses by the proxy itself.
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         self.answered = true;
+        if self.is_grpc {
+            // A call that fails before any message has its status here.
+            self.grpc_status = number_in(Map::Response, GRPC_STATUS);
+        }
         // Also for the statistics: a header costs less than the property in the end.
-        if self.began.is_some() || effects::reads_status(&self.decisions) {
-            self.status = status_of_response();
+        if self.began.is_some() && !self.is_grpc || effects::reads_status(&self.decisions) {
+            self.status = number_in(Map::Response, ":status");
         }
         let Self { decisions, context, caching, status, .. } = &*self;
         if let Some(active) = &self.active
@@ -122,6 +139,14 @@ impl HttpContext for Stream {
         }
         Action::Continue
     }
+
+    /// Hardly any response has trailers, but those of gRPC calls.
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        if self.is_grpc {
+            self.grpc_status = number_in(Map::Trailers, GRPC_STATUS);
+        }
+        Action::Continue
+    }
 }
 
 /// The end of the stream, whoever answered it. The host says it twice, to log and to delete; entering the VM costs as much as
@@ -129,7 +154,7 @@ impl HttpContext for Stream {
 impl Drop for Stream {
     fn drop(&mut self) {
         let Some(active) = &self.active else { return };
-        let Self { decisions, context, rewrote, began, status, .. } = &*self;
+        let Self { decisions, context, rewrote, began, .. } = &*self;
         if !decisions.have_outcome() {
             return;
         }
@@ -144,14 +169,46 @@ impl Drop for Stream {
         if !active.metrics.count_outcome(decisions) {
             return;
         }
-        let duration = began.and_then(|began| clock()?.checked_sub(began));
-        for effect in effects::on_end(&active.metrics, decisions, Class::of(*status, false)) {
+        let duration = began.and_then(|began| clock()?.checked_sub(began)).map(milliseconds);
+        let class = Class::of(self);
+        for effect in effects::on_end(&active.metrics, decisions, class) {
             active.ids.increment(effect.counter);
-            if let Some(nanoseconds) = duration {
-                active.ids.record(effect.histogram, milliseconds(nanoseconds));
+            if let Some(milliseconds) = duration {
+                active.ids.record(effect.histogram, milliseconds);
             }
         }
+        active.guarding.end(active.of(), decisions, class, duration.map(Millis::new));
     }
+}
+
+impl Ending for Stream {
+    fn answered(&self) -> bool {
+        self.answered
+    }
+
+    fn status(&self) -> Option<u16> {
+        self.status.or_else(|| number("response\0code")?.try_into().ok())
+    }
+
+    fn is_grpc(&self) -> bool {
+        self.is_grpc
+    }
+
+    fn grpc_status(&self) -> Option<u32> {
+        self.grpc_status
+    }
+
+    fn client_left(&self) -> bool {
+        // Envoy's flags DC and DR: the client closed its connection, or its stream.
+        const LEFT: u64 = 0x4000 | 0x1000_0000;
+        number("response\0flags").is_some_and(|flags| flags & LEFT != 0)
+    }
+}
+
+/// A property that is a number; `None` where there is none.
+fn number(path: &str) -> Option<u64> {
+    let bytes = counted(host::property(path)).flatten()?;
+    Some(u64::from_le_bytes(*bytes.first_chunk()?))
 }
 
 /// Whether the proxy sends the request through all filters again: it follows a redirect itself, or
@@ -166,9 +223,9 @@ fn clock() -> Option<u64> {
     counted(host::monotonic())
 }
 
-/// The status of the response; `None` where the host does not tell.
-fn status_of_response() -> Option<u16> {
-    let digits = counted(host::header(Map::Response, ":status")).flatten()?;
+/// A header that is a number; `None` where it is not there, or the host does not tell.
+fn number_in<N: FromStr>(map: Map, name: &str) -> Option<N> {
+    let digits = counted(host::header(map, name)).flatten()?;
     str::from_utf8(&digits).ok()?.parse().ok()
 }
 

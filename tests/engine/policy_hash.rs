@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use engine::policy::{self, Policy};
-use harness::generate;
+use engine::policy::{self, Policy, Value as Document};
 use harness::wire::wire_struct;
+use harness::{generate, vectors};
 use policy_text::canonical::to_value;
 use policy_text::source::{Source, to_json, to_yaml};
 use proptest::prelude::*;
 use serde_json::Value;
+
+use crate::written::EVERY_FIELD;
 
 fn hash_of(configuration: &[u8]) -> u64 {
     let checked = policy::from_configuration(configuration);
@@ -36,6 +38,59 @@ fn every_spelling_has_the_hash_that_an_independent_program_computes() {
         assert_eq!(seen.insert(golden, about), None, "{about}");
     }
     assert!(seen.len() >= 9);
+}
+
+/// The hashed text of a document, as it is described: fields by name, a `,` after each.
+fn described(value: &Document, text: &mut Vec<u8>) {
+    let quoted = |content: &str| {
+        let escaped = content.replace('\\', "\\\\").replace('"', "\\\"");
+        format!("\"{escaped}\"").into_bytes()
+    };
+    match value {
+        Document::Float(n) => {
+            text.push(b'f');
+            text.extend(n.to_le_bytes());
+        }
+        Document::String(content) => text.extend(quoted(content)),
+        Document::List(items) => {
+            text.push(b'[');
+            for item in items {
+                described(item, text);
+                text.push(b',');
+            }
+            text.push(b']');
+        }
+        Document::Object(fields) => {
+            let fields: BTreeMap<_, _> = fields.iter().map(|(name, value)| (name, value)).collect();
+            text.push(b'{');
+            for (name, value) in fields {
+                text.extend(quoted(name));
+                text.push(b':');
+                described(value, text);
+                text.push(b',');
+            }
+            text.push(b'}');
+        }
+        Document::Null | Document::Bool(_) | Document::Integer(_) => {
+            text.extend(value.to_string().into_bytes());
+        }
+    }
+}
+
+fn hash_of_the_document(policy: &Policy) -> u64 {
+    let mut text = Vec::new();
+    described(&to_value(policy), &mut text);
+    engine::hash::first_word(&text) >> 12
+}
+
+#[test]
+fn the_hash_is_that_of_the_document_that_is_written_back() {
+    let every_field = policy::from_json(EVERY_FIELD.as_bytes()).policy.unwrap();
+    assert_eq!(policy::hash(&every_field), hash_of_the_document(&every_field));
+    for vector in vectors::all() {
+        let policy = policy::from_json(vector.policy.to_string().as_bytes()).policy.unwrap();
+        assert_eq!(policy::hash(&policy), hash_of_the_document(&policy), "{}", vector.file);
+    }
 }
 
 fn files(folder: &str, ending: &str) -> Vec<PathBuf> {
@@ -75,6 +130,7 @@ fn two_policies_have_one_hash_only_where_they_are_equal() {
         let policy = policy::from_json(text.as_bytes()).policy.unwrap();
         let hash = policy::hash(&policy);
         assert!(hash < 1 << 52);
+        assert_eq!(hash, hash_of_the_document(&policy), "{}", path.display());
         let other = by_hash.entry(hash).or_insert_with(|| policy.clone());
         assert_eq!(*other, policy, "{}", path.display());
     }
@@ -92,6 +148,7 @@ proptest! {
         prop_assert_eq!(hash_of(&wire_struct(&document)), hash);
         // Istio prints numbers as doubles.
         let policy = checked.policy.unwrap();
+        prop_assert_eq!(hash_of_the_document(&policy), hash);
         let formatted = to_value(&policy);
         prop_assert_eq!(policy::check(&formatted).hash, hash);
         let yaml = to_yaml(&formatted, &[]);

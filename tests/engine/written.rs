@@ -1,7 +1,8 @@
 //! A policy that is written back reads as the same policy.
 
-use engine::policy::{self, Policy};
+use engine::policy::{self, Policy, Value as Document};
 use harness::vectors;
+use policy_text::canonical::defaults::default_of;
 use policy_text::canonical::to_value;
 use policy_text::source::Source;
 use proptest::prelude::*;
@@ -20,7 +21,25 @@ fn assert_reads_as_it_was(policy: &Policy, place: &str) {
     let checked = policy::check(&written);
     let said: Vec<_> = checked.diagnostics.iter().map(ToString::to_string).collect();
     assert_eq!(checked.policy.as_ref(), Some(policy), "{place}: {said:#?}\n{written:?}");
-    assert_eq!(checked.policy.as_ref().map(to_value), Some(written), "{place}");
+    assert_eq!(checked.policy.as_ref().map(to_value), Some(written.clone()), "{place}");
+    assert_has_no_default(&written, "");
+}
+
+/// No field has the value that it has when it is left out.
+fn assert_has_no_default(value: &Document, path: &str) {
+    match value {
+        Document::Object(fields) => {
+            for (name, value) in fields {
+                let path = format!("{path}.{name}");
+                // Who may force variants, and how, is always written.
+                let left_out = default_of(&path).filter(|_| path != ".force.header");
+                assert_ne!(left_out, Some(value), "{path}");
+                assert_has_no_default(value, &path);
+            }
+        }
+        Document::List(items) => items.iter().for_each(|item| assert_has_no_default(item, path)),
+        _ => {}
+    }
 }
 
 #[test]

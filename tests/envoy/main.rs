@@ -13,6 +13,7 @@ mod clients;
 mod forged_headers;
 mod forms;
 mod golden;
+mod guard;
 mod last_good_control_planes;
 mod last_good_ecds;
 mod last_good_lds;

@@ -17,7 +17,7 @@ fn policy() -> Value {
 
 static ENVOY: Shared = Shared::new(|| lab(&policy().to_string(), Options::default()));
 
-const CLASSES: [&str; 6] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none"];
+const CLASSES: [&str; 7] = ["1xx", "2xx", "3xx", "4xx", "5xx", "none", "abort"];
 
 /// Users of a host, some for each variant.
 fn users(host: &str) -> (Vec<Request>, usize) {
@@ -93,7 +93,7 @@ fn a_variant_that_cannot_be_reached_is_counted_with_the_answer_that_envoy_gives(
 }
 
 #[test]
-fn a_client_that_goes_away_is_counted_as_none() {
+fn a_client_that_goes_away_is_counted_as_an_abort() {
     let bench = ENVOY.bench();
     let canary = bench.upstream("gone-v2").unwrap();
     canary.set(Behavior { delay: Duration::from_secs(600), ..Behavior::default() }).unwrap();
@@ -103,7 +103,7 @@ fn a_client_that_goes_away_is_counted_as_none() {
     for request in [canaries.next().unwrap(), canaries.next().unwrap().http2()] {
         bench.abandon(&request, Duration::from_millis(500)).unwrap();
     }
-    assert_counted(&bench, "gone", "canary", &[("none", 2)]);
+    assert_counted(&bench, "gone", "canary", &[("abort", 2)]);
     assert_counted(&bench, "gone", "stable", &[]);
 }
 

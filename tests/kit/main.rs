@@ -2,6 +2,7 @@
 //! real Prometheus, with Docker where there is one.
 
 mod gateway;
+mod grpc;
 mod tools;
 
 mod baggage;

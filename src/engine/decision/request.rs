@@ -20,6 +20,7 @@ use crate::ids::{CookieSlot, HeaderSlot, KeyId, QuerySlot, SaltId, SplitId, Vari
 use crate::matching::{
     Encoded, Match, Unmet, ValueTest, client_ip, cookies, host_of, query, without_query,
 };
+use crate::outcome::is_grpc;
 use crate::plan::{Asked, KeySlot, Plan, Questions};
 
 /// Cookies, each with its value.
@@ -77,6 +78,11 @@ impl<'f, H: Host + ?Sized> RequestFacts<'f, H> {
     #[must_use]
     pub fn with_tripped(self, tripped: &'f Tripped) -> Self {
         Self { tripped, ..self }
+    }
+
+    /// Whether it is a gRPC call.
+    pub fn is_grpc(&self) -> bool {
+        is_grpc(self.lines.first(Questions::CONTENT_TYPE))
     }
 
     /// The headers that the plan asks for.

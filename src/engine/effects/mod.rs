@@ -162,7 +162,7 @@ pub fn edits_response(plan: &Plan, decisions: &Decisions, caching: &Caching) -> 
 }
 
 /// What the response's cookies are about: who was met on another leg of the request has no other response.
-fn with_elsewhere(decisions: &Decisions) -> impl Iterator<Item = &Decision> {
+pub fn with_elsewhere(decisions: &Decisions) -> impl Iterator<Item = &Decision> {
     decisions.list().iter().chain(decisions.elsewhere())
 }
 

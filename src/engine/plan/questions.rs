@@ -29,8 +29,16 @@ pub struct Questions {
 }
 
 /// The headers that every plan asks for, in the order of their slots.
-const COMMON: [&str; 7] =
-    [METHOD, AUTHORITY, PATH, "cookie", "x-forwarded-for", "baggage", "x-envoy-original-url"];
+const COMMON: [&str; 8] = [
+    METHOD,
+    AUTHORITY,
+    PATH,
+    "cookie",
+    "x-forwarded-for",
+    "baggage",
+    "x-envoy-original-url",
+    "content-type",
+];
 
 impl Questions {
     /// `:method`.
@@ -47,6 +55,8 @@ impl Questions {
     pub const BAGGAGE: HeaderSlot = HeaderSlot::common(5);
     /// `x-envoy-original-url`, which Envoy sets where it follows a redirect itself.
     pub const ORIGINAL_URL: HeaderSlot = HeaderSlot::common(6);
+    /// `content-type`, which tells a gRPC call.
+    pub const CONTENT_TYPE: HeaderSlot = HeaderSlot::common(7);
 }
 
 /// Where the answer to a key source is.
@@ -330,6 +340,7 @@ mod tests {
             (Questions::COOKIE, "cookie"),
             (Questions::FORWARDED_FOR, "x-forwarded-for"),
             (Questions::BAGGAGE, "baggage"),
+            (Questions::CONTENT_TYPE, "content-type"),
         ] {
             assert_eq!(questions.headers.slot(name.as_bytes()), Some(slot), "{name}");
             assert_eq!(questions.headers.name(slot), name);

@@ -3,72 +3,105 @@
 //! It is the hash of the canonical document, the one that `splitctl fmt` writes, so that nothing that makes no difference
 //! is in it: format, comments, order of fields, `5` or `5.0`, `90s` or `1m30s`, defaults. The document becomes one text:
 //! JSON without white space, fields by name, `"` and `\` in texts behind a `\` and all other characters as they are, whole
-//! numbers in decimal, and others as `f` with the eight bytes of the double, the last first.
+//! numbers in decimal, and others as `f` with the eight bytes of the double, the last first. After each field and each item
+//! of a list stands a `,`.
 //! `tests/vectors/policy_hash.py` is a second implementation.
 
-use super::canonical::to_value;
-use super::name_map::NameMap;
-use super::{Policy, Value};
+use super::Policy;
+use super::canonical::{Scalar, Sink, Writer, write};
 
 /// A number for what a policy means: the first 52 bits of murmur3, so that it is exact in a double. It shows what is running.
 pub fn hash(policy: &Policy) -> u64 {
-    let mut text = Vec::new();
-    write(&to_value(policy), &mut text);
-    crate::hash::first_word(&text) >> 12
+    let mut text = Text::default();
+    write(&mut Writer(&mut text), policy);
+    // Nothing comes after the whole.
+    text.bytes.pop();
+    crate::hash::first_word(&text.bytes) >> 12
 }
 
-fn write(value: &Value, text: &mut Vec<u8>) {
-    match value {
-        Value::Null => text.extend(b"null"),
-        Value::Bool(b) => text.extend(if *b { b"true".as_slice() } else { b"false" }),
-        Value::Integer(n) => text.extend(n.to_string().into_bytes()),
-        Value::Float(n) => match whole(*n) {
-            Some(n) => write(&Value::Integer(n), text),
-            None => {
-                text.push(b'f');
-                text.extend(n.to_bits().to_le_bytes());
+/// The text that is hashed.
+#[derive(Default)]
+struct Text<'p> {
+    bytes: Vec<u8>,
+    /// The fields of the objects that have begun, each with its place in the text.
+    fields: Vec<(&'p str, usize)>,
+    /// Of each of these objects, how many fields were there before its own.
+    open: Vec<usize>,
+}
+
+impl Text<'_> {
+    #[inline(never)]
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    #[inline(never)]
+    fn quote(&mut self, content: &str) {
+        self.bytes.push(b'"');
+        for byte in content.bytes() {
+            if matches!(byte, b'"' | b'\\') {
+                self.bytes.push(b'\\');
             }
-        },
-        Value::String(s) => write_text(s, text),
-        Value::List(items) => {
-            text.push(b'[');
-            for item in items {
-                write(item, text);
-                text.push(b',');
-            }
-            text.push(b']');
+            self.bytes.push(byte);
         }
-        Value::Object(fields) => {
-            let mut sorted = NameMap::default();
-            for (index, (name, _)) in fields.iter().enumerate() {
-                sorted.insert(name, index);
-            }
-            text.push(b'{');
-            for (name, index) in sorted.iter() {
-                let Some((_, value)) = fields.get(index) else { continue };
-                write_text(name, text);
-                text.push(b':');
-                write(value, text);
-                text.push(b',');
-            }
-            text.push(b'}');
-        }
+        self.bytes.push(b'"');
     }
 }
 
-fn write_text(content: &str, text: &mut Vec<u8>) {
-    text.push(b'"');
-    for byte in content.bytes() {
-        if matches!(byte, b'"' | b'\\') {
-            text.push(b'\\');
-        }
-        text.push(byte);
+impl<'p> Sink<'p> for Text<'p> {
+    fn name(&mut self, name: &'p str) {
+        self.fields.push((name, self.bytes.len()));
+        self.quote(name);
+        self.push(b":");
     }
-    text.push(b'"');
-}
 
-/// A double that is a whole number, as one.
-fn whole(number: f64) -> Option<i64> {
-    let whole = number as i64;
-    (whole as f64 == number).then_some(whole)
+    fn scalar(&mut self, value: Scalar<'_>) {
+        match value {
+            Scalar::Null => self.push(b"null"),
+            Scalar::Bool(true) => self.push(b"true"),
+            Scalar::Bool(false) => self.push(b"false"),
+            Scalar::Integer(n) => self.push(n.to_string().as_bytes()),
+            Scalar::Float(n) => {
+                self.push(b"f");
+                self.push(&n.to_bits().to_le_bytes());
+            }
+            Scalar::Text(text) => self.quote(text),
+        }
+        self.push(b",");
+    }
+
+    fn list(&mut self) {
+        self.push(b"[");
+    }
+
+    fn end_list(&mut self) {
+        self.push(b"],");
+    }
+
+    fn object(&mut self) {
+        self.push(b"{");
+        self.open.push(self.fields.len());
+    }
+
+    /// Puts the fields of the object in the order of their names.
+    fn end_object(&mut self) {
+        let own = self.open.pop().unwrap_or_default();
+        let mut end = self.bytes.len();
+        let mut sorted: Vec<(&str, &[u8])> = Vec::new();
+        let mut begin = end;
+        for (name, start) in self.fields.drain(own..).rev() {
+            let field = self.bytes.get(start..end).unwrap_or_default();
+            let place = sorted.partition_point(|(other, _)| *other < name);
+            sorted.insert(place, (name, field));
+            end = start;
+            begin = start;
+        }
+        let mut text = Vec::new();
+        for (_, field) in sorted {
+            text.extend_from_slice(field);
+        }
+        self.bytes.truncate(begin);
+        self.push(&text);
+        self.push(b"},");
+    }
 }

@@ -82,7 +82,7 @@ pub fn from_configuration(bytes: &[u8]) -> Checked {
     json
 }
 
-/// Checks a document that is gone before the canonical one is made: a module's memory never shrinks.
+/// Checks a document that is gone before the hashed text is made: a module's memory never shrinks.
 fn check_own(document: Value) -> Checked {
     let checked = read(&document, Sink::new(None));
     drop(document);

@@ -1,16 +1,16 @@
 //! What fields mean that are not written. The engine's own types say it; here it stands by the names of the fields, for
-//! the canonical form, the schema, and whoever compares documents.
+//! the schema, and whoever compares documents. What is written leaves out the same.
 
 use std::sync::LazyLock;
 
 use crate::policy::{
     Assignment, CookieOptions, Force, Guard, Holdout, MirrorBy, OnMissingKey, Outcomes, Policy,
-    Release, SameSite, Value, WeightTotal,
+    Release, SameSite, Value, Weight,
 };
 use crate::units::Seconds;
 
-use super::over_time::{write_ratio, write_release};
-use super::{duration, text, word, write_weight_total};
+use super::duration;
+use super::writer::{Scalar, text_of};
 
 /// Every field that has a default, with it; after the name of its object where another object has a field of that name.
 pub static DEFAULTS: LazyLock<Vec<(&str, Value)>> = LazyLock::new(|| {
@@ -31,7 +31,7 @@ pub static DEFAULTS: LazyLock<Vec<(&str, Value)>> = LazyLock::new(|| {
         ("on_missing_key", word(OnMissingKey::default(), OnMissingKey::ALL)),
         ("assignment", word(Assignment::default(), Assignment::ALL)),
         ("algorithm", text("rendezvous")),
-        ("weight_total", write_weight_total(WeightTotal::default())),
+        ("weight_total", weight(Weight::HUNDRED)),
         ("by", word(MirrorBy::default(), MirrorBy::ALL)),
         ("drain", Value::Bool(false)),
         ("body", text("")),
@@ -43,14 +43,26 @@ pub static DEFAULTS: LazyLock<Vec<(&str, Value)>> = LazyLock::new(|| {
         ("partitioned", Value::Bool(cookie.partitioned)),
         ("epoch", Value::Integer(0)),
         ("linear", Value::Bool(false)),
-        ("errors.ratio", write_ratio(Guard::ERRORS)),
-        ("slow.ratio", write_ratio(Guard::SLOW)),
+        ("errors.ratio", weight(Guard::ERRORS.into())),
+        ("slow.ratio", weight(Guard::SLOW.into())),
         ("false_trips", Value::Integer(Guard::FALSE_TRIPS.cast_signed())),
-        ("release", write_release(Release::default())),
+        ("release", text(Release::POLICY)),
         ("not", Value::Bool(false)),
         ("ignore_case", Value::Bool(false)),
     ]
 });
+
+fn text(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+fn weight(weight: Weight) -> Value {
+    Scalar::from(weight).into()
+}
+
+fn word<T: PartialEq>(value: T, all: &[(&str, T)]) -> Value {
+    text_of(value, all).map_or(Value::Null, text)
+}
 
 /// What the field at a path means that is not written, `None` where it is required, or nothing is the same as nothing.
 pub fn default_of(path: &str) -> Option<&'static Value> {

@@ -1,273 +1,213 @@
-//! Writing a policy as a document, the one form in which it is written back, and which is hashed. Reading it again gives an
-//! equal policy. Fields that have their default are left out, and lists keep their order.
+//! Writing a policy, in the one form in which it is written back, and which is hashed. Reading it again gives an equal
+//! policy. Fields that have their default are left out, and lists keep their order.
 
 pub mod defaults;
+mod document;
 pub mod duration;
 mod matches;
 mod over_time;
 pub mod time;
+mod writer;
 
-use crate::ids::VariantId;
 use crate::policy::{
     Assignment, Encoding, Fallback, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror,
-    MirrorBy, OnMissingKey, Outcomes, Override, Policy, Respond, Rewrite, SecretSource, Split,
-    Value, Variant, Weight, WeightTotal,
+    MirrorBy, OnMissingKey, Outcomes, Override, Policy, Rewrite, SecretSource, Split, Variant,
+    Weight, WeightTotal,
 };
-use crate::units::Buckets;
 
-use defaults::default_of;
+pub use document::to_value;
 use matches::write_matches;
-use over_time::{write_generated_cookie, write_guard, write_ramp, write_sticky, write_weight};
+use over_time::{write_generated_cookie, write_guard, write_ramp, write_sticky};
+use writer::text_of;
+pub(super) use writer::{Scalar, Sink, Writer};
 
-/// The policy as a document.
-pub fn to_value(policy: &Policy) -> Value {
-    let mut object = Object::default();
-    object.put("version", Value::Integer(1));
-    object.put("cluster_header", text(&policy.cluster_header));
-    object.put("variant_header", policy.variant_header.as_deref().map_or(Value::Null, text));
-    let unwritten = policy.variant_header.is_none();
-    object.put_if("filter_state", policy.filter_state != unwritten, || {
-        Value::Bool(policy.filter_state)
-    });
-    object.put_some("response_variant_header", policy.response_variant_header.as_deref().map(text));
-    object.put("mirror_header", text(&policy.mirror_header));
-    object.put("baggage", Value::Bool(policy.baggage));
-    object.put("vary", Value::Bool(policy.vary));
-    object.put_if("client_ip", policy.trusted_hops > 0, || {
-        Object::of([("trusted_hops", Value::Integer(policy.trusted_hops.into()))])
-    });
-    object.put_some("force", policy.force.as_ref().map(write_force));
-    object.put_if("layers", !policy.layers.is_empty(), || {
-        list(policy.layers.as_slice(), write_layer)
-    });
-    object.put_some("holdout", policy.holdout.as_ref().map(write_holdout));
-    object.put("kill", Value::Bool(policy.kill));
-    object.put("outcomes", word(policy.outcomes, Outcomes::ALL));
-    object.put("splits", list(policy.splits.as_slice(), |split| write_split(policy, split)));
-    object.into()
+/// Writes the policy.
+pub(super) fn write<'p>(out: &mut Writer<'_, 'p>, policy: &'p Policy) {
+    out.item(|out| write_policy(out, policy));
 }
 
-fn write_force(force: &Force) -> Value {
-    let (place, name) = match &force.secret_in {
-        SecretSource::Header(name) => ("header", name),
-        SecretSource::Cookie(name) => ("cookie", name),
-    };
-    let secret = Object::of([(place, text(name)), ("value", text(force.secret.reveal()))]);
-    Object::of([("header", text(&force.header)), ("secret", secret)])
+fn write_policy<'p>(out: &mut Writer<'_, 'p>, policy: &'p Policy) {
+    out.integer("version", 1);
+    out.text_unless("cluster_header", &policy.cluster_header, Policy::CLUSTER_HEADER);
+    match &policy.variant_header {
+        Some(name) => out.text_unless("variant_header", name, Policy::VARIANT_HEADER),
+        None => out.null("variant_header"),
+    }
+    out.bool("filter_state", policy.filter_state, policy.variant_header.is_none());
+    out.text_if("response_variant_header", policy.response_variant_header.as_deref());
+    out.text_unless("mirror_header", &policy.mirror_header, Policy::MIRROR_HEADER);
+    out.bool("baggage", policy.baggage, false);
+    out.bool("vary", policy.vary, false);
+    if policy.trusted_hops > 0 {
+        out.object("client_ip", |out| out.integer("trusted_hops", policy.trusted_hops.into()));
+    }
+    if let Some(force) = &policy.force {
+        out.object("force", |out| write_force(out, force));
+    }
+    if !policy.layers.is_empty() {
+        out.objects("layers", policy.layers.iter(), |out, Layer { name, salt }| {
+            out.text("name", name);
+            out.text_unless("salt", salt, name);
+        });
+    }
+    if let Some(Holdout { buckets, salt }) = &policy.holdout {
+        out.object("holdout", |out| {
+            out.weight("percent", Weight::from(*buckets));
+            out.text_unless("salt", salt, Holdout::SALT);
+        });
+    }
+    out.bool("kill", policy.kill, false);
+    out.word("outcomes", policy.outcomes, Outcomes::default(), Outcomes::ALL);
+    out.objects("splits", policy.splits.iter(), |out, split| write_split(out, policy, split));
 }
 
-fn write_layer(layer: &Layer) -> Value {
-    let mut object = Object::default();
-    object.put("name", text(&layer.name));
-    object.put_if("salt", layer.salt != layer.name, || text(&layer.salt));
-    object.into()
-}
-
-fn write_holdout(holdout: &Holdout) -> Value {
-    let mut object = Object::default();
-    object.put("percent", percent(holdout.buckets));
-    object.put_in("holdout", "salt", text(&holdout.salt));
-    object.into()
-}
-
-fn write_split(policy: &Policy, split: &Split) -> Value {
-    let variant = |id: VariantId| text(&split.variants[id].name);
-    let mut object = Object::default();
-    object.put("name", text(&split.name));
-    object.put("enabled", Value::Bool(split.enabled));
-    object.put_some("match", split.matches.as_deref().map(write_matches));
-    object.put_if("key", !split.key.is_empty(), || list(&split.key, write_key));
-    object.put("on_missing_key", word(split.on_missing_key, OnMissingKey::ALL));
-    object.put("assignment", word(split.assignment, Assignment::ALL));
-    object.put_if("salt", split.salt != split.name, || text(&split.salt));
-    object.put("baseline", variant(split.baseline));
-    object.put("variants", list(split.variants.as_slice(), write_variant));
-    object.put("weight_total", write_weight_total(split.weight_total));
-    object.put_if("overrides", !split.overrides.is_empty(), || {
-        list(&split.overrides, |forced: &Override| {
-            let outcome = match forced.variant {
-                Some(id) => ("variant", variant(id)),
-                None => ("skip", Value::Bool(true)),
-            };
-            Object::of([("match", write_matches(&forced.matches)), outcome])
-        })
+fn write_force(out: &mut Writer<'_, '_>, force: &Force) {
+    out.text("header", &force.header);
+    out.object("secret", |out| {
+        let (place, name) = match &force.secret_in {
+            SecretSource::Header(name) => ("header", name),
+            SecretSource::Cookie(name) => ("cookie", name),
+        };
+        out.text(place, name);
+        out.text("value", force.secret.reveal());
     });
-    object.put_some("layer", split.layer.map(|layer| text(&policy.layers[layer].name)));
-    object.put_some(
-        "slice",
-        split.slice.map(|slice| {
-            Object::of([("from", percent(slice.from())), ("to", percent(slice.to()))])
-        }),
-    );
-    object.put_some("sticky", split.sticky.as_ref().map(|s| write_sticky(s, &split.name)));
-    object.put_some("ramp", split.ramp.as_ref().map(|ramp| write_ramp(ramp, &split.variants)));
-    object.put_some("mirror", split.mirror.as_ref().map(write_mirror));
-    object.put_some("guard", split.guard.as_ref().map(write_guard));
-    object.put_if("requires", !split.requires.is_empty(), || {
-        list(&split.requires, |required| {
+}
+
+fn write_split<'p>(out: &mut Writer<'_, 'p>, policy: &Policy, split: &'p Split) {
+    out.text("name", &split.name);
+    out.bool("enabled", split.enabled, true);
+    if let Some(matches) = &split.matches {
+        write_matches(out, matches);
+    }
+    if !split.key.is_empty() {
+        out.objects("key", &split.key, write_key);
+    }
+    let (missing, assignment) = (OnMissingKey::default(), Assignment::default());
+    out.word("on_missing_key", split.on_missing_key, missing, OnMissingKey::ALL);
+    out.word("assignment", split.assignment, assignment, Assignment::ALL);
+    out.text_unless("salt", &split.salt, &split.name);
+    out.text("baseline", &split.variants[split.baseline].name);
+    out.objects("variants", split.variants.iter(), write_variant);
+    match split.weight_total {
+        WeightTotal::Any => out.text("weight_total", "any"),
+        WeightTotal::Exactly(Weight::HUNDRED) => {}
+        WeightTotal::Exactly(total) => out.weight("weight_total", total),
+    }
+    if !split.overrides.is_empty() {
+        out.objects("overrides", &split.overrides, |out, Override { matches, variant }| {
+            write_matches(out, matches);
+            match variant {
+                Some(id) => out.text("variant", &split.variants[*id].name),
+                None => out.bool("skip", true, false),
+            }
+        });
+    }
+    out.text_if("layer", split.layer.map(|layer| &*policy.layers[layer].name));
+    if let Some(slice) = split.slice {
+        out.object("slice", |out| {
+            out.weight("from", Weight::from(slice.from()));
+            out.weight("to", Weight::from(slice.to()));
+        });
+    }
+    if let Some(sticky) = &split.sticky {
+        out.object("sticky", |out| write_sticky(out, sticky, &split.name));
+    }
+    if let Some(ramp) = &split.ramp {
+        out.object("ramp", |out| write_ramp(out, ramp, &split.variants));
+    }
+    if let Some(Mirror { cluster, buckets, by }) = &split.mirror {
+        out.object("mirror", |out| {
+            out.text("cluster", cluster);
+            out.weight("percent", Weight::from(*buckets));
+            out.word("by", *by, MirrorBy::default(), MirrorBy::ALL);
+        });
+    }
+    if let Some(guard) = &split.guard {
+        out.object("guard", |out| write_guard(out, guard));
+    }
+    if !split.requires.is_empty() {
+        out.objects("requires", &split.requires, |out, required| {
             let other = &policy.splits[required.split];
-            let variant = &other.variants[required.variant];
-            Object::of([("split", text(&other.name)), ("variant", text(&variant.name))])
-        })
-    });
-    object.into()
+            out.text("split", &other.name);
+            out.text("variant", &other.variants[required.variant].name);
+        });
+    }
 }
 
-fn write_key(source: &KeySource) -> Value {
+fn write_key(out: &mut Writer<'_, '_>, source: &KeySource) {
     match source {
-        KeySource::Header(name) => Object::of([("header", text(name))]),
+        KeySource::Header(name) => out.text("header", name),
         KeySource::Cookie { name, decoding } => {
-            let mut object = Object::default();
-            object.put("cookie", text(name));
-            object.put_if("decode", !decoding.steps.is_empty(), || {
-                list(&decoding.steps, |step| word(*step, Encoding::ALL))
-            });
-            object.put_some("json", decoding.json.as_deref().map(text));
-            object.into()
+            out.text("cookie", name);
+            if !decoding.steps.is_empty() {
+                out.list("decode", |out| {
+                    for step in &decoding.steps {
+                        out.text_item(text_of(*step, Encoding::ALL).unwrap_or_default());
+                    }
+                });
+            }
+            out.text_if("json", decoding.json.as_deref());
         }
-        KeySource::Query(name) => Object::of([("query", text(name))]),
-        KeySource::Jwt { provider, claim } => {
-            let jwt = Object::of([("provider", text(provider)), ("claim", text(claim))]);
-            Object::of([("jwt", jwt)])
-        }
-        KeySource::ClientIp => Object::of([("client_ip", Value::Bool(true))]),
-        KeySource::Generate(cookie) => Object::of([("generate", write_generated_cookie(cookie))]),
-    }
-}
-
-fn write_variant(variant: &Variant) -> Value {
-    let mut object = Object::default();
-    object.put("name", text(&variant.name));
-    object.put_some("cluster", variant.cluster.as_deref().map(text));
-    object.put("weight", write_weight(variant.weight));
-    object.put_some("max_weight", variant.max_weight.map(write_weight));
-    object.put("drain", Value::Bool(variant.drain));
-    let edits = [
-        ("request_headers", &variant.request_headers),
-        ("response_headers", &variant.response_headers),
-    ];
-    for (name, edits) in edits {
-        object.put_if(name, *edits != HeaderEdits::default(), || write_edits(edits));
-    }
-    object.put_some(
-        "respond",
-        variant.respond.as_ref().map(|Respond { status, body }| {
-            let mut object = Object::default();
-            object.put("status", Value::Integer((*status).into()));
-            object.put("body", text(body));
-            object.into()
+        KeySource::Query(name) => out.text("query", name),
+        KeySource::Jwt { provider, claim } => out.object("jwt", |out| {
+            out.text("provider", provider);
+            out.text("claim", claim);
         }),
-    );
-    object.put_if("rewrite", variant.rewrite != Rewrite::default(), || {
-        let mut object = Object::default();
-        object.put_some("host", variant.rewrite.host.as_deref().map(text));
-        object.put_some(
-            "path_prefix",
-            variant
-                .rewrite
-                .path_prefix
-                .as_ref()
-                .map(|(from, to)| Object::of([("from", text(from)), ("to", text(to))])),
-        );
-        object.into()
-    });
-    object.put_some("fallback", variant.fallback.map(|fallback| word(fallback, Fallback::ALL)));
-    object.into()
-}
-
-fn write_edits(edits: &HeaderEdits) -> Value {
-    let pair = |(name, value): &(String, String)| {
-        Object::of([("name", text(name)), ("value", text(value))])
-    };
-    let mut object = Object::default();
-    object.put_if("set", !edits.set.is_empty(), || list(&edits.set, pair));
-    object.put_if("add", !edits.add.is_empty(), || list(&edits.add, pair));
-    object.put_if("remove", !edits.remove.is_empty(), || list(&edits.remove, |name| text(name)));
-    object.into()
-}
-
-fn write_mirror(mirror: &Mirror) -> Value {
-    let mut object = Object::default();
-    object.put("cluster", text(&mirror.cluster));
-    object.put("percent", percent(mirror.buckets));
-    object.put("by", word(mirror.by, MirrorBy::ALL));
-    object.into()
-}
-
-/// Fields in the order they are put.
-#[derive(Default)]
-struct Object(Vec<(String, Value)>);
-
-impl Object {
-    fn of<const N: usize>(fields: [(&str, Value); N]) -> Value {
-        let mut object = Self::default();
-        for (name, value) in fields {
-            object.push(name, value);
-        }
-        object.into()
-    }
-
-    #[inline(never)]
-    fn push(&mut self, name: &str, value: Value) {
-        self.0.push((name.to_owned(), value));
-    }
-
-    /// Puts a field that does not have its default.
-    #[inline(never)]
-    fn put(&mut self, name: &str, value: Value) {
-        self.put_in("", name, value);
-    }
-
-    /// The same, where the default is that of a certain object's field. In the module once, as the others here are.
-    #[inline(never)]
-    fn put_in(&mut self, object: &str, name: &str, value: Value) {
-        if default_of(&format!("{object}.{name}")) != Some(&value) {
-            self.push(name, value);
-        }
-    }
-
-    fn put_if(&mut self, name: &str, wanted: bool, value: impl FnOnce() -> Value) {
-        if wanted {
-            self.put(name, value());
-        }
-    }
-
-    #[inline(never)]
-    fn put_some(&mut self, name: &str, value: Option<Value>) {
-        if let Some(value) = value {
-            self.put(name, value);
+        KeySource::ClientIp => out.bool("client_ip", true, false),
+        KeySource::Generate(cookie) => {
+            out.object("generate", |out| write_generated_cookie(out, cookie));
         }
     }
 }
 
-impl From<Object> for Value {
-    fn from(object: Object) -> Self {
-        Self::Object(object.0)
+fn write_variant(out: &mut Writer<'_, '_>, variant: &Variant) {
+    out.text("name", &variant.name);
+    out.text_if("cluster", variant.cluster.as_deref());
+    out.weight("weight", variant.weight);
+    if let Some(max) = variant.max_weight {
+        out.weight("max_weight", max);
+    }
+    out.bool("drain", variant.drain, false);
+    write_edits(out, "request_headers", &variant.request_headers);
+    write_edits(out, "response_headers", &variant.response_headers);
+    if let Some(respond) = &variant.respond {
+        out.object("respond", |out| {
+            out.integer("status", respond.status.into());
+            out.text_unless("body", &respond.body, "");
+        });
+    }
+    if variant.rewrite != Rewrite::default() {
+        out.object("rewrite", |out| {
+            out.text_if("host", variant.rewrite.host.as_deref());
+            if let Some((from, to)) = &variant.rewrite.path_prefix {
+                out.object("path_prefix", |out| {
+                    out.text("from", from);
+                    out.text("to", to);
+                });
+            }
+        });
+    }
+    if let Some(fallback) = variant.fallback {
+        out.text_if("fallback", text_of(fallback, Fallback::ALL));
     }
 }
 
 #[inline(never)]
-fn text(text: &str) -> Value {
-    Value::String(text.to_owned())
-}
-
-fn list<T>(items: &[T], write: impl Fn(&T) -> Value) -> Value {
-    Value::List(items.iter().map(write).collect())
-}
-
-fn word<T: PartialEq>(value: T, all: &[(&str, T)]) -> Value {
-    all.iter().find(|(_, known)| *known == value).map_or(Value::Null, |(name, _)| text(name))
-}
-
-fn write_weight_total(total: WeightTotal) -> Value {
-    match total {
-        WeightTotal::Any => text("any"),
-        WeightTotal::Exactly(total) => write_weight(total),
+fn write_edits<'p>(out: &mut Writer<'_, 'p>, name: &'p str, edits: &HeaderEdits) {
+    if *edits == HeaderEdits::default() {
+        return;
     }
-}
-
-fn percent(buckets: Buckets) -> Value {
-    write_weight(Weight::from(buckets))
+    out.object(name, |out| {
+        for (name, edits) in [("set", &edits.set), ("add", &edits.add)] {
+            if !edits.is_empty() {
+                out.objects(name, edits, |out, (name, value)| {
+                    out.text("name", name);
+                    out.text("value", value);
+                });
+            }
+        }
+        out.shown("remove", &edits.remove);
+    });
 }
 
 #[cfg(test)]

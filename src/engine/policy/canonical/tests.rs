@@ -2,7 +2,7 @@
 
 use crate::ids::SplitId;
 use crate::policy::{
-    CookieOptions, Decoding, Ramp, RampStep, SameSite, Steps, Sticky, check, from_json,
+    CookieOptions, Decoding, Ramp, RampStep, SameSite, Steps, Sticky, Value, check, from_json,
 };
 use crate::units::{Millis, Moment, Seconds};
 use proptest::prelude::*;
@@ -87,6 +87,47 @@ fn matches_that_are_written_read_as_they_were() {
     ];
     for text in others.iter().map(String::as_str).chain([VALID_MATCH]) {
         assert_reads_as_it_was(&read(&policy(&format!(r#", "match": {text}"#))));
+    }
+}
+
+/// What is written at a place in the first split.
+fn written(policy: &Policy, place: &[&str]) -> Value {
+    let mut document = &to_value(policy);
+    for name in ["splits"].iter().chain(place) {
+        document = document.field(name).unwrap();
+        if let [first, ..] = document.items() {
+            document = first;
+        }
+    }
+    document.clone()
+}
+
+#[test]
+fn defaults_are_left_out() {
+    let text = |text: &str| Value::String(text.into());
+    let mut policy = read(&policy(""));
+    let uid = CookieOptions::new("uid".into(), CookieOptions::GENERATE_TTL);
+    first(&mut policy).key = vec![KeySource::Generate(uid)];
+    let cookie = CookieOptions::new("split-checkout".into(), CookieOptions::STICKY_TTL);
+    let sticky = Sticky { cookie, epoch: 0, secret: "0123456789abcdef".into() };
+    first(&mut policy).sticky = Some(sticky);
+    let fields = vec![("cookie".to_owned(), text("uid"))];
+    assert_eq!(written(&policy, &["key", "generate"]), Value::Object(fields));
+    let fields = vec![("secret".to_owned(), text("0123456789abcdef"))];
+    assert_eq!(written(&policy, &["sticky"]), Value::Object(fields));
+}
+
+#[test]
+fn weights_are_written_as_short_as_they_are() {
+    let mut policy = read(&policy(""));
+    for (weight, value) in [
+        (Weight::from_units(50_000).unwrap(), Value::Integer(5)),
+        (Weight::from_units(1).unwrap(), Value::Float(0.0001)),
+        (Weight::MAX, Value::Integer(1_000_000_000)),
+    ] {
+        let split = first(&mut policy);
+        split.variants[split.baseline].weight = weight;
+        assert_eq!(written(&policy, &["variants", "weight"]), value);
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::iter::Sum;
 
 use crate::policy::Value;
-use crate::units::Buckets;
+use crate::units::{Buckets, Ratio};
 
 /// A bucket is a hundredth of a percent.
 const UNITS_OF_A_BUCKET: u64 = Weight::UNITS_PER_ONE / 100;
@@ -73,6 +73,13 @@ impl Weight {
 impl From<Buckets> for Weight {
     fn from(buckets: Buckets) -> Self {
         Self(u64::from(buckets.count()).wrapping_mul(UNITS_OF_A_BUCKET))
+    }
+}
+
+/// As a number: a ratio has the units of a weight.
+impl From<Ratio> for Weight {
+    fn from(ratio: Ratio) -> Self {
+        Self(ratio.units().into())
     }
 }
 

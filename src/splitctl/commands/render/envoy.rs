@@ -38,6 +38,10 @@ pub(super) struct Args {
     #[arg(long = "cluster", value_name = "NAME=HOST:PORT")]
     clusters: Vec<Cluster>,
 
+    /// A cluster whose hosts speak HTTP/2 without TLS, as gRPC servers do; may be repeated.
+    #[arg(long, value_name = "NAME")]
+    http2: Vec<String>,
+
     /// The cluster of requests for which the filter names none.
     #[arg(long, value_name = "NAME", default_value = "default")]
     fallback: String,
@@ -328,6 +332,15 @@ fn clusters(args: &Args, policy: &Policy, falling_back: &[FallsBack]) -> anyhow:
     if let Some(taken) = ours.into_iter().find(|name| names.contains(name)) {
         bail!("`{taken}` is the name of a cluster that is rendered: give yours another one");
     }
+    if let Some(unknown) = args.http2.iter().find(|name| !names.contains(name)) {
+        bail!("`--http2 {unknown}`: no such cluster is rendered; these are: {}", names.join(", "));
+    }
+    let with_protocol = |name: &str, mut settings: Settings| {
+        if args.http2.iter().any(|known| known == name) {
+            settings.cluster.push_str(HTTP2);
+        }
+        settings
+    };
     // Its address, and a note where that is only assumed.
     let placed = |name: &str| {
         let given = args.clusters.iter().rfind(|cluster| cluster.name == name);
@@ -343,13 +356,14 @@ fn clusters(args: &Args, policy: &Policy, falling_back: &[FallsBack]) -> anyhow:
             false => Settings::default(),
         };
         let (placed, note) = placed(&name);
-        text.push_str(&cluster(&placed, &settings, note));
+        text.push_str(&cluster(&placed, &with_protocol(&name, settings), note));
     }
     for variant in falling_back {
         let (mut placed, note) = placed(&variant.baseline);
         placed.name = variant.stand_in();
         text.push_str(&variant.aggregate());
-        text.push_str(&cluster(&placed, &variant.settings_of_stand_in(), note));
+        let settings = with_protocol(&variant.baseline, variant.settings_of_stand_in());
+        text.push_str(&cluster(&placed, &settings, note));
     }
     if let Some(collector) = &args.otlp {
         let settings = Settings { cluster: HTTP2.to_owned(), ..Settings::default() };
@@ -478,6 +492,15 @@ splits:
         }
         let (_, out, _) = render("envoy", POLICY, &["--otlp", "a:1", "--traces", "0.5"]);
         assert!(out.contains("random_sampling: {value: 0.5}\n"), "{out}");
+    }
+
+    #[test]
+    fn clusters_that_speak_http2_are_named() {
+        let (_, out, err) = render("envoy", POLICY, &["--http2", "checkout-v1"]);
+        assert_eq!((out.matches("http2_protocol_options").count(), err.as_str()), (1, ""));
+        let (outcome, _, err) = render("envoy", POLICY, &["--http2", "other"]);
+        assert_eq!(outcome, Outcome::NoAnswer);
+        assert!(err.contains("these are: checkout-v1, outbound|80|v2|checkout, default"), "{err}");
     }
 
     #[test]
