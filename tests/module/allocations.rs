@@ -57,12 +57,15 @@ fn a_request_allocates_its_stream_and_what_the_host_hands_over() {
         variant["request_headers"] = json!({"set": [{"name": "x-theme", "value": "dark"}]});
     }
     edited["splits"][0]["mirror"] = json!({"cluster": "shadow", "percent": 100});
+    let mut guarded = demo();
+    guarded["splits"][0]["guard"] = json!({"errors": {"ratio": 1.5}});
     for (about, policy, request, wanted) in [
         ("a split matches", demo(), &user(), matched),
         ("the user is known by a cookie", demo(), &cookie, matched),
         ("no split matches", demo(), &other, no_status),
         ("`outcomes: off`", with("outcomes", json!("off")), &user(), no_status),
         ("an edit and a mirror", edited, &user(), matched),
+        ("a guard", guarded, &user(), matched),
         (
             "the response has the variant too",
             with("response_variant_header", json!("x-v")),

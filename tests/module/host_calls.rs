@@ -35,10 +35,11 @@ const CALLS: [(&str, &str, &str); 15] = [
 ];
 
 /// The same for the callbacks of a stream; each that is exported costs the host's way into the VM.
-const CALLBACKS: [(&str, &str, &str); 4] = [
+const CALLBACKS: [(&str, &str, &str); 5] = [
     ("create", "proxy_on_context_create", "6,400 with the end of the context"),
     ("request", "proxy_on_request_headers", "1,300 to 1,900"),
     ("response", "proxy_on_response_headers", "1,300 to 1,900"),
+    ("trailers", "proxy_on_response_trailers", "1,300 to 1,900"),
     ("delete", "proxy_on_delete", "1,300 to 1,900"),
 ];
 
@@ -47,10 +48,16 @@ const CALLBACKS: [(&str, &str, &str); 4] = [
 enum Answer {
     /// An upstream's response with this status.
     Upstream(u16),
+    /// The same, and it was the answer to an equal request before.
+    Again(u16),
+    /// A response whose only headers say this gRPC status.
+    AtOnce(&'static str),
+    /// A response that ends with this gRPC status.
+    AtLast(&'static str),
     /// The filter's own reply.
     Own,
     /// None: the client goes away before there is one.
-    None,
+    Gone,
 }
 
 /// One way through the filter.
@@ -69,7 +76,7 @@ const MATCHED: &str = "create: | request: headers clock set set count | response
 /// The same where nothing is counted at the end.
 const NO_OUTCOME: &str = "create: | request: headers set set count | response: | delete:";
 
-use Answer::{None as Gone, Own, Upstream};
+use Answer::{Again, AtLast, AtOnce, Gone, Own, Upstream};
 
 /// The table: each path, and what it calls.
 fn paths() -> Vec<Path> {
@@ -83,6 +90,9 @@ fn paths() -> Vec<Path> {
     let api = Headers::get("shop.example.com", "/api/cart");
     let user = api.clone().with("x-user-id", "ada");
     let home = Headers::get("home.example.com", "/").with("x-user-id", "ada");
+    let grpc = user.clone().with("content-type", "application/grpc");
+    let grpc_home = home.clone().with("content-type", "application/grpc");
+    let guarded = of_split("guard", json!({"errors": {"ratio": 1.5}}));
     let new = json!([{"cookie": "uid"}, {"generate": {"cookie": "uid"}}]);
     let address = json!([{"header": "x-user-id"}, {"client_ip": true}]);
     let claim = json!([{"header": "x-user-id"}, {"jwt": {"provider": "idp", "claim": "sub"}}]);
@@ -92,7 +102,20 @@ fn paths() -> Vec<Path> {
 
     vec![
         row("a split matches", demo(), &user, Upstream(200), MATCHED),
-        row("the same with an answer of 5xx", demo(), &user, Upstream(503), MATCHED),
+        row(
+            "an answer of 5xx: users whom it fails are counted",
+            demo(),
+            &user,
+            Upstream(503),
+            "create: | request: headers clock set set count | response: header | delete: clock count record time shared share count",
+        ),
+        row(
+            "the same for the same user again",
+            demo(),
+            &user,
+            Again(503),
+            "create: | request: headers clock set set count | response: header | delete: clock count record time shared",
+        ),
         row(
             "no split matches",
             demo(),
@@ -112,7 +135,7 @@ fn paths() -> Vec<Path> {
             demo(),
             &user,
             Gone,
-            "create: | request: headers clock set set count | delete: property clock count record",
+            "create: | request: headers clock set set count | delete: property clock property count record",
         ),
         row(
             "no split matches, and no response",
@@ -184,7 +207,7 @@ fn paths() -> Vec<Path> {
             of_split("sticky", sticky.clone()),
             &user,
             Upstream(503),
-            MATCHED,
+            "create: | request: headers clock set set count | response: header | delete: clock count record time shared share count",
         ),
         row(
             "`sticky` with `outcomes: off`: the status is for the cookie alone",
@@ -241,6 +264,64 @@ fn paths() -> Vec<Path> {
             &user,
             Own,
             "create: | request: headers clock set count reply | response: header | delete: clock count record",
+        ),
+        row("a guard: a request that went well", guarded.clone(), &user, Again(200), MATCHED),
+        row(
+            "a guard: the first request of a user, who is counted",
+            guarded.clone(),
+            &user,
+            Upstream(200),
+            "create: | request: headers clock count set set count | response: header | delete: clock count record",
+        ),
+        row(
+            "a guard: a user's request fails",
+            guarded.clone(),
+            &user,
+            Upstream(503),
+            "create: | request: headers clock count set set count | response: header | delete: clock count record time shared share count",
+        ),
+        row(
+            "a guard: it fails again",
+            guarded.clone(),
+            &user,
+            Again(503),
+            "create: | request: headers clock set set count | response: header | delete: clock count record time shared",
+        ),
+        row(
+            "a guard: the client goes away",
+            guarded,
+            &user,
+            Gone,
+            "create: | request: headers clock count set set count | delete: property clock property count record",
+        ),
+        row("a gRPC call that fails at once", demo(), &grpc, AtOnce("5"), MATCHED),
+        row(
+            "a gRPC call with its status at the end",
+            demo(),
+            &grpc,
+            AtLast("0"),
+            "create: | request: headers clock set set count | response: header | trailers: header | delete: clock count record",
+        ),
+        row(
+            "a gRPC call that no split matches",
+            demo(),
+            &grpc_home,
+            AtLast("0"),
+            "create: | request: headers | response: | trailers: | delete:",
+        ),
+        row(
+            "a gRPC call that is cut off",
+            demo(),
+            &grpc,
+            Upstream(200),
+            "create: | request: headers clock set set count | response: header | delete: clock property property count record time shared share count",
+        ),
+        row(
+            "a response that is not gRPC with trailers",
+            demo(),
+            &user,
+            AtLast("0"),
+            "create: | request: headers clock set set count | response: header | trailers: | delete: clock count record",
         ),
         row(
             "the client's address as a second source of the key, and the first is there",
@@ -345,10 +426,13 @@ fn a_call_more_is_told_with_its_price() {
 
 #[test]
 fn a_tick_writes_the_gauge_of_every_weight_again() {
-    for splits in [1, 1_000] {
+    let tick = |splits: usize, guarded: bool| {
         let split = |n: usize| {
             let mut split = demo()["splits"][0].take();
             split["name"] = json!(format!("s{n}"));
+            if guarded {
+                split["guard"] = json!({"errors": {"ratio": 1.5}});
+            }
             split
         };
         let policy = json!({"version": 1, "splits": (0..splits).map(split).collect::<Vec<_>>()});
@@ -357,10 +441,16 @@ fn a_tick_writes_the_gauge_of_every_weight_again() {
         host.record();
         host.tick().unwrap();
         let [tick] = &host.recorded()[..] else { panic!("one configuration, one tick") };
-        let found = words(tick);
-        let gauges = " record".repeat(2 * splits);
+        words(tick)
+    };
+    for splits in [1, 1_000] {
+        let weights = " record".repeat(2 * splits);
         // The stamp that says which plugin shows its policy; the policy's hash; two weights of each split.
-        assert_eq!(found, format!("proxy_on_tick: time shared share record{gauges}"));
+        let plain = format!("proxy_on_tick: time shared share record{weights}");
+        assert_eq!(tick(splits, false), plain);
+        // Did anything trip elsewhere? And whether the canary of each split is out.
+        let guarded = format!("proxy_on_tick: shared time shared share record{weights}");
+        assert_eq!(tick(splits, true), guarded + &" record".repeat(splits));
     }
 }
 
@@ -370,6 +460,9 @@ fn calls(path: &Path) -> String {
     // Until then the policy is not in force.
     host.tick().unwrap();
     host.set_property(&["source", "address"], "192.0.2.5:4711");
+    if let Again(_) = path.answer {
+        exchange(&mut host, path);
+    }
     host.record();
     exchange(&mut host, path);
     host.recorded().iter().map(words).collect::<Vec<_>>().join(" | ")
@@ -378,13 +471,18 @@ fn calls(path: &Path) -> String {
 fn exchange(host: &mut WasmHost, path: &Path) {
     let asked = host.request(&path.request).unwrap();
     let response = match path.answer {
-        Upstream(status) => Some(Response::status(status)),
+        Upstream(status) | Again(status) => Some(Response::status(status)),
+        AtOnce(status) => Some(Response::status(200).with("grpc-status", status)),
+        AtLast(_) => Some(Response::status(200)),
         Own => asked.local_reply.as_ref().map(Response::from),
         Gone => None,
     };
     assert_eq!(asked.local_reply.is_some(), matches!(path.answer, Own), "{}", path.about);
     if let Some(response) = response {
         host.respond(asked.stream, &response).unwrap();
+    }
+    if let AtLast(status) = path.answer {
+        host.trailers(asked.stream, &Headers::new().with("grpc-status", status)).unwrap();
     }
     host.finish(asked.stream).unwrap();
 }

@@ -134,6 +134,15 @@ impl WasmHost {
         self.outcome(stream, action, |stream| stream.response.clone().unwrap_or_default())
     }
 
+    /// The response ends with trailers, as those of gRPC do. Yields what the filter made of them.
+    pub fn trailers(&mut self, stream: StreamId, trailers: &Headers) -> Result<Headers, Failure> {
+        self.stream(stream)?.trailers = Some(trailers.clone());
+        let args = (stream.0, trailers.pairs().len() as u32);
+        let export = "proxy_on_response_trailers";
+        self.enter::<_, u32>(stream.0, Phase::ResponseTrailers, export, args)?;
+        Ok(self.stream(stream)?.trailers.clone().unwrap_or_default())
+    }
+
     /// The stream ends: it is logged and deleted. If there was no response, the client went away
     /// before it. Yields the filter state as the access log sees it.
     pub fn finish(&mut self, stream: StreamId) -> Result<FilterState, Failure> {
