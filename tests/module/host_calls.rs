@@ -3,45 +3,10 @@
 
 use std::fmt::Write as _;
 
-use harness::wasm_host::{Headers, Response, Visit, WasmHost};
+use harness::wasm_host::{Headers, Response, WasmHost};
 use serde_json::{Value, json};
 
-/// A function of the host: the word that the table below has for it, its name, and what a call costs in Envoy in
-/// instructions, counted by callgrind as `scripts/bench-envoy` does (a plain route takes about 185,000).
-const CALLS: [(&str, &str, &str); 15] = [
-    ("headers", "proxy_get_header_map_pairs", "13,600 for 13 headers; 30 more are 18,000 more"),
-    ("header", "proxy_get_header_map_value", "14,000: a call that returns bytes, however few"),
-    ("property", "proxy_get_property", "14,100: a call that returns bytes, however few"),
-    (
-        "shared",
-        "proxy_get_shared_data",
-        "not counted alone; it returns bytes, as those of 14,000 do",
-    ),
-    (
-        "set",
-        "proxy_replace_header_map_value",
-        "4,400; a request's first 11,500: its route is chosen again",
-    ),
-    ("add", "proxy_add_header_map_value", "4,400, as `set`; a request's first 11,500"),
-    ("remove", "proxy_remove_header_map_value", "not counted alone; it edits as `set` does"),
-    ("state", "proxy_set_property", "4,700"),
-    ("share", "proxy_set_shared_data", "not counted alone; it takes a lock that all workers share"),
-    ("reply", "proxy_send_local_response", "not counted alone; it takes the place of the upstream"),
-    ("count", "proxy_increment_metric", "1,400"),
-    ("record", "proxy_record_metric", "2,000 to 2,700 for a histogram"),
-    ("clock", "clock_time_get", "some hundred"),
-    ("time", "proxy_get_current_time_nanoseconds", "some hundred"),
-    ("random", "random_get", "not counted alone"),
-];
-
-/// The same for the callbacks of a stream; each that is exported costs the host's way into the VM.
-const CALLBACKS: [(&str, &str, &str); 5] = [
-    ("create", "proxy_on_context_create", "6,400 with the end of the context"),
-    ("request", "proxy_on_request_headers", "1,300 to 1,900"),
-    ("response", "proxy_on_response_headers", "1,300 to 1,900"),
-    ("trailers", "proxy_on_response_trailers", "1,300 to 1,900"),
-    ("delete", "proxy_on_delete", "1,300 to 1,900"),
-];
+use super::prices::{prices, words};
 
 /// What becomes of a request.
 #[derive(Clone, Copy)]
@@ -67,7 +32,7 @@ struct Path {
     policy: Value,
     request: Headers,
     answer: Answer,
-    /// The callbacks, and in each the calls in their order, in the words of the tables above.
+    /// The callbacks, and in each the calls in their order, in the words of prices.rs.
     calls: &'static str,
 }
 
@@ -78,14 +43,11 @@ const NO_OUTCOME: &str = "create: | request: headers set set count | response: |
 
 use Answer::{Again, AtLast, AtOnce, Gone, Own, Upstream};
 
-/// The table: each path, and what it calls.
+/// The table: each path, how a request takes it, and what it calls.
+#[rustfmt::skip] // A row is three lines, whatever their length.
 fn paths() -> Vec<Path> {
-    let row = |about, policy, request: &Headers, answer, calls| Path {
-        about,
-        policy,
-        request: request.clone(),
-        answer,
-        calls,
+    let row = |about, policy, request: &Headers, answer, calls| {
+        Path { about, policy, request: request.clone(), answer, calls }
     };
     let api = Headers::get("shop.example.com", "/api/cart");
     let user = api.clone().with("x-user-id", "ada");
@@ -101,291 +63,141 @@ fn paths() -> Vec<Path> {
     let edit = json!({"set": [{"name": "x-theme", "value": "dark"}]});
 
     vec![
-        row("a split matches", demo(), &user, Upstream(200), MATCHED),
-        row(
-            "an answer of 5xx: users whom it fails are counted",
-            demo(),
-            &user,
-            Upstream(503),
-            "create: | request: headers clock set set count | response: header | delete: clock count record time shared share count",
-        ),
-        row(
-            "the same for the same user again",
-            demo(),
-            &user,
-            Again(503),
-            "create: | request: headers clock set set count | response: header | delete: clock count record time shared",
-        ),
-        row(
-            "no split matches",
-            demo(),
-            &home,
-            Upstream(200),
-            "create: | request: headers | response: | delete:",
-        ),
-        row(
-            "no splits at all",
-            json!({"version": 1, "splits": []}),
-            &user,
-            Upstream(200),
-            "create: | request: headers | response: | delete:",
-        ),
-        row(
-            "no response",
-            demo(),
-            &user,
-            Gone,
-            "create: | request: headers clock set set count | delete: property clock property count record",
-        ),
-        row(
-            "no split matches, and no response",
-            demo(),
-            &home,
-            Gone,
-            "create: | request: headers | delete:",
-        ),
-        row(
-            "an override instead of the weights",
-            demo(),
-            &user.clone().with("x-canary", "true"),
-            Upstream(200),
-            MATCHED,
-        ),
-        row("no key, so the baseline", demo(), &api, Upstream(200), MATCHED),
-        row("`outcomes: off`", with("outcomes", json!("off")), &user, Upstream(200), NO_OUTCOME),
-        row(
-            "`outcomes: envoy`",
-            with("outcomes", json!("envoy")),
-            &user,
-            Upstream(200),
-            NO_OUTCOME,
-        ),
-        row(
-            "`filter_state: true`",
-            with("filter_state", json!(true)),
-            &user,
-            Upstream(200),
-            "create: | request: headers clock set set count state | response: header | delete: clock count record",
-        ),
-        row(
-            "`variant_header: null`, and so filter state",
-            with("variant_header", json!(null)),
-            &user,
-            Upstream(200),
-            "create: | request: headers clock set count state | response: header | delete: clock count record",
-        ),
-        row(
-            "`response_variant_header`",
-            with("response_variant_header", json!("x-variant")),
-            &user,
-            Upstream(200),
-            "create: | request: headers clock set set count | response: header set | delete: clock count record",
-        ),
-        row(
-            "`vary`",
-            with("vary", json!(true)),
-            &user,
-            Upstream(200),
-            "create: | request: headers clock set set count | response: header add | delete: clock count record",
-        ),
-        row(
-            "`baggage`",
-            with("baggage", json!(true)),
-            &user,
-            Upstream(200),
-            "create: | request: headers clock set set set count | response: header | delete: clock count record",
-        ),
-        row(
-            "`sticky`, a user's first visit",
-            of_split("sticky", sticky.clone()),
-            &user,
-            Upstream(200),
-            "create: | request: headers clock set set count | response: header add add | delete: clock count record",
-        ),
-        row(
-            "`sticky`, the cookie held back from a failed answer",
-            of_split("sticky", sticky.clone()),
-            &user,
-            Upstream(503),
-            "create: | request: headers clock set set count | response: header | delete: clock count record time shared share count",
-        ),
-        row(
-            "`sticky` with `outcomes: off`: the status is for the cookie alone",
-            of_split_in(with("outcomes", json!("off")), "sticky", sticky),
-            &user,
-            Upstream(200),
-            "create: | request: headers set set count | response: header add add | delete:",
-        ),
-        row(
-            "`generate`, a new visitor: the number of the request, no call, makes the id",
-            of_split("key", new.clone()),
-            &api,
-            Upstream(200),
-            "create: | request: headers clock set set count count | response: header add add | delete: clock count record",
-        ),
-        row(
-            "`generate`, a visitor who is known",
-            of_split("key", new),
-            &api.clone().with("cookie", "uid=1"),
-            Upstream(200),
-            MATCHED,
-        ),
-        row(
-            "`assignment: random`: no call for the number",
-            of_split("assignment", json!("random")),
-            &user,
-            Upstream(200),
-            MATCHED,
-        ),
-        row(
-            "`ramp`: the time",
-            ramping(),
-            &user,
-            Upstream(200),
-            "create: | request: headers time clock set set count | response: header | delete: clock count record",
-        ),
-        row(
-            "`request_headers`: one is set",
-            of_variants("request_headers", edit),
-            &user,
-            Upstream(200),
-            "create: | request: headers clock set set set count | response: header | delete: clock count record",
-        ),
-        row(
-            "`mirror` of all requests",
-            of_split("mirror", json!({"cluster": "shadow", "percent": 100})),
-            &user,
-            Upstream(200),
-            "create: | request: headers clock set set set count | response: header | delete: clock count record",
-        ),
-        row(
-            "`respond`: the filter answers",
-            of_variants("respond", json!({"status": 403})),
-            &user,
-            Own,
-            "create: | request: headers clock set count reply | response: header | delete: clock count record",
-        ),
-        row("a guard: a request that went well", guarded.clone(), &user, Again(200), MATCHED),
-        row(
-            "a guard: the first request of a user, who is counted",
-            guarded.clone(),
-            &user,
-            Upstream(200),
-            "create: | request: headers clock count set set count | response: header | delete: clock count record",
-        ),
-        row(
-            "a guard: a user's request fails",
-            guarded.clone(),
-            &user,
-            Upstream(503),
-            "create: | request: headers clock count set set count | response: header | delete: clock count record time shared share count",
-        ),
-        row(
-            "a guard: it fails again",
-            guarded.clone(),
-            &user,
-            Again(503),
-            "create: | request: headers clock set set count | response: header | delete: clock count record time shared",
-        ),
-        row(
-            "a guard: the client goes away",
-            guarded,
-            &user,
-            Gone,
-            "create: | request: headers clock count set set count | delete: property clock property count record",
-        ),
-        row("a gRPC call that fails at once", demo(), &grpc, AtOnce("5"), MATCHED),
-        row(
-            "a gRPC call with its status at the end",
-            demo(),
-            &grpc,
-            AtLast("0"),
-            "create: | request: headers clock set set count | response: header | trailers: header | delete: clock count record",
-        ),
-        row(
-            "a gRPC call that no split matches",
-            demo(),
-            &grpc_home,
-            AtLast("0"),
-            "create: | request: headers | response: | trailers: | delete:",
-        ),
-        row(
-            "a gRPC call that is cut off",
-            demo(),
-            &grpc,
-            Upstream(200),
-            "create: | request: headers clock set set count | response: header | delete: clock property property count record time shared share count",
-        ),
-        row(
-            "a response that is not gRPC with trailers",
-            demo(),
-            &user,
-            AtLast("0"),
-            "create: | request: headers clock set set count | response: header | trailers: | delete: clock count record",
-        ),
-        row(
-            "the client's address as a second source of the key, and the first is there",
-            of_split("key", address.clone()),
-            &user,
-            Upstream(200),
-            MATCHED,
-        ),
-        row(
-            "the same, and the first is not there",
-            of_split("key", address),
-            &api,
-            Upstream(200),
-            "create: | request: headers property clock set set count | response: header | delete: clock count record",
-        ),
-        row(
-            "a condition on the client's address",
-            of_split("match", by_address.clone()),
-            &user,
-            Upstream(200),
-            "create: | request: headers property clock set set count | response: header | delete: clock count record",
-        ),
-        row(
-            "the same where the path rules it out",
-            of_split("match", by_address),
-            &home,
-            Upstream(200),
-            "create: | request: headers | response: | delete:",
-        ),
-        row(
-            "a claim as a second source of the key, and the first is there",
-            of_split("key", claim.clone()),
-            &user,
-            Upstream(200),
-            MATCHED,
-        ),
-        row(
-            "the same, and the first is not there",
-            of_split("key", claim),
-            &api,
-            Upstream(200),
-            "create: | request: headers property clock set set count | response: header | delete: clock count record",
-        ),
-        row(
-            "two splits on one request: both headers are set once, each split counts",
-            two_splits(),
-            &user,
-            Upstream(200),
-            "create: | request: headers clock set set count count | response: header | delete: clock count record count record",
-        ),
-        row(
-            "headers that only the filter sets, from a client: was there an earlier leg?",
-            demo(),
-            &user.clone().with("x-split-variant", "checkout=canary"),
-            Upstream(200),
-            "create: | request: headers property clock set set count | response: header | delete: clock count record",
-        ),
-        row(
-            "the same where no split matches: what is forged is removed",
-            demo(),
-            &home.with("x-split-variant", "checkout=canary"),
-            Upstream(200),
-            "create: | request: headers property remove | response: | delete:",
-        ),
+        row("a split matches",
+            demo(), &user, Upstream(200),
+            MATCHED),
+        row("an answer of 5xx: users whom it fails are counted",
+            demo(), &user, Upstream(503),
+            "create: | request: headers clock set set count | response: header | delete: clock count record time shared share count"),
+        row("the same for the same user again",
+            demo(), &user, Again(503),
+            "create: | request: headers clock set set count | response: header | delete: clock count record time shared"),
+        row("no split matches",
+            demo(), &home, Upstream(200),
+            "create: | request: headers | response: | delete:"),
+        row("no splits at all",
+            json!({"version": 1, "splits": []}), &user, Upstream(200),
+            "create: | request: headers | response: | delete:"),
+        row("no response",
+            demo(), &user, Gone,
+            "create: | request: headers clock set set count | delete: property clock property count record"),
+        row("no split matches, and no response",
+            demo(), &home, Gone,
+            "create: | request: headers | delete:"),
+        row("an override instead of the weights",
+            demo(), &user.clone().with("x-canary", "true"), Upstream(200),
+            MATCHED),
+        row("no key, so the baseline",
+            demo(), &api, Upstream(200),
+            MATCHED),
+        row("`outcomes: off`",
+            with("outcomes", json!("off")), &user, Upstream(200),
+            NO_OUTCOME),
+        row("`outcomes: envoy`",
+            with("outcomes", json!("envoy")), &user, Upstream(200),
+            NO_OUTCOME),
+        row("`filter_state: true`",
+            with("filter_state", json!(true)), &user, Upstream(200),
+            "create: | request: headers clock set set count state | response: header | delete: clock count record"),
+        row("`variant_header: null`, and so filter state",
+            with("variant_header", json!(null)), &user, Upstream(200),
+            "create: | request: headers clock set count state | response: header | delete: clock count record"),
+        row("`response_variant_header`",
+            with("response_variant_header", json!("x-variant")), &user, Upstream(200),
+            "create: | request: headers clock set set count | response: header set | delete: clock count record"),
+        row("`vary`",
+            with("vary", json!(true)), &user, Upstream(200),
+            "create: | request: headers clock set set count | response: header add | delete: clock count record"),
+        row("`baggage`",
+            with("baggage", json!(true)), &user, Upstream(200),
+            "create: | request: headers clock set set set count | response: header | delete: clock count record"),
+        row("`sticky`, a user's first visit",
+            of_split("sticky", sticky.clone()), &user, Upstream(200),
+            "create: | request: headers clock set set count | response: header add add | delete: clock count record"),
+        row("`sticky`, the cookie held back from a failed answer",
+            of_split("sticky", sticky.clone()), &user, Upstream(503),
+            "create: | request: headers clock set set count | response: header | delete: clock count record time shared share count"),
+        row("`sticky` with `outcomes: off`: the status is for the cookie alone",
+            of_split_in(with("outcomes", json!("off")), "sticky", sticky), &user, Upstream(200),
+            "create: | request: headers set set count | response: header add add | delete:"),
+        row("`generate`, a new visitor: the number of the request, no call, makes the id",
+            of_split("key", new.clone()), &api, Upstream(200),
+            "create: | request: headers clock set set count count | response: header add add | delete: clock count record"),
+        row("`generate`, a visitor who is known",
+            of_split("key", new), &api.clone().with("cookie", "uid=1"), Upstream(200),
+            MATCHED),
+        row("`assignment: random`: no call for the number",
+            of_split("assignment", json!("random")), &user, Upstream(200),
+            MATCHED),
+        row("`ramp`: the time",
+            ramping(), &user, Upstream(200),
+            "create: | request: headers time clock set set count | response: header | delete: clock count record"),
+        row("`request_headers`: one is set",
+            of_variants("request_headers", edit), &user, Upstream(200),
+            "create: | request: headers clock set set set count | response: header | delete: clock count record"),
+        row("`mirror` of all requests",
+            of_split("mirror", json!({"cluster": "shadow", "percent": 100})), &user, Upstream(200),
+            "create: | request: headers clock set set set count | response: header | delete: clock count record"),
+        row("`respond`: the filter answers",
+            of_variants("respond", json!({"status": 403})), &user, Own,
+            "create: | request: headers clock set count reply | response: header | delete: clock count record"),
+        row("a guard: a request that went well",
+            guarded.clone(), &user, Again(200),
+            MATCHED),
+        row("a guard: the first request of a user, who is counted",
+            guarded.clone(), &user, Upstream(200),
+            "create: | request: headers clock count set set count | response: header | delete: clock count record"),
+        row("a guard: a user's request fails",
+            guarded.clone(), &user, Upstream(503),
+            "create: | request: headers clock count set set count | response: header | delete: clock count record time shared share count"),
+        row("a guard: it fails again",
+            guarded.clone(), &user, Again(503),
+            "create: | request: headers clock set set count | response: header | delete: clock count record time shared"),
+        row("a guard: the client goes away",
+            guarded, &user, Gone,
+            "create: | request: headers clock count set set count | delete: property clock property count record"),
+        row("a gRPC call that fails at once",
+            demo(), &grpc, AtOnce("5"),
+            MATCHED),
+        row("a gRPC call with its status at the end",
+            demo(), &grpc, AtLast("0"),
+            "create: | request: headers clock set set count | response: header | trailers: header | delete: clock count record"),
+        row("a gRPC call that no split matches",
+            demo(), &grpc_home, AtLast("0"),
+            "create: | request: headers | response: | trailers: | delete:"),
+        row("a gRPC call that is cut off",
+            demo(), &grpc, Upstream(200),
+            "create: | request: headers clock set set count | response: header | delete: clock property property count record time shared share count"),
+        row("a response that is not gRPC with trailers",
+            demo(), &user, AtLast("0"),
+            "create: | request: headers clock set set count | response: header | trailers: | delete: clock count record"),
+        row("the client's address as a second source of the key, and the first is there",
+            of_split("key", address.clone()), &user, Upstream(200),
+            MATCHED),
+        row("the same, and the first is not there",
+            of_split("key", address), &api, Upstream(200),
+            "create: | request: headers property clock set set count | response: header | delete: clock count record"),
+        row("a condition on the client's address",
+            of_split("match", by_address.clone()), &user, Upstream(200),
+            "create: | request: headers property clock set set count | response: header | delete: clock count record"),
+        row("the same where the path rules it out",
+            of_split("match", by_address), &home, Upstream(200),
+            "create: | request: headers | response: | delete:"),
+        row("a claim as a second source of the key, and the first is there",
+            of_split("key", claim.clone()), &user, Upstream(200),
+            MATCHED),
+        row("the same, and the first is not there",
+            of_split("key", claim), &api, Upstream(200),
+            "create: | request: headers property clock set set count | response: header | delete: clock count record"),
+        row("two splits on one request: both headers are set once, each split counts",
+            two_splits(), &user, Upstream(200),
+            "create: | request: headers clock set set count count | response: header | delete: clock count record count record"),
+        row("headers that only the filter sets, from a client: was there an earlier leg?",
+            demo(), &user.clone().with("x-split-variant", "checkout=canary"), Upstream(200),
+            "create: | request: headers property clock set set count | response: header | delete: clock count record"),
+        row("the same where no split matches: what is forged is removed",
+            demo(), &home.with("x-split-variant", "checkout=canary"), Upstream(200),
+            "create: | request: headers property remove | response: | delete:"),
     ]
 }
 
@@ -405,23 +217,6 @@ fn each_path_asks_the_host_for_this_and_no_more() {
         "paths of a request call the host otherwise than tests/module/host_calls.rs says; \
          where the price is worth it, change the row, and docs/cost.md:\n{wrong}"
     );
-}
-
-#[test]
-fn a_call_more_is_told_with_its_price() {
-    let mut told = String::new();
-    prices(
-        &mut told,
-        "request: headers set | delete: clock",
-        "request: headers set header set | delete:",
-    );
-    let [header, set, clock] = told.lines().collect::<Vec<_>>()[..] else { panic!("{told}") };
-    assert_eq!(
-        header,
-        "  +1 header (proxy_get_header_map_value): each 14,000: a call that returns bytes, however few"
-    );
-    assert!(set.starts_with("  +1 set (proxy_replace_header_map_value): each 4,400;"), "{set}");
-    assert_eq!(clock, "  -1 clock (clock_time_get): each some hundred");
 }
 
 #[test]
@@ -485,32 +280,6 @@ fn exchange(host: &mut WasmHost, path: &Path) {
         host.trailers(asked.stream, &Headers::new().with("grpc-status", status)).unwrap();
     }
     host.finish(asked.stream).unwrap();
-}
-
-/// A callback and its calls; one for which there is no word is there by its own name.
-fn words(visit: &Visit) -> String {
-    let word = |tables: &[(&'static str, &'static str, &str)], name: &str| {
-        let known = tables.iter().find(|(_, of, _)| *of == name).map(|(word, ..)| *word);
-        known.map_or_else(|| name.to_owned(), str::to_owned)
-    };
-    let mut text = format!("{}:", word(&CALLBACKS, visit.callback));
-    for call in &visit.calls {
-        let _ = write!(text, " {}", word(&CALLS, call));
-    }
-    text
-}
-
-/// Tells what is found more or less often than pinned, with its price.
-fn prices(told: &mut String, pinned: &str, found: &str) {
-    let often = |text: &str, word: &str| {
-        text.split_whitespace().filter(|of| of.trim_end_matches(':') == word).count() as i64
-    };
-    for (word, name, price) in CALLBACKS.iter().chain(&CALLS) {
-        let more = often(found, word) - often(pinned, word);
-        if more != 0 {
-            let _ = writeln!(told, "  {more:+} {word} ({name}): each {price}");
-        }
-    }
 }
 
 /// The policy of the demo, as in envoy/policy.yaml.

@@ -8,6 +8,7 @@ mod golden;
 mod host_calls;
 mod last_good;
 mod life;
+mod prices;
 
 use harness::module::{host, running};
 use serde_json::{Value, json};
