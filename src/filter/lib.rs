@@ -4,6 +4,8 @@
 #![expect(missing_docs, reason = "the SDK's macro makes the module's entry point, undocumented")]
 
 mod active;
+#[cfg(feature = "count-allocations")]
+mod allocations;
 mod guard;
 mod header_map;
 mod host;

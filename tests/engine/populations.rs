@@ -146,7 +146,7 @@ fn browse(plan: &Plan, jar: &mut BTreeMap<String, String>, context: Context) -> 
     let decisions = super::decide(plan, &request[..], &context);
     let caching = &Caching::default();
     let answered = Answered { decisions: &decisions, context: &context, caching, status: None };
-    for edit in on_response(plan, &answered) {
+    for edit in on_response(plan, &answered).iter() {
         let HeaderEdit::Add { name: "set-cookie", value } = edit else { continue };
         let text = String::from_utf8(value.to_vec()).unwrap();
         let (name, rest) = text.split_once('=').unwrap();

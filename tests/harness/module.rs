@@ -16,7 +16,7 @@ pub fn path() -> PathBuf {
     static PATH: OnceLock<PathBuf> = OnceLock::new();
     PATH.get_or_init(|| match std::env::var_os("TRAFFIC_SPLIT_WASM") {
         Some(path) => path.into(),
-        None => build(),
+        None => build(&[]),
     })
     .clone()
 }
@@ -45,6 +45,19 @@ pub fn host_beside(other: &WasmHost) -> WasmHost {
     program().start_beside(other).unwrap_or_else(|failure| panic!("{failure}"))
 }
 
+/// A fresh VM with the same module, built with an allocator that counts (`WasmHost::recorded`).
+///
+/// # Panics
+/// When it cannot be built, read or started.
+pub fn counting_host() -> WasmHost {
+    static PROGRAM: OnceLock<Program> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        let wasm = std::fs::read(build(&["--count-allocations"])).expect("the module can be read");
+        Program::compile(&wasm).expect("the module is wasm")
+    });
+    program.start().unwrap_or_else(|failure| panic!("{failure}"))
+}
+
 fn program() -> &'static Program {
     static PROGRAM: OnceLock<Program> = OnceLock::new();
     PROGRAM.get_or_init(|| Program::compile(&bytes()).expect("the module is wasm"))
@@ -62,8 +75,9 @@ pub fn running(policy: &Value) -> WasmHost {
     host
 }
 
-fn build() -> PathBuf {
+fn build(arguments: &[&str]) -> PathBuf {
     let output = Command::new(super::root().join("scripts/build-wasm"))
+        .args(arguments)
         .stderr(Stdio::inherit())
         .output()
         .expect("scripts/build-wasm can be started");

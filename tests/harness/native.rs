@@ -2,7 +2,7 @@
 //! where they need it.
 
 use engine::decision::{self, Context, Decision, Decisions, Nobody, Tripped};
-use engine::effects::{self, Answered, HeaderEdit, RequestEffects};
+use engine::effects::{self, Answered, Edits, RequestEffects};
 use engine::guard::{GuardState, Guards, Setting, Tally};
 use engine::hash::fmix64;
 use engine::host::Host;
@@ -107,7 +107,7 @@ pub fn on_request<'p, H: Host + ?Sized>(
 ///
 /// # Panics
 /// When there are edits that the host would not ask for.
-pub fn on_response<'p>(plan: &'p Plan, answered: &Answered<'p>) -> Vec<HeaderEdit<'p>> {
+pub fn on_response<'p>(plan: &'p Plan, answered: &Answered<'p>) -> Edits<'p> {
     let Answered { decisions, caching, .. } = *answered;
     let edits = effects::on_response(plan, answered);
     assert!(edits.is_empty() || effects::edits_response(plan, decisions, caching));

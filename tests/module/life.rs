@@ -144,17 +144,17 @@ fn filter_state_is_left_where_the_policy_asks_for_it_or_has_no_variant_header() 
 }
 
 #[test]
-fn a_client_that_goes_away_is_counted_as_no_response() {
+fn a_client_that_goes_away_is_counted_as_an_abort() {
     let mut host = super::running(&super::checkout());
     let asked = host.request(&request("ada")).unwrap();
     host.finish(asked.stream).unwrap();
-    let none: u64 = host
+    let aborts: u64 = host
         .metrics()
         .iter()
-        .filter(|(n, _)| n.contains("class=.=none"))
+        .filter(|(n, _)| n.contains("class=.=abort"))
         .map(|(_, v)| v.count())
         .sum();
-    assert_eq!(none, 1);
+    assert_eq!(aborts, 1);
 }
 
 #[test]

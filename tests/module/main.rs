@@ -1,11 +1,14 @@
 //! The real module in a small host: what holds natively holds in the .wasm, and no host and no
 //! client makes it panic.
 
+mod allocations;
 mod chance;
 mod faults;
 mod golden;
+mod host_calls;
 mod last_good;
 mod life;
+mod prices;
 
 use harness::module::{host, running};
 use serde_json::{Value, json};

@@ -39,6 +39,6 @@ impl Caching {
         // A cache keeps it under the address that the client asked for, and another page may have been asked
         // for there: the proxy follows a redirect itself, and names the page before it.
         private |= facts.lines().has(Questions::ORIGINAL_URL);
-        Self { vary: super::join(names.into_iter()).map(Cow::into_owned), private }
+        Self { vary: super::join(names.iter().copied()).map(Cow::into_owned), private }
     }
 }

@@ -1,9 +1,32 @@
 //! The header edits of the variants served: for each header the first split in the list decides.
 
+use std::ops::Deref;
+
 use smallvec::SmallVec;
 
 use super::{HeaderEdit, bytes_of};
 use crate::policy::HeaderEdits;
+
+/// Edits in order. Those of most requests and responses stand in place: cluster, variant, and two more.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Edits<'p>(SmallVec<[HeaderEdit<'p>; 4]>);
+
+impl<'p> Edits<'p> {
+    /// One more, after all others.
+    // Called from many places.
+    #[inline(never)]
+    pub(super) fn push(&mut self, edit: HeaderEdit<'p>) {
+        self.0.push(edit);
+    }
+}
+
+impl<'p> Deref for Edits<'p> {
+    type Target = [HeaderEdit<'p>];
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
 
 /// How far a header is edited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +67,7 @@ impl<'p> Edited<'p> {
 /// after it edits, and what it has added to nobody sets or removes. Within a variant: remove, set, and where it is
 /// said so add.
 pub(super) fn push_edits<'p>(
-    headers: &mut Vec<HeaderEdit<'p>>,
+    headers: &mut Edits<'p>,
     variants: impl Iterator<Item = (&'p HeaderEdits, bool)>,
 ) {
     let mut edited = Edited::default();
@@ -53,11 +76,15 @@ pub(super) fn push_edits<'p>(
         let decides = |name: &str| edited.extent(name).is_none();
         let adds = |name: &str| edited.extent(name) != Some(Extent::Decided);
         let removed = edits.remove.iter().filter(|name| decides(name));
-        headers.extend(removed.map(|name| HeaderEdit::Remove { name }));
+        removed.for_each(|name| headers.push(HeaderEdit::Remove { name }));
         let set = edits.set.iter().filter(|(name, _)| decides(name));
-        headers.extend(set.map(|(name, value)| HeaderEdit::Set { name, value: bytes_of(value) }));
+        set.for_each(|(name, value)| {
+            headers.push(HeaderEdit::Set { name, value: bytes_of(value) })
+        });
         let added = edits.add.iter().filter(|(name, _)| add && adds(name));
-        headers.extend(added.map(|(name, value)| HeaderEdit::Add { name, value: bytes_of(value) }));
+        added.for_each(|(name, value)| {
+            headers.push(HeaderEdit::Add { name, value: bytes_of(value) })
+        });
         // Most requests have one split, and nobody asks what the last one did.
         if variants.peek().is_some() {
             let set = edits.set.iter().map(|(name, _)| name);
@@ -114,7 +141,7 @@ mod tests {
             (&["c=1 a=1 b=1", "a=2", "b=2", "c=2 d=2"], "c=1 a=1 b=1 d=2"),
         ] {
             let variants: Vec<HeaderEdits> = variants.iter().map(|text| read(text)).collect();
-            let mut headers = Vec::new();
+            let mut headers = Edits::default();
             push_edits(&mut headers, variants.iter().map(|edits| (edits, true)));
             let found: Vec<String> = headers.iter().map(written).collect();
             assert_eq!(found.join(" "), wanted);

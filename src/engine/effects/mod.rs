@@ -8,8 +8,10 @@ mod edits;
 mod target;
 
 pub use caching::Caching;
+pub use edits::Edits;
 
 use std::borrow::Cow;
+use std::iter::once;
 
 use crate::decision::{Context, Decision, Decisions, Facts as _, RequestFacts, generated_id};
 use crate::host::Host;
@@ -46,8 +48,8 @@ pub enum HeaderEdit<'p> {
 /// What the host must do with a request before it goes on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct RequestEffects<'p> {
-    /// Edits of the request's headers, in order.
-    pub headers: Vec<HeaderEdit<'p>>,
+    /// Edits of the request's headers.
+    pub headers: Edits<'p>,
     /// The variants served, `checkout=canary, search=b`, for access logs and tracing (filter
     /// state `wasm.traffic_split`); `None` where no split applied, or the policy wants none.
     pub state: Option<Cow<'p, str>>,
@@ -106,8 +108,9 @@ pub fn on_request<'p, H: Host + ?Sized>(
     let lines = facts.lines();
     let list = decisions.list();
     let served = || list.iter().map(|decision| Served::by(plan, decision));
-    let state = join(served().map(|served| served.tag));
-    let mut headers = Vec::with_capacity(2);
+    let variants = join(served().map(|served| served.tag));
+    let state = if plan.policy.filter_state { variants.clone() } else { None };
+    let mut headers = Edits::default();
     let earlier = facts.earlier(plan);
     let earlier = earlier.filter(|earlier| earlier.wrote_path(lines.first(Questions::PATH)));
     let rewritten = earlier.is_some();
@@ -132,7 +135,7 @@ pub fn on_request<'p, H: Host + ?Sized>(
     };
     own(plan.own.cluster, cluster.map(bytes_of));
     if let Some(slot) = plan.own.variant {
-        own(slot, state.clone().map(into_bytes));
+        own(slot, variants.map(into_bytes));
     }
     own(plan.own.mirror, mirror.map(|mirror| bytes_of(&mirror.cluster)));
     for slot in [plan.own.force, plan.own.secret].into_iter().flatten() {
@@ -145,7 +148,6 @@ pub fn on_request<'p, H: Host + ?Sized>(
     }
     let respond = served().find_map(|served| served.variant.respond.as_ref());
     let caching = if plan.policy.vary { Caching::new(plan, facts) } else { Caching::default() };
-    let state = state.filter(|_| plan.policy.filter_state);
     RequestEffects { headers, state, respond, caching, rewrote }
 }
 
@@ -174,13 +176,13 @@ pub fn reads_status(decisions: &Decisions) -> bool {
 ///
 /// A response of class 5xx pins nobody to its variant: it may be the proxy's own, of a variant that
 /// never answered. Whoever sets a cookie makes the response private, whatever else it says.
-pub fn on_response<'p>(plan: &'p Plan, answered: &Answered<'p>) -> Vec<HeaderEdit<'p>> {
+pub fn on_response<'p>(plan: &'p Plan, answered: &Answered<'p>) -> Edits<'p> {
     const SET_COOKIE: &str = "set-cookie";
     let Answered { decisions, context, caching, status } = *answered;
     let failed = status.map(Class::from_status) == Some(Class::ServerError);
     let list = decisions.list();
     let served = || list.iter().map(|decision| Served::by(plan, decision));
-    let mut headers = Vec::new();
+    let mut headers = Edits::default();
     edits::push_edits(
         &mut headers,
         served().map(|served| (&served.variant.response_headers, true)),
@@ -241,14 +243,24 @@ fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
     }
 }
 
-fn join<'p>(mut tags: impl Iterator<Item = &'p str>) -> Option<Cow<'p, str>> {
-    let mut all = Cow::Borrowed(tags.next()?);
-    for tag in tags {
-        let text = all.to_mut();
-        text.push_str(", ");
-        text.push_str(tag);
+fn join<'p>(mut words: impl Iterator<Item = &'p str>) -> Option<Cow<'p, str>> {
+    let first = words.next()?;
+    Some(match words.next() {
+        None => Cow::Borrowed(first),
+        Some(second) => Cow::Owned(listed(first, second, &mut words)),
+    })
+}
+
+fn listed<'p>(first: &str, second: &'p str, rest: &mut dyn Iterator<Item = &'p str>) -> String {
+    /// For a few tags or names of headers, so that most lists allocate once.
+    const ROOM: usize = 96;
+    let mut all = String::with_capacity(ROOM);
+    all.push_str(first);
+    for word in once(second).chain(rest) {
+        all.push_str(", ");
+        all.push_str(word);
     }
-    Some(all)
+    all
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::HeaderEdit;
+use super::{Edits, HeaderEdit};
 use crate::decision::Lines;
 use crate::hash::first_word;
 use crate::host::{AUTHORITY, PATH};
@@ -13,7 +13,7 @@ use crate::policy::Rewrite;
 /// is, and the next rewrite has its turn; so it has after one whose path is rewritten already, and may not be. The hash
 /// of the path, where it is rewritten.
 pub(super) fn push_rewrites<'p>(
-    headers: &mut Vec<HeaderEdit<'p>>,
+    headers: &mut Edits<'p>,
     rewrites: impl Iterator<Item = (&'p Rewrite, bool)> + Clone,
     lines: &Lines<'_>,
 ) -> Option<u64> {

@@ -16,7 +16,9 @@
 //! ```
 //!
 //! Tests look at values: headers, replies, filter state, metrics, logs. Which host functions the
-//! filter called, and how often, is not recorded.
+//! filter called, and how often, is recorded only where a test asks ([`WasmHost::record`]), and one does: it
+//! pins what a request costs, by what is exact where time is noisy. A test of what the filter does must not
+//! look at calls; it would fail whenever the same is done another way.
 //!
 //! `README.md` beside this file says what of Envoy is here, where it is stricter, and what is not.
 
@@ -34,7 +36,7 @@ mod wasi;
 pub use headers::Headers;
 pub use metrics::MetricValue;
 pub use program::Program;
-pub use state::{FilterState, LocalReply};
+pub use state::{FilterState, LocalReply, Visit};
 pub use types::{Failure, Level, Outcome, Response, Status, StreamId};
 
 use state::{Phase, Random, SharedData, State, Stream};
@@ -130,6 +132,15 @@ impl WasmHost {
         let action =
             self.enter(stream.0, Phase::ResponseHeaders, "proxy_on_response_headers", args)?;
         self.outcome(stream, action, |stream| stream.response.clone().unwrap_or_default())
+    }
+
+    /// The response ends with trailers, as those of gRPC do. Yields what the filter made of them.
+    pub fn trailers(&mut self, stream: StreamId, trailers: &Headers) -> Result<Headers, Failure> {
+        self.stream(stream)?.trailers = Some(trailers.clone());
+        let args = (stream.0, trailers.pairs().len() as u32);
+        let export = "proxy_on_response_trailers";
+        self.enter::<_, u32>(stream.0, Phase::ResponseTrailers, export, args)?;
+        Ok(self.stream(stream)?.trailers.clone().unwrap_or_default())
     }
 
     /// The stream ends: it is logged and deleted. If there was no response, the client went away
@@ -306,6 +317,18 @@ impl WasmHost {
         };
     }
 
+    /// From now on the callbacks and the host functions that the guest calls in them are recorded. For the test of
+    /// what a request costs, not for those of what the filter does.
+    pub fn record(&mut self) {
+        self.store.data_mut().record = Some(Vec::new());
+    }
+
+    /// What was recorded since [`record`](Self::record) or since this was last called; callbacks that the module
+    /// does not export are not there.
+    pub fn recorded(&mut self) -> Vec<Visit> {
+        self.store.data_mut().record.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// The size of the guest's memory in bytes; it only grows.
     pub fn memory_size(&self) -> usize {
         self.memory().map_or(0, |memory| memory.data_size(&self.store))
@@ -368,16 +391,31 @@ impl WasmHost {
         let Some(function) = self.instance.get_func(self.store.as_context(), export) else {
             return Ok(None);
         };
+        let before = self.allocations();
         let state = self.store.data_mut();
         (state.context, state.phase) = (context, phase);
+        if let Some(record) = &mut state.record {
+            record.push(Visit { callback: export, calls: Vec::new(), allocations: None });
+        }
         let function = function.typed::<P, R>(&self.store);
         let result = function.and_then(|function| function.call(&mut self.store, params));
         let state = self.store.data_mut();
         (state.context, state.phase) = (0, Phase::Other);
+        let allocations = before.and_then(|before| self.allocations()?.checked_sub(before));
+        if let Some(visit) = self.store.data_mut().record.as_mut().and_then(|r| r.last_mut()) {
+            visit.allocations = allocations;
+        }
         result.map(Some).map_err(|error| {
             let failure = Failure::new(export, error.to_string(), self.store.data());
             self.dead = Some(failure.clone());
             failure
         })
+    }
+
+    /// How often the guest has asked for memory, where that is recorded and the module counts it.
+    fn allocations(&mut self) -> Option<u64> {
+        self.store.data().record.as_ref()?;
+        let count = self.instance.get_func(self.store.as_context(), "allocations")?;
+        count.typed::<(), u64>(&self.store).ok()?.call(&mut self.store, ()).ok()
     }
 }

@@ -111,10 +111,14 @@ struct HostCall {
 impl HostCall {
     fn run(
         &self,
-        caller: Caller<'_, State>,
+        mut caller: Caller<'_, State>,
         args: &[Val],
         results: &mut [Val],
     ) -> Result<(), Error> {
+        if let Some(visit) = caller.data_mut().record.as_mut().and_then(|record| record.last_mut())
+        {
+            visit.calls.push(self.name.clone());
+        }
         let code = match self.answer(caller, args) {
             Ok(()) => 0,
             Err(Refusal::Code(code)) => code,

@@ -32,25 +32,29 @@ pub(super) enum Phase {
     Configure,
     RequestHeaders,
     ResponseHeaders,
+    ResponseTrailers,
     Log,
     /// Everything else: making and ending a stream's context, and ticks.
     Other,
 }
 
-/// The two lists of headers that a filter of ours can ask for.
+/// The lists of headers that a filter of ours can ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Map {
     Request,
     Response,
+    /// The response's.
+    Trailers,
 }
 
 impl Map {
-    /// By the ABI's number; trailers and the maps of calls to other services do not exist here.
+    /// By the ABI's number; a request's trailers and the maps of calls to other services do not exist here.
     pub(super) fn from_number(number: u32) -> Result<Option<Self>, Status> {
         match number {
             0 => Ok(Some(Self::Request)),
             2 => Ok(Some(Self::Response)),
-            1 | 3..=7 => Ok(None),
+            3 => Ok(Some(Self::Trailers)),
+            1 | 4..=7 => Ok(None),
             _ => Err(Status::BadArgument),
         }
     }
@@ -69,6 +73,8 @@ pub(super) struct Stream {
     pub(super) request: Headers,
     /// There is none before a response came, or if none ever came.
     pub(super) response: Option<Headers>,
+    /// The response's; most have none.
+    pub(super) trailers: Option<Headers>,
     pub(super) filter_state: FilterState,
     pub(super) local_reply: Option<LocalReply>,
     pub(super) route_cleared: bool,
@@ -87,6 +93,18 @@ impl Stream {
         self.flags = response.flags;
         self.duration_ns = response.duration_ns;
     }
+}
+
+/// One callback of the guest that the host called, and what the guest asked for in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// The name of the export.
+    pub callback: &'static str,
+    /// The host functions that the guest called, by name and in order; those that were refused too.
+    pub calls: Vec<String>,
+    /// How often the guest asked its allocator for memory, also for what the host hands over; `None` where the
+    /// module does not count: `scripts/build-wasm --count-allocations` makes one that does.
+    pub allocations: Option<u64>,
 }
 
 /// The host's side of the VM.
@@ -115,6 +133,8 @@ pub(super) struct State {
     pub(super) now: u64,
     pub(super) random: Random,
     pub(super) failing: BTreeMap<String, Status>,
+    /// What the guest did since a test asked for a record; `None` where none did.
+    pub(super) record: Option<Vec<Visit>>,
 }
 
 impl State {
@@ -139,6 +159,7 @@ impl State {
             now: 1_700_000_000_000_000_000,
             random: Random(0),
             failing: BTreeMap::new(),
+            record: None,
         }
     }
 
@@ -151,12 +172,13 @@ impl State {
         self.streams.get_mut(&self.context)
     }
 
-    /// The headers the guest may read now: those of the phase it is in, and in the log phase both.
+    /// The headers the guest may read now: those of the phase it is in, and in the log phase all.
     pub(super) fn readable(&self, map: Option<Map>) -> Option<&Headers> {
         let stream = self.streams.get(&self.context)?;
         match (map?, self.phase) {
             (Map::Request, Phase::RequestHeaders | Phase::Log) => Some(&stream.request),
             (Map::Response, Phase::ResponseHeaders | Phase::Log) => stream.response.as_ref(),
+            (Map::Trailers, Phase::ResponseTrailers | Phase::Log) => stream.trailers.as_ref(),
             _ => None,
         }
     }
@@ -171,6 +193,7 @@ impl State {
                 Some(&mut stream.request)
             }
             (Map::Response, Phase::ResponseHeaders) => stream.response.as_mut(),
+            (Map::Trailers, Phase::ResponseTrailers) => stream.trailers.as_mut(),
             _ => None,
         }
     }

@@ -129,6 +129,63 @@ fn headers_are_there_in_their_own_phase_and_readable_in_the_log() {
 }
 
 #[test]
+fn the_trailers_of_a_response_are_there_in_their_own_phase_and_in_the_log() {
+    // In each phase: read a trailer, change one, read a response header.
+    let look = r#"(call $note (call $get #3 #100 #11 #16 #20))
+        (call $note (call $add #3 #120 #5 #100 #1))
+        (call $note (call $get #2 #130 #7 #16 #20))"#;
+    let mut host = host(&format!(
+        r#"(data #100 "grpc-status") (data #120 "x-new") (data #130 ":status")
+        (func (export "proxy_on_response_headers") (param i32 i32 i32) (result i32) {look} #0)
+        (func (export "proxy_on_response_trailers") (param i32 i32) (result i32) {look} #0)
+        (func (export "proxy_on_log") (param i32) {look})"#
+    ));
+    let asked = host.request(&request()).unwrap();
+    host.respond(asked.stream, &Response::status(200)).unwrap();
+    let sent = Headers::new().with("grpc-status", "0");
+    let trailers = host.trailers(asked.stream, &sent).unwrap();
+    host.finish(asked.stream).unwrap();
+    assert_eq!(trailers, sent.with("x-new", "g"));
+    let notes = notes(&host);
+    let phases: Vec<&[String]> = notes.chunks(3).collect();
+    assert_eq!(phases[0], ["BadArgument", "BadArgument", "Ok"], "response");
+    assert_eq!(phases[1], ["Ok", "Ok", "BadArgument"], "trailers");
+    assert_eq!(phases[2], ["Ok", "BadArgument", "Ok"], "log");
+}
+
+#[test]
+fn callbacks_and_calls_are_recorded_from_when_a_test_asks() {
+    let mut host = host(
+        r#"(data #100 ":path") (data #110 "bytes")
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+            (drop (call $get #0 #100 #5 #16 #20))
+            (drop (call $unknown #1 (i64.const 2)))
+            (drop (call $random #16 #4))
+            #0)
+        (func (export "proxy_on_log") (param i32))
+        (global $asked (mut i64) (i64.const 7))
+        (func (export "allocations") (result i64)
+            (global.set $asked (i64.mul (global.get $asked) (i64.const 2)))
+            (global.get $asked))"#,
+    );
+    assert_eq!(host.recorded(), []);
+    host.exchange(&request(), &Response::status(200)).unwrap();
+    assert_eq!(host.recorded(), [], "nobody asked");
+    host.record();
+    host.exchange(&request(), &Response::status(200)).unwrap();
+    let visit = |callback, calls: &[&str], allocations| Visit {
+        callback,
+        calls: calls.iter().map(|call| (*call).to_owned()).collect(),
+        allocations: Some(allocations),
+    };
+    let calls = ["proxy_get_header_map_value", "proxy_of_the_future", "random_get"];
+    // The guest says 14, 28, 56, 112.
+    let wanted = [visit("proxy_on_request_headers", &calls, 14), visit("proxy_on_log", &[], 56)];
+    assert_eq!(host.recorded(), wanted);
+    assert_eq!(host.recorded(), [], "since the last time");
+}
+
+#[test]
 fn all_headers_at_once_are_none_where_there_is_no_map() {
     let mut host = host(
         r#"(func $all (call $note (call $pairs #0 #16 #20))
