@@ -32,9 +32,9 @@ pub struct Decision {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decisions {
     list: SmallVec<[Decision; 4]>,
-    unknown: SmallVec<[SplitId; 4]>,
+    unknown: Vec<SplitId>,
     /// What earlier legs of the request decided, of splits that this one does not meet.
-    elsewhere: SmallVec<[Decision; 1]>,
+    elsewhere: Vec<Decision>,
     /// What is forced; empty where nothing is.
     forced: Box<[u8]>,
     /// Somebody wanted to force a variant without knowing the secret.

@@ -10,8 +10,6 @@
 //! what was forced, 0, and for each decision: split, 0, variant, 0, reason, flags, the user (8 bytes)
 //! ```
 
-use smallvec::SmallVec;
-
 use super::{Context, Decision, Decisions};
 use crate::hash::first_word;
 use crate::matching::host_of;
@@ -31,7 +29,7 @@ pub struct Earlier {
     /// What it forced, with a secret that later legs do not see; empty where it forced nothing.
     pub forced: Box<[u8]>,
     /// What it decided, and legs before it.
-    pub decisions: SmallVec<[Decision; 2]>,
+    pub decisions: Vec<Decision>,
 }
 
 const VERSION: u8 = 2;
@@ -86,7 +84,7 @@ impl Earlier {
         let (rewrote, rest) = word(rest)?;
         let (began, rest) = word(rest)?;
         let (forced, mut rest) = text(rest)?;
-        let mut decisions = SmallVec::new();
+        let mut decisions = Vec::new();
         while !rest.is_empty() {
             let (split, after) = text(rest)?;
             let (variant, after) = text(after)?;

@@ -1,8 +1,6 @@
 //! CORS preflights: what a browser sends before a request to another origin, without the user's
 //! cookies and headers. It tells the method and the names of the headers that will come.
 
-use smallvec::SmallVec;
-
 use crate::host::Host;
 
 /// What a preflight says of the request that it announces.
@@ -11,7 +9,7 @@ pub(super) struct Preflight<'r> {
     /// The method.
     pub(super) method: &'r [u8],
     /// The lines that list its headers.
-    headers: SmallVec<[&'r [u8]; 1]>,
+    headers: Vec<&'r [u8]>,
 }
 
 impl<'r> Preflight<'r> {
@@ -21,7 +19,7 @@ impl<'r> Preflight<'r> {
     /// Walks over the headers of a request once more; `None` where it is no preflight.
     #[cold]
     pub(super) fn find<H: Host + ?Sized>(host: &'r H) -> Option<Self> {
-        let (mut origin, mut method, mut headers) = (false, None, SmallVec::new());
+        let (mut origin, mut method, mut headers) = (false, None, Vec::new());
         for (name, value) in host.headers() {
             match name {
                 b"origin" => origin = true,

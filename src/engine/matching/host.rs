@@ -32,7 +32,7 @@ impl HostPattern {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        if host.contains('*') {
+        if host.as_bytes().contains(&b'*') {
             return Err("`*` may only stand for the first labels, as in `*.example.com`");
         }
         if without_port(host.as_bytes()).len() != host.len() {

@@ -12,11 +12,11 @@ use super::canonical::{Scalar, Sink, Writer, write};
 
 /// A number for what a policy means: the first 52 bits of murmur3, so that it is exact in a double. It shows what is running.
 pub fn hash(policy: &Policy) -> u64 {
-    let mut text = Text::default();
-    write(&mut Writer(&mut text), policy);
+    let mut out = Writer(Text::default());
+    write(&mut out, policy);
     // Nothing comes after the whole.
-    text.bytes.pop();
-    crate::hash::first_word(&text.bytes) >> 12
+    out.0.bytes.pop();
+    crate::hash::first_word(&out.0.bytes) >> 12
 }
 
 /// The text that is hashed.
@@ -70,7 +70,7 @@ impl<'p> Sink<'p> for Text<'p> {
         self.push(b",");
     }
 
-    fn list(&mut self) {
+    fn begin_list(&mut self) {
         self.push(b"[");
     }
 
@@ -78,7 +78,7 @@ impl<'p> Sink<'p> for Text<'p> {
         self.push(b"],");
     }
 
-    fn object(&mut self) {
+    fn begin_object(&mut self) {
         self.push(b"{");
         self.open.push(self.fields.len());
     }

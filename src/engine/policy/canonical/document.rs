@@ -7,9 +7,9 @@ use super::writer::{Scalar, Sink, Writer};
 
 /// The policy as a document.
 pub fn to_value(policy: &Policy) -> Value {
-    let mut document = Document::default();
-    write(&mut Writer(&mut document), policy);
-    document.whole.unwrap_or(Value::Null)
+    let mut out = Writer(Document::default());
+    write(&mut out, policy);
+    out.0.whole.unwrap_or(Value::Null)
 }
 
 #[derive(Default)]
@@ -51,7 +51,7 @@ impl Sink<'_> for Document {
         self.put(name, value.into());
     }
 
-    fn list(&mut self) {
+    fn begin_list(&mut self) {
         self.begin(Value::List(Vec::new()));
     }
 
@@ -59,7 +59,7 @@ impl Sink<'_> for Document {
         self.end();
     }
 
-    fn object(&mut self) {
+    fn begin_object(&mut self) {
         self.begin(Value::Object(Vec::new()));
     }
 

@@ -2,11 +2,11 @@
 
 use crate::matching::{Form, Match, NamedTest, ValueTest};
 
-use super::Writer;
+use super::{Sink, Writer};
 
 /// The field `match`.
 #[inline(never)]
-pub(super) fn write_matches(out: &mut Writer<'_, '_>, list: &[Match]) {
+pub(super) fn write_matches<'p, S: Sink<'p>>(out: &mut Writer<S>, list: &[Match]) {
     out.objects("match", list, |out, entry| {
         out.shown("hosts", &entry.hosts);
         if let Some(path) = &entry.path {
@@ -21,13 +21,13 @@ pub(super) fn write_matches(out: &mut Writer<'_, '_>, list: &[Match]) {
 }
 
 #[inline(never)]
-fn write_tests<'p>(out: &mut Writer<'_, 'p>, name: &'p str, tests: &[NamedTest]) {
+fn write_tests<'p, S: Sink<'p>>(out: &mut Writer<S>, name: &'p str, tests: &[NamedTest]) {
     if !tests.is_empty() {
         out.objects(name, tests, write_test);
     }
 }
 
-fn write_test(out: &mut Writer<'_, '_>, test: &NamedTest) {
+fn write_test<'p, S: Sink<'p>>(out: &mut Writer<S>, test: &NamedTest) {
     out.text("name", &test.name);
     let (form, not) = match &test.test {
         ValueTest::Present(true) => return out.bool("present", true, false),

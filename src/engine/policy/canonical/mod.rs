@@ -22,11 +22,12 @@ use writer::text_of;
 pub(super) use writer::{Scalar, Sink, Writer};
 
 /// Writes the policy.
-pub(super) fn write<'p>(out: &mut Writer<'_, 'p>, policy: &'p Policy) {
+#[inline(never)]
+pub(super) fn write<'p, S: Sink<'p>>(out: &mut Writer<S>, policy: &'p Policy) {
     out.item(|out| write_policy(out, policy));
 }
 
-fn write_policy<'p>(out: &mut Writer<'_, 'p>, policy: &'p Policy) {
+fn write_policy<'p, S: Sink<'p>>(out: &mut Writer<S>, policy: &'p Policy) {
     out.integer("version", 1);
     out.text_unless("cluster_header", &policy.cluster_header, Policy::CLUSTER_HEADER);
     match &policy.variant_header {
@@ -61,7 +62,7 @@ fn write_policy<'p>(out: &mut Writer<'_, 'p>, policy: &'p Policy) {
     out.objects("splits", policy.splits.iter(), |out, split| write_split(out, policy, split));
 }
 
-fn write_force(out: &mut Writer<'_, '_>, force: &Force) {
+fn write_force<'p, S: Sink<'p>>(out: &mut Writer<S>, force: &Force) {
     out.text("header", &force.header);
     out.object("secret", |out| {
         let (place, name) = match &force.secret_in {
@@ -73,7 +74,7 @@ fn write_force(out: &mut Writer<'_, '_>, force: &Force) {
     });
 }
 
-fn write_split<'p>(out: &mut Writer<'_, 'p>, policy: &Policy, split: &'p Split) {
+fn write_split<'p, S: Sink<'p>>(out: &mut Writer<S>, policy: &Policy, split: &'p Split) {
     out.text("name", &split.name);
     out.bool("enabled", split.enabled, true);
     if let Some(matches) = &split.matches {
@@ -134,7 +135,7 @@ fn write_split<'p>(out: &mut Writer<'_, 'p>, policy: &Policy, split: &'p Split) 
     }
 }
 
-fn write_key(out: &mut Writer<'_, '_>, source: &KeySource) {
+fn write_key<'p, S: Sink<'p>>(out: &mut Writer<S>, source: &KeySource) {
     match source {
         KeySource::Header(name) => out.text("header", name),
         KeySource::Cookie { name, decoding } => {
@@ -160,7 +161,7 @@ fn write_key(out: &mut Writer<'_, '_>, source: &KeySource) {
     }
 }
 
-fn write_variant(out: &mut Writer<'_, '_>, variant: &Variant) {
+fn write_variant<'p, S: Sink<'p>>(out: &mut Writer<S>, variant: &Variant) {
     out.text("name", &variant.name);
     out.text_if("cluster", variant.cluster.as_deref());
     out.weight("weight", variant.weight);
@@ -193,7 +194,7 @@ fn write_variant(out: &mut Writer<'_, '_>, variant: &Variant) {
 }
 
 #[inline(never)]
-fn write_edits<'p>(out: &mut Writer<'_, 'p>, name: &'p str, edits: &HeaderEdits) {
+fn write_edits<'p, S: Sink<'p>>(out: &mut Writer<S>, name: &'p str, edits: &HeaderEdits) {
     if *edits == HeaderEdits::default() {
         return;
     }

@@ -5,16 +5,16 @@ use crate::ids::{List, VariantId};
 use crate::policy::{CookieOptions, Guard, Ramp, Release, SameSite, Slow, Sticky, Variant, Weight};
 use crate::units::{Ratio, Seconds};
 
-use super::Writer;
+use super::{Sink, Writer};
 
 /// A key source's `generate`.
-pub(super) fn write_generated_cookie(out: &mut Writer<'_, '_>, cookie: &CookieOptions) {
+pub(super) fn write_generated_cookie<'p, S: Sink<'p>>(out: &mut Writer<S>, cookie: &CookieOptions) {
     out.text("cookie", &cookie.name);
     write_cookie(out, cookie, CookieOptions::GENERATE_TTL);
 }
 
 /// The `sticky` of the split of that name. The secret is written as it is.
-pub(super) fn write_sticky(out: &mut Writer<'_, '_>, sticky: &Sticky, split: &str) {
+pub(super) fn write_sticky<'p, S: Sink<'p>>(out: &mut Writer<S>, sticky: &Sticky, split: &str) {
     out.text_unless("cookie", &sticky.cookie.name, &Sticky::default_cookie(split));
     write_cookie(out, &sticky.cookie, CookieOptions::STICKY_TTL);
     if sticky.epoch > 0 {
@@ -25,7 +25,11 @@ pub(super) fn write_sticky(out: &mut Writer<'_, '_>, sticky: &Sticky, split: &st
 
 /// The attributes of a cookie besides its name.
 #[inline(never)]
-fn write_cookie(out: &mut Writer<'_, '_>, cookie: &CookieOptions, default_ttl: Seconds) {
+fn write_cookie<'p, S: Sink<'p>>(
+    out: &mut Writer<S>,
+    cookie: &CookieOptions,
+    default_ttl: Seconds,
+) {
     static DEFAULTS: CookieOptions = CookieOptions::new(String::new(), CookieOptions::STICKY_TTL);
     if cookie.ttl != default_ttl {
         out.duration("ttl", cookie.ttl.into());
@@ -38,8 +42,8 @@ fn write_cookie(out: &mut Writer<'_, '_>, cookie: &CookieOptions, default_ttl: S
 }
 
 /// The `ramp` of the split that has these variants.
-pub(super) fn write_ramp<'p>(
-    out: &mut Writer<'_, 'p>,
+pub(super) fn write_ramp<'p, S: Sink<'p>>(
+    out: &mut Writer<S>,
     ramp: &Ramp,
     variants: &'p List<VariantId, Variant>,
 ) {
@@ -59,7 +63,7 @@ pub(super) fn write_ramp<'p>(
 }
 
 /// The `guard` of a split.
-pub(super) fn write_guard(out: &mut Writer<'_, '_>, guard: &Guard) {
+pub(super) fn write_guard<'p, S: Sink<'p>>(out: &mut Writer<S>, guard: &Guard) {
     if let Some(ratio) = guard.errors {
         out.object("errors", |out| write_ratio(out, ratio, Guard::ERRORS));
     }
@@ -79,7 +83,7 @@ pub(super) fn write_guard(out: &mut Writer<'_, '_>, guard: &Guard) {
 }
 
 #[inline(never)]
-fn write_ratio(out: &mut Writer<'_, '_>, ratio: Ratio, default: Ratio) {
+fn write_ratio<'p, S: Sink<'p>>(out: &mut Writer<S>, ratio: Ratio, default: Ratio) {
     if ratio != default {
         out.weight("ratio", Weight::from(ratio));
     }

@@ -31,29 +31,29 @@ impl From<Weight> for Scalar<'_> {
     }
 }
 
-/// Takes a policy as it is written, value by value. In an object each value comes after its name.
+/// Takes a policy as it is written, value by value; in an object each value comes after its name.
 pub(in crate::policy) trait Sink<'p> {
     /// The name of the value that comes next.
     fn name(&mut self, name: &'p str);
     /// A value without values in it.
     fn scalar(&mut self, value: Scalar<'_>);
     /// A list begins.
-    fn list(&mut self);
+    fn begin_list(&mut self);
     /// The list that began last ends.
     fn end_list(&mut self);
     /// An object begins.
-    fn object(&mut self);
+    fn begin_object(&mut self);
     /// The object that began last ends.
     fn end_object(&mut self);
 }
 
 /// Writes fields to a sink: those with a default only where they differ from it.
 ///
-/// What it does is in the module once and not in each place where a field is written, which is why nothing here is
-/// inlined but what takes a closure.
-pub(in crate::policy) struct Writer<'s, 'p>(pub(in crate::policy) &'s mut dyn Sink<'p>);
+/// The module has one sink, and so each function here once. What does not take a closure is not inlined: it would be in each
+/// place where a field is written.
+pub(in crate::policy) struct Writer<S>(pub(in crate::policy) S);
 
-impl<'p> Writer<'_, 'p> {
+impl<'p, S: Sink<'p>> Writer<S> {
     #[inline(never)]
     fn put(&mut self, name: &'p str, value: Scalar<'_>) {
         self.0.name(name);
@@ -128,15 +128,32 @@ impl<'p> Writer<'_, 'p> {
 
     /// An object with what is written inside.
     pub(super) fn object(&mut self, name: &'p str, write: impl FnOnce(&mut Self)) {
+        self.begin_object(name);
+        write(self);
+        self.end_object();
+    }
+
+    #[inline(never)]
+    fn begin_object(&mut self, name: &'p str) {
         self.0.name(name);
-        self.item(write);
+        self.0.begin_object();
+    }
+
+    #[inline(never)]
+    fn end_object(&mut self) {
+        self.0.end_object();
     }
 
     /// An object in a list, or the whole.
     pub(in crate::policy) fn item(&mut self, write: impl FnOnce(&mut Self)) {
-        self.0.object();
+        self.begin_item();
         write(self);
-        self.0.end_object();
+        self.end_object();
+    }
+
+    #[inline(never)]
+    fn begin_item(&mut self) {
+        self.0.begin_object();
     }
 
     /// A text in a list.
@@ -152,9 +169,19 @@ impl<'p> Writer<'_, 'p> {
 
     /// A list with what is written inside.
     pub(super) fn list(&mut self, name: &'p str, write: impl FnOnce(&mut Self)) {
-        self.0.name(name);
-        self.0.list();
+        self.begin_list(name);
         write(self);
+        self.end_list();
+    }
+
+    #[inline(never)]
+    fn begin_list(&mut self, name: &'p str) {
+        self.0.name(name);
+        self.0.begin_list();
+    }
+
+    #[inline(never)]
+    fn end_list(&mut self) {
         self.0.end_list();
     }
 

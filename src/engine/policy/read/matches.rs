@@ -143,16 +143,23 @@ fn warn_of_unlikely_path(at: &Cursor, text: &str) {
 /// A regular expression for a whole path, which begins with `/`.
 fn read_path_regex(at: &Cursor) -> Option<Pattern> {
     let pattern = read_pattern(at, false)?;
-    let text = pattern.as_str();
-    let text = text.strip_prefix('^').unwrap_or(text);
+    warn_of_unlikely_regex(at, pattern.as_str());
+    Some(pattern)
+}
+
+/// Warns of a regular expression that no path meets, as far as its first characters tell.
+fn warn_of_unlikely_regex(at: &Cursor, pattern: &str) {
+    if !ADVISES {
+        return;
+    }
+    let text = pattern.strip_prefix('^').unwrap_or(pattern);
     let mut chars = text.chars();
     let other = chars.next().is_some_and(|first| first.is_ascii_alphanumeric());
     // What comes next may make it optional.
     if other && !chars.next().is_some_and(|next| "*?{".contains(next)) && !text.contains('|') {
-        let message = format!("`{}` meets no path: each begins with `/`", shown(pattern.as_str()));
+        let message = format!("`{}` meets no path: each begins with `/`", shown(pattern));
         at.report(Code::UnlikelyPattern, message).help(format!("write `/{}`", shown(text)));
     }
-    Some(pattern)
 }
 
 /// Reads tests of named values, of which all must hold.
@@ -225,8 +232,10 @@ fn read_tested_header(at: &Cursor) -> Option<String> {
         ":path" => "path` or `query",
         ":method" => "methods",
         "cookie" => {
-            at.report(Code::PreferCookies, "header `cookie` has all cookies in one value")
-                .help("use `cookies`, which tests one cookie by its name");
+            if ADVISES {
+                at.report(Code::PreferCookies, "header `cookie` has all cookies in one value")
+                    .help("use `cookies`, which tests one cookie by its name");
+            }
             return Some("cookie".into());
         }
         _ => return read_header_name(at),

@@ -177,7 +177,7 @@ fn never_there(text: &str, place: Place, part: Part) -> Option<&'static str> {
         return Some("spaces around a value are not part of it");
     }
     if place == Place::Cookie {
-        if text.contains(';') {
+        if text.as_bytes().contains(&b';') {
             return Some("`;` ends a cookie's value");
         }
         if part == Part::Whole && text.len() > 1 && text.starts_with('"') && text.ends_with('"') {

@@ -4,7 +4,9 @@ use super::names::{OF_THE_MESSAGE, read_cluster, read_header_name, read_name, sh
 use super::scalar::{read_bool, warn_of_rounding};
 use crate::matching::HostPattern;
 use crate::policy::cursor::{Cursor, list_of};
-use crate::policy::{Code, Fallback, HeaderEdits, Respond, Rewrite, Variant, Weight, limits};
+use crate::policy::{
+    ADVISES, Code, Fallback, HeaderEdits, Respond, Rewrite, Variant, Weight, limits,
+};
 
 pub(super) fn read_variant(at: &Cursor) -> Option<Variant> {
     let mut fields = at.object()?;
@@ -144,7 +146,7 @@ fn read_rewrite(at: &Cursor) -> Option<Rewrite> {
         let from = fields.required("from", read_prefix);
         let to = fields.required("to", read_prefix);
         fields.close();
-        if from.is_some() && from == to {
+        if ADVISES && from.is_some() && from == to {
             at.report(Code::NoEffect, "a path is rewritten to itself").help("remove the field");
         }
         Some((from?, to?))
