@@ -34,7 +34,7 @@ pub(crate) fn cluster_in_statistics(cluster: &str) -> String {
 /// What the rules depend on besides the policy.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The objective: percent of requests that must be answered, and with no 5xx.
+    /// The objective: percent of requests that must not be errors: 5xx, or no response while the client waits.
     #[arg(long, value_name = "PERCENT", default_value = SLO, value_parser = objective)]
     slo: String,
 

@@ -101,6 +101,8 @@ fn uses() -> Vec<Use> {
             &["search-v1", "search-v2"],
         ),
         of("dead-variant", user, at("shop.example.com", "/search").method("POST"), &["default"]),
+        of("guard", user, at("shop.example.com", "/api/cart"), &["checkout-v1", "checkout-v2"]),
+        of("guard", user, at("shop.example.com", "/"), &["default"]),
         of("dark-launch-by-header", user, search(), &["search-v1"]),
         of("dark-launch-by-header", user, search().header("x-search", "Dark"), &["search-v2"]),
         of(

@@ -113,9 +113,14 @@ fn queries(name: &str) -> Vec<(String, String)> {
 
 #[test]
 fn every_query_has_rows_in_a_prometheus_that_watches_a_real_envoy() {
-    let kit = Kit::start();
+    // A guard and a stand-in, for what is there only with them.
+    let policy = read("envoy/policy.yaml").replace(
+        "weight: 5, max_weight: 50}",
+        "weight: 5, max_weight: 50, fallback: baseline}\n  guard: {errors: {}}",
+    );
+    let kit = Kit::of_policy(&policy, &[]);
     let prometheus = watch(&kit);
-    // Two metrics are there only where the policy uses what they count.
+    // Two more metrics are there only where the policy uses what they count.
     kit.edit("{cookie: uid}]", "{cookie: uid}, {generate: {cookie: uid}}]");
     kit.edit(
         "version: 1\n",
@@ -138,14 +143,17 @@ fn every_query_has_rows_in_a_prometheus_that_watches_a_real_envoy() {
 
     let all: Vec<_> = DASHBOARDS.into_iter().flat_map(queries).collect();
     assert!(all.len() > 40, "{}", all.len());
-    for (place, promql) in &all {
+    let has_rows = |(place, promql): &(String, String)| {
         wait_for(&format!("{place}: {promql}"), Duration::from_secs(30), || {
             let rows = query(prometheus.1, promql);
             let rows = rows.unwrap_or_else(|why| panic!("{place}: {promql}: {why}"));
             // A quotient of nothing is a row, and not a number.
             rows.iter().any(|(_, value)| value.is_finite()).then_some(())
         });
-    }
+    };
+    let (of_trips, others): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|(_, promql)| promql.contains("tripped"));
+    others.iter().for_each(has_rows);
 
     // So have the gates of Argo Rollouts and Flagger, and just one: they take the first, or the last.
     for gate in gates("checkout", "canary") {
@@ -161,13 +169,34 @@ fn every_query_has_rows_in_a_prometheus_that_watches_a_real_envoy() {
     assert_eq!(value("sum(traffic_split:errors:ratio_rate5m)"), 0.0);
     let sum = value("sum(traffic_split:share:observed5m)");
     assert!((sum - 1.0).abs() < 1e-9, "{sum}");
+
+    // A canary that fails is out, and rules, dashboards, alerts and gates show it.
+    assert_eq!(value("traffic_split:tripped:proxies{variant=\"canary\"}"), 0.0);
+    let canary = kit.services["checkout-v2"].to_string();
+    output(splitctl().args(["demo", "set", &canary, "--failing", "100"]));
+    let is = |promql: &str, wanted: f64| {
+        wait_for(promql, Duration::from_secs(30), || {
+            (query(prometheus.1, promql).ok()?.first()?.1 == wanted).then_some(())
+        });
+    };
+    is("traffic_split:tripped:proxies{variant=\"canary\"}", 1.0);
+    is("ALERTS{alertname=\"TrafficSplitTripped\",alertstate=\"firing\"}", 1.0);
+    assert_eq!(of_trips.len(), 2, "{of_trips:?}");
+    of_trips.iter().for_each(has_rows);
+    for gate in gates("checkout", "canary").iter().filter(|gate| gate.name.contains("tripped")) {
+        is(&gate.query, 1.0);
+    }
+    let bad = value("sum(increase(traffic_split_bad_keys_total{variant=\"canary\"}[5m]))");
+    assert!(bad > 0.0, "{bad}");
 }
 
-/// A Prometheus with the configuration of envoy/prometheus, for this Envoy and every second.
+/// A Prometheus with the configuration of envoy/prometheus and the rules of the policy, for this Envoy and every second.
 fn watch(kit: &Kit) -> (Running, SocketAddr) {
     let folder = kit.folder.path().join("prometheus");
     std::fs::create_dir(&folder).unwrap();
-    std::fs::copy(at("envoy/prometheus/rules.yml"), folder.join("rules.yml")).unwrap();
+    let mut render = splitctl();
+    render.args(["render", "prometheus", "--price", "checkout/canary=1.20"]).arg(&kit.policy);
+    std::fs::write(folder.join("rules.yml"), output(&mut render) + "\n").unwrap();
     let config = read("envoy/prometheus/prometheus.yml")
         .replace("envoy:9901", &kit.admin.to_string())
         .replace("alertmanager:9093", "127.0.0.1:9")

@@ -123,7 +123,7 @@ pub(crate) fn gates(split: &str, variant: &str) -> Vec<Gate> {
         let limit = metric["thresholdRange"]["max"].as_f64().unwrap();
         add(FLAGGER, text(metric, "/name"), query, Limit::Most(limit));
     }
-    assert_eq!(gates.len(), 4, "two of each");
+    assert_eq!(gates.len(), 8, "four of each");
     gates
 }
 
@@ -147,14 +147,35 @@ fn variant(
     all
 }
 
-/// What happened, the canary's and the baseline's counters, what the gates on errors and on p95 must see, and what
-/// they must say of it.
+/// What happened, the canary's and the baseline's counters, what the gates must see, and what they must say of it.
 struct Case {
     name: &'static str,
     canary: Vec<Value>,
     baseline: Vec<Value>,
     errors: (Option<f64>, Verdict),
     p95: (Option<f64>, Verdict),
+    /// Of Argo and of Flagger, which looks five minutes back.
+    tripped: [(Option<f64>, Verdict); 2],
+    stand_in: (Option<f64>, Verdict),
+}
+
+impl Case {
+    fn of(&self, gate: &Gate) -> (Option<f64>, Verdict) {
+        let (file, metric) = gate.name.split_once(": ").expect(&gate.name);
+        match metric {
+            "error-ratio-above-baseline" => self.errors,
+            "p95-to-baseline" => self.p95,
+            "tripped-proxies" => self.tripped[usize::from(file == FLAGGER)],
+            "stand-in-ratio" => self.stand_in,
+            _ => panic!("no case is about {}", gate.name),
+        }
+    }
+}
+
+/// A series of the canary that has these values, one in a minute.
+fn of_canary(series: &str, more: &str, values: &str) -> Value {
+    let labels = format!("split=\"checkout\", variant=\"canary\"{more}");
+    json!({"series": format!("{series}{{{labels}}}"), "values": values})
 }
 
 fn cases() -> Vec<Case> {
@@ -167,7 +188,24 @@ fn cases() -> Vec<Case> {
     let alike = [("50", 50), ("100", 100), ("+Inf", 100)];
     let slow = [("100", 50), ("200", 100), ("+Inf", 100)];
     let nothing = (None, Unknown);
-    let case = |name, canary, errors, p95| Case { name, canary, baseline: usual(), errors, p95 };
+    let zero = (Some(0.0), Good);
+    let case = |name, canary, errors, p95| Case {
+        name,
+        canary,
+        baseline: usual(),
+        errors,
+        p95,
+        tripped: [zero; 2],
+        stand_in: zero,
+    };
+    let well = |name, more| {
+        let canary = [canary(99, 1, alike), more].concat();
+        case(name, canary, (Some(0.0), Good), (Some(1.0), Good))
+    };
+    let tripped = |instance: &str, values| {
+        of_canary("traffic_split_tripped", &format!(", instance=\"{instance}\""), values)
+    };
+    let stand_in = |values| vec![of_canary("traffic_split:stand_in:rate5m", "", values)];
     vec![
         case("as good", canary(99, 1, alike), (Some(0.0), Good), (Some(1.0), Good)),
         case("better", canary(100, 0, alike), (Some(-0.01), Good), (Some(1.0), Good)),
@@ -201,16 +239,40 @@ fn cases() -> Vec<Case> {
                 (Some(1.0), Good),
             )
         },
+        well("its guard has not tripped", vec![tripped("a", "0x30"), tripped("b", "0x30")]),
+        Case {
+            tripped: [(Some(2.0), Bad); 2],
+            ..well(
+                "out of service on two proxies, and good while it was in",
+                vec![tripped("a", "0x15 1x15"), tripped("b", "1x30"), tripped("c", "0x30")],
+            )
+        },
+        Case {
+            tripped: [zero, (Some(1.0), Bad)],
+            ..well("let in again two minutes ago", vec![tripped("a", "0x15 1x2 0x13")])
+        },
+        // 100 in a minute are 1.667 in a second.
+        Case {
+            stand_in: (Some(0.6), Bad),
+            ..well("the baseline serves most of its requests", stand_in("1x30"))
+        },
+        Case {
+            stand_in: (Some(0.006), Good),
+            ..well("the baseline serves one request in 167", stand_in("0.01x30"))
+        },
+        Case {
+            canary: [canary(5, 0, alike), stand_in("1x30")].concat(),
+            ..case("dead, but a handful of responses", Vec::new(), nothing, nothing)
+        },
     ]
 }
 
 /// The row that a query must have, or that it has none that is a number.
 fn expectation(query: &str, row: Option<f64>) -> Value {
-    // promtool wants numbers to be equal, so they are rounded.
+    // promtool wants numbers to be equal, so they are rounded. Controllers see one row, whatever its labels.
     let (expr, rows) = match row {
         Some(value) => {
-            let labels = "{split=\"checkout\", variant=\"canary\"}";
-            (format!("round({query}, 0.001)"), json!([{"labels": labels, "value": value}]))
+            (format!("round(sum({query}), 0.001)"), json!([{"labels": "{}", "value": value}]))
         }
         None => (format!("({query}) > -Inf"), json!([])),
     };
@@ -220,15 +282,20 @@ fn expectation(query: &str, row: Option<f64>) -> Value {
 #[test]
 fn the_gates_let_good_canaries_pass_stop_bad_ones_and_do_not_judge_without_responses() {
     let mut tests = Vec::new();
-    for Case { name, canary, baseline, errors, p95 } in cases() {
-        let mut series = [canary, baseline].concat();
+    for case in cases() {
+        let name = case.name;
+        let mut series = [case.canary.as_slice(), &case.baseline].concat();
         // A split that must not matter, though its variants have the same names.
         let buckets = [("50", 0), ("500", 1000), ("+Inf", 1000)];
         series.extend(variant("search", "canary", 0, 1000, buckets));
         series.extend(variant("search", "stable", 1000, 0, buckets));
+        series.extend(["traffic_split_tripped", "traffic_split:stand_in:rate5m"].map(|metric| {
+            let series = format!("{metric}{{split=\"search\", variant=\"canary\"}}");
+            json!({"series": series, "values": "1x30"})
+        }));
         let mut expectations = Vec::new();
         for gate in gates("checkout", "canary") {
-            let (row, verdict) = if gate.name.contains("error") { errors } else { p95 };
+            let (row, verdict) = case.of(&gate);
             let verdict = match (&gate.limit, verdict) {
                 (Limit::Most(_), Verdict::Unknown) => Verdict::Bad,
                 _ => verdict,
