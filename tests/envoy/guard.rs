@@ -7,6 +7,7 @@ use lab::{Behavior, Lab, Options, Request, Response, Stats};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, HOST_ERRORS, REQUESTS, WEIGHT, checkout, user};
+use crate::other_modules::{TRAPS_ABOVE, trapping};
 
 const TRIPPED: &str = "traffic_split_tripped";
 const BAD_KEYS: &str = "traffic_split_bad_keys_total";
@@ -193,6 +194,26 @@ fn a_worker_that_starts_again_knows_what_is_out() {
     bench.apply(&text).unwrap();
     assert_eq!(by_canary(&bench.load(users(0..300), 8).unwrap()), 0);
     assert_eq!(bench.stats().unwrap().sum(TRIPPED, &CANARY), 1);
+}
+
+#[test]
+fn a_worker_whose_vm_panicked_knows_what_is_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = folder.path().join("module.wasm");
+    std::fs::write(&module, trapping(&harness::module::bytes())).unwrap();
+    let options = Options { concurrency: 1, module: Some(module), ..Options::default() };
+    let lab = Lab::start(&guarded(20.0, &errors()).to_string(), options).unwrap();
+    failing(&lab, "checkout-v2", broken());
+    until_out(&lab, 0, 1_000);
+    failing(&lab, "checkout-v2", Behavior::default());
+    // A VM that was loaded a moment ago is not loaded again.
+    std::thread::sleep(Duration::from_secs(1));
+    let many = (0..TRAPS_ABOVE).fold(user(1), |all, n| all.header(&format!("x-{n}"), "1"));
+    assert_eq!(lab.send(&many).unwrap().status, 503);
+    let after = lab.load(users(2_000..2_400), 8).unwrap();
+    assert!(after.iter().all(|answer| answer.status == 200));
+    assert_eq!(by_canary(&after), 0);
+    assert_eq!(lab.stats().unwrap().sum(TRIPPED, &CANARY), 1);
 }
 
 #[test]

@@ -13,6 +13,7 @@ fn everything() -> Value {
     "force": {"secret": {"header": "x-proof", "value": "0123456789abcdef"}},
     "splits": [
         {"name": "checkout", "baseline": "stable", "ramp": ramp, "sticky": {"secret": "0123456789abcdef"},
+         "guard": {"errors": {"ratio": 1.5}, "slow": {"over": "1ms", "ratio": 2}, "release": "1s"},
          "key": [{"header": "x-user-id"}, {"jwt": {"provider": "p", "claim": "sub"}}, {"cookie": "uid"},
                  {"generate": {"cookie": "uid"}}],
          "mirror": {"cluster": "shadow", "percent": 100},
@@ -29,8 +30,8 @@ fn everything() -> Value {
     ]})
 }
 
-/// A user, a new visitor, one who is told that it is closed, one who forces without the secret.
-fn requests() -> [Headers; 4] {
+/// A user, a new visitor, one who is told that it is closed, one who forces without the secret, a gRPC call.
+fn requests() -> [Headers; 5] {
     let api = || {
         Headers::get("shop.example.com", "/api").with("x-split-cluster", "x").with("x-other", "1")
     };
@@ -39,6 +40,7 @@ fn requests() -> [Headers; 4] {
         api().with("cookie", "a=1").with("baggage", "k=v"),
         Headers::get("shop.example.com", "/closed"),
         api().with("x-split-force", "checkout=canary"),
+        api().with("x-user-id", "bob").with("content-type", "application/grpc"),
     ]
 }
 
@@ -61,8 +63,11 @@ fn no_status_of_any_host_call_panics() {
                     .unwrap_or_else(|failure| panic!("{place}: {failure}"));
                 host.fail(call, status);
                 for request in requests() {
-                    if let Err(failure) = host.exchange(&request, &Response::status(200)) {
-                        assert!(failure.to_string().contains("a test"), "{place}: {failure}");
+                    // A good end, and a bad one.
+                    for status in [200, 500] {
+                        if let Err(failure) = host.exchange(&request, &Response::status(status)) {
+                            assert!(failure.to_string().contains("a test"), "{place}: {failure}");
+                        }
                     }
                 }
                 host.tick().unwrap_or_else(|failure| panic!("{place}: {failure}"));
@@ -85,7 +90,7 @@ fn the_policy_of_these_tests_makes_use_of_the_host() {
         requests().map(|request| host.exchange(&request, &Response::status(200)).unwrap());
     assert!(answers[1].1.headers.all("set-cookie").count() == 2, "an id and a variant to keep");
     assert_eq!(answers[2].0.local_reply.as_ref().map(|reply| reply.status), Some(503));
-    assert_eq!(counted(&host, "split=.=address;.;variant=.=a;.;reason=.=split"), 4);
+    assert_eq!(counted(&host, "split=.=address;.;variant=.=a;.;reason=.=split"), 5);
     assert_eq!(counted(&host, "traffic_split_force_refused_total"), 1);
     assert_eq!(counted(&host, "traffic_split_host_errors_total"), 0);
 }
