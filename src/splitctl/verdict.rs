@@ -2,8 +2,8 @@
 
 use std::io;
 
-use anyhow::anyhow;
-use engine::ids::SplitId;
+use anyhow::{anyhow, bail};
+use engine::ids::{SplitId, VariantId};
 use engine::policy::{Policy, Split};
 
 use crate::console::Console;
@@ -45,6 +45,29 @@ pub(crate) fn find_split<'p>(
         let known: Vec<_> = known.take(NAMES).chain(more).collect();
         anyhow!("the policy has no split `{name}`; it has: {}", known.join(", "))
     })
+}
+
+/// The variant of that name: `canary`, or `checkout/canary` where several splits have one.
+pub(crate) fn find_variant<'p>(
+    policy: &'p Policy,
+    name: &str,
+) -> anyhow::Result<(SplitId, &'p Split, VariantId)> {
+    let named = |split: &Split, wanted: &str| split.variants.find(|v| v.name == wanted);
+    if let Some((split, variant)) = name.split_once('/') {
+        let (id, split) = find_split(policy, split)?;
+        let found = named(split, variant);
+        let found =
+            found.ok_or_else(|| anyhow!("split `{}` has no variant `{variant}`", split.name))?;
+        return Ok((id, split, found));
+    }
+    let with = policy.splits.pairs().filter_map(|(id, s)| Some((id, s, named(s, name)?)));
+    match with.collect::<Vec<_>>().as_slice() {
+        [] => bail!("no split of the policy has a variant `{name}`"),
+        [one] => Ok(*one),
+        [(_, split, _), ..] => {
+            bail!("several splits have a variant `{name}`: write `{}/{name}`", split.name)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! `splitctl run`: a policy in a real Envoy, with requests of many users, and what Envoy counted.
 
+mod failing;
+mod progress;
 mod prometheus;
 mod round;
 mod sample;
@@ -9,17 +11,21 @@ mod tries;
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
+use clap::builder::ArgPredicate;
 use lab::{Lab, Options, StartError, Stop};
 use policy_text::source::to_json;
 
 use crate::console::Console;
 use crate::format::Format;
+use crate::moment::Period;
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
 use crate::verdict;
 use crate::watch::Watch;
+use failing::Failing;
 use session::Session;
 
 /// The port of the listener when none is asked for and it is free.
@@ -29,7 +35,8 @@ const EXAMPLES: &str = "\
 Examples:
   splitctl run --policy policy.yaml
   splitctl run --once --users 100000 --format json
-  splitctl run --with-prometheus";
+  splitctl run --with-prometheus
+  splitctl run --fail canary --after 10s --for 20s";
 
 /// Runs a policy in a real Envoy and shows what each variant got.
 ///
@@ -38,11 +45,19 @@ Examples:
 ///
 /// Envoy runs on until Ctrl-C. Save the policy file meanwhile: the change is applied within two seconds, or
 /// refused with its diagnostics, and then the policy before serves on.
+///
+/// With `--fail canary` the variant's upstream begins to fail while users send requests, and a line per second shows what
+/// its guard makes of that.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// The policy file, YAML or JSON; `-` is the standard input.
-    #[arg(long, value_name = "FILE", default_value = "envoy/policy.yaml")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "envoy/policy.yaml",
+        default_value_if("fail", ArgPredicate::IsPresent, "envoy/policies/guard.yaml")
+    )]
     policy: PathBuf,
 
     /// How many users send a request to each split.
@@ -61,6 +76,18 @@ pub struct Args {
     #[arg(long, conflicts_with = "once")]
     with_prometheus: bool,
 
+    /// A variant whose upstream answers 500 after a time; ends with 1 where its guard does not take it out of service.
+    #[arg(long, value_name = "[SPLIT/]VARIANT", conflicts_with_all = ["once", "with_prometheus"])]
+    fail: Option<String>,
+
+    /// How long it is well before.
+    #[arg(long, value_name = "TIME", default_value = "10s", requires = "fail")]
+    after: Period,
+
+    /// How long it fails then.
+    #[arg(long = "for", value_name = "TIME", default_value = "20s", requires = "fail")]
+    lasts: Period,
+
     /// How the table is written.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -74,6 +101,14 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     let file = PolicyFile::read(&args.policy)?;
     let Some(valid) = &file.valid else { return Ok(verdict::refuse(&file, "not valid", console)?) };
     file.show_findings(console.err)?;
+    let failing = match &args.fail {
+        Some(name) => {
+            let [after, lasts] =
+                [args.after, args.lasts].map(|Period(time)| Duration::from_millis(time.get()));
+            Some(Failing::find(&valid.policy, name, after, lasts)?)
+        }
+        None => None,
+    };
     let (port, why_not_the_usual) = choose_port(args.port)?;
     let stop = Stop::on_signals()?;
     let options = Options { port, stop: stop.clone(), ..Options::default() };
@@ -97,6 +132,13 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     session.greet(name, valid, why_not_the_usual)?;
     if args.with_prometheus {
         session.watch_with_prometheus(valid)?;
+    }
+    if let Some(failing) = &failing {
+        return Ok(match session.show_failing(valid, failing)? {
+            Some(true) => Outcome::Fine,
+            Some(false) => Outcome::No,
+            None => Outcome::NoAnswer,
+        });
     }
     if args.once {
         return Ok(match session.show(valid, None)? {
@@ -153,8 +195,18 @@ mod tests {
         let policy = folder.path().join("policy.yaml");
         std::fs::write(&policy, "version: 9\nsplits: []\n").unwrap();
         let format = Format::Human;
-        let args =
-            Args { policy, users: 1, port: None, once: true, with_prometheus: false, format };
+        let [after, lasts] = ["1s"; 2].map(|time| time.parse().unwrap());
+        let args = Args {
+            policy,
+            users: 1,
+            port: None,
+            once: true,
+            with_prometheus: false,
+            fail: None,
+            after,
+            lasts,
+            format,
+        };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let outcome = run(&args, &mut Console { out: &mut out, err: &mut err }).unwrap();
         assert_eq!((outcome, out.len()), (Outcome::No, 0));

@@ -11,10 +11,10 @@ use engine::policy::{Outcomes, Policy, Split};
 use engine::reason::Reason;
 use lab::{Lab, Stats};
 
-use super::sample::{self, user};
+use super::sample;
 
 /// Connections kept open to Envoy while requests are sent.
-const CONNECTIONS: usize = 16;
+pub(super) const CONNECTIONS: usize = 16;
 
 /// What one round showed.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,12 +101,7 @@ pub(super) fn run(
         };
 
         let before = lab.stats()?;
-        // Users whom a slice or a requirement leaves out are passed over: they are in no variant.
-        let requests: Vec<_> = (1..=users.saturating_mul(USERS_PER_MEMBER))
-            .map(|number| sample.of(&user(number)))
-            .filter(|request| sample::applies(plan, id, request))
-            .take(users)
-            .collect();
+        let requests = sample.of_many(plan, id, users);
         let users = requests.len();
         let progress = progress.clone();
         let answers = lab.load_with(requests, CONNECTIONS, move |done| {
@@ -146,9 +141,6 @@ pub(super) fn run(
     }
     Ok(Some(Report { splits }))
 }
-
-/// One in so many users must be in a split's slice, or fewer requests are sent.
-const USERS_PER_MEMBER: usize = 50;
 
 /// What else than the weights decides for some users.
 fn not_only_weights(split: &Split) -> Option<String> {

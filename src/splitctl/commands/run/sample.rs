@@ -20,6 +20,9 @@ pub(super) fn user(number: usize) -> String {
 /// Among so many users some are in every slice of a layer that is not tiny.
 const USERS_TRIED: usize = 2_000;
 
+/// One in so many users must be in a split's slice, or fewer requests are sent.
+const USERS_PER_MEMBER: usize = 50;
+
 /// A request that meets a split's match, with a place for the user's key.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Sample {
@@ -126,6 +129,16 @@ impl Sample {
         }
     }
 
+    /// The requests of so many users to whom the split applies; of fewer where hardly anybody takes part.
+    pub(super) fn of_many(&self, plan: &Plan, split: SplitId, users: usize) -> Vec<Request> {
+        (1..=users.saturating_mul(USERS_PER_MEMBER))
+            .map(|number| self.of(&user(number)))
+            // Users whom a slice or a requirement leaves out are passed over: they are in no variant.
+            .filter(|request| applies(plan, split, request))
+            .take(users)
+            .collect()
+    }
+
     /// The request of a user that meets another match entry as well.
     pub(super) fn of_meeting(&self, user: &str, conditions: &Match) -> Option<Request> {
         let mut sample = self.clone();
@@ -210,7 +223,7 @@ fn decide_all(plan: &Plan, request: &Request) -> Decisions {
 }
 
 /// Whether a split applies to a request.
-pub(super) fn applies(plan: &Plan, split: SplitId, request: &Request) -> bool {
+fn applies(plan: &Plan, split: SplitId, request: &Request) -> bool {
     decide_all(plan, request).of(split).is_some()
 }
 

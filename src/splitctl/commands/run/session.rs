@@ -13,6 +13,8 @@ use lab::{Lab, Stop, Update};
 use policy_text::source::to_json;
 use serde::Serialize;
 
+use super::failing::Failing;
+use super::progress::{self, StoryJson};
 use super::prometheus::Prometheus;
 use super::round::{self, Report};
 use super::table::{self, SplitJson};
@@ -35,6 +37,15 @@ pub(super) struct Session<'a, 'c> {
     /// What there was to try when it was last shown.
     tries: Vec<Try>,
     prometheus: Option<Prometheus>,
+}
+
+/// What became of a variant that fails, for programs.
+#[derive(Debug, Serialize)]
+struct FailingAnswer<'s> {
+    ok: bool,
+    policy: String,
+    #[serde(flatten)]
+    story: StoryJson<'s>,
 }
 
 /// What a round has shown, for programs.
@@ -187,6 +198,38 @@ impl<'a, 'c> Session<'a, 'c> {
         }
         self.console.out.flush()?;
         Ok(Some(fine))
+    }
+
+    /// Shows a variant that begins to fail, second by second. Tells whether it was taken out of service; nothing where it
+    /// was ended early.
+    pub(super) fn show_failing(
+        &mut self,
+        valid: &Valid,
+        failing: &Failing,
+    ) -> Result<Option<bool>> {
+        let plan = Plan::new(valid.policy.clone());
+        let talk: &mut dyn Write = match self.format {
+            Format::Human => self.console.out,
+            Format::Json => self.console.err,
+        };
+        if let Some(note) = failing.note(&valid.policy) {
+            writeln!(talk, "{}: {note}\n", style::warning("note"))?;
+        }
+        progress::head(failing, talk)?;
+        let tell = |event: &_| Ok(progress::show(event, failing, talk)?);
+        let story = failing.run(&self.lab, &plan, self.users, &self.stop, tell)?;
+        let Some(story) = story else { return Ok(None) };
+        let out = story.out.is_some();
+        match self.format {
+            Format::Human => progress::conclude(&story, failing, self.console.out)?,
+            Format::Json => {
+                let story = progress::to_json(&story, failing);
+                let answer = FailingAnswer { ok: out, policy: valid.hash_text(), story };
+                write_json(self.console.out, &answer)?;
+            }
+        }
+        self.console.out.flush()?;
+        Ok(Some(out))
     }
 
     fn round(&self, plan: &Plan, watch: Option<&Watch>) -> Result<Option<Report>> {
