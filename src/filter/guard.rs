@@ -7,7 +7,7 @@ use std::fmt;
 
 use engine::decision::{Decision, Decisions, Tripped};
 use engine::effects::with_elsewhere;
-use engine::guard::{Bad, GuardState, Guards, Setting, SplitGuard, Tally, Trip};
+use engine::guard::{Bad, GuardState, Guards, Kind, Setting, SplitGuard, Tally, Trip};
 use engine::ids::{Id as _, SplitId, VariantSet};
 use engine::metrics::Metrics;
 use engine::outcome::Class;
@@ -215,12 +215,16 @@ fn warn(plan: &Plan, split: SplitId, trip: &Trip, now: Moment) {
     let all = trip.share.variant.saturating_add(trip.share.baseline);
     let percent = trip.share.variant.saturating_mul(100).checked_div(all).unwrap_or_default();
     let until = Until(trip.until.and_then(|until| until.since(now)));
+    let what = match trip.kind {
+        Kind::Errors => "errors",
+        Kind::Slow => "slow requests",
+    };
     log::warn!(
         "split `{}`: `{}` is out of service {until}: {} users with {}, {} of `{}`; it has {percent} % of the two",
         split.name,
         name(trip.variant),
         trip.users,
-        trip.kind.as_str(),
+        what,
         trip.baseline_users,
         name(split.baseline),
     );

@@ -136,7 +136,7 @@ fn a_variant_that_is_slow_is_out_too() {
     );
     let slow = until_out(&bench, 1_000, 600);
     assert!((20..=90).contains(&slow), "out after {slow} slow requests");
-    assert!(bench.filter_log().join("\n").contains("users with slow"));
+    assert!(bench.filter_log().join("\n").contains("users with slow requests"));
 }
 
 #[test]
