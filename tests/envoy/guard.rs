@@ -216,12 +216,16 @@ fn a_worker_whose_vm_panicked_knows_what_is_out() {
     assert_eq!(lab.stats().unwrap().sum(TRIPPED, &CANARY), 1);
 }
 
+/// How many rounds of 2,000 requests: more of them by hand, with `TRAFFIC_SPLIT_SOAK=500`.
+fn rounds() -> u32 {
+    std::env::var("TRAFFIC_SPLIT_SOAK").map_or(20, |rounds| rounds.parse().unwrap())
+}
+
 #[test]
-fn healthy_variants_stay_whatever_share_of_requests_fails_on_both() {
+fn healthy_variants_stay_where_one_user_in_a_hundred_fails_on_both() {
     let bench = Bench::start(&guarded(10.0, &errors()));
-    // One user in twenty fails, on both sides alike.
-    for round in 0..20 {
-        for (status, part) in [(500, 0..100), (200, 100..2_000)] {
+    for round in 0..rounds() {
+        for (status, part) in [(500, 0..20), (200, 20..2_000)] {
             for cluster in ["checkout-v1", "checkout-v2"] {
                 failing(&bench, cluster, Behavior { status, ..Behavior::default() });
             }
@@ -231,5 +235,8 @@ fn healthy_variants_stay_whatever_share_of_requests_fails_on_both() {
     }
     let stats = bench.stats().unwrap();
     assert_eq!(shown(&stats), (0, 100_000));
-    assert!(stats.sum(BAD_KEYS, &[]) > 1_500, "{}", stats.sum(BAD_KEYS, &[]));
+    let failed = u64::from(rounds()) * 20;
+    let counted = stats.sum(BAD_KEYS, &[]);
+    // Some share a bit with another one.
+    assert!((failed * 3 / 4..=failed).contains(&counted), "{counted} of {failed}");
 }
