@@ -18,6 +18,7 @@ mod image;
 mod istio;
 mod istio_merge;
 mod istio_stats;
+mod kill;
 mod panics;
 mod rules;
 mod run;

@@ -1,9 +1,12 @@
 //! `splitctl render ecds`: the file through which a running Envoy gets the filter and its policy.
 
-use std::path::PathBuf;
+mod kill;
+mod wait;
+
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use lab::Stop;
 use lab::xds::{self, PolicyForm};
 use policy_text::source::{Source, to_json};
@@ -14,6 +17,8 @@ use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::style;
 use crate::watch::Watch;
+use kill::killed;
+use wait::{Admin, wait};
 
 /// A file for Envoy's extension config discovery (ECDS), as JSON.
 ///
@@ -25,9 +30,10 @@ pub(super) struct Args {
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Where Envoy finds the module.
-    #[arg(long, value_name = "PATH", default_value = "/etc/envoy/traffic_split.wasm")]
-    module: String,
+    /// Where Envoy finds the module. By default the path that stands in the file that `--output` replaces, or
+    /// /etc/envoy/traffic_split.wasm where there is none.
+    #[arg(long, value_name = "PATH")]
+    module: Option<String>,
 
     /// Write to this file instead of stdout, by rename, so that Envoy never reads half of it.
     #[arg(long, value_name = "PATH")]
@@ -37,7 +43,27 @@ pub(super) struct Args {
     /// and leaves the output as it is.
     #[arg(long, requires = "output")]
     watch: bool,
+
+    /// Serve the baseline to everybody, in all splits or in this one, whatever the policy file says; render again without
+    /// it to take it back.
+    #[arg(long, value_name = "SPLIT", num_args = 0..=1, conflicts_with = "watch")]
+    kill: Option<Option<String>>,
+
+    /// Wait until Envoy runs the policy that was written; needs `--admin`. Exit code 1 if it does not in time.
+    #[arg(long, requires_all = ["output", "admin"], conflicts_with = "watch")]
+    wait: bool,
+
+    /// An Envoy's admin interface, as `http://127.0.0.1:9901`; may be repeated.
+    #[arg(long, value_name = "URL", requires = "wait", value_parser = Admin::parse)]
+    admin: Vec<Admin>,
+
+    /// How many seconds to wait.
+    #[arg(long, value_name = "SECONDS", requires = "wait", default_value = "30")]
+    timeout: u64,
 }
+
+/// Where the module is, where nothing else is known.
+const MODULE: &str = "/etc/envoy/traffic_split.wasm";
 
 pub(super) fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     if args.watch && args.file.as_os_str() == "-" {
@@ -70,7 +96,9 @@ fn follow(args: &Args, known: &Source, console: &mut Console<'_>) -> anyhow::Res
 
 fn deliver(args: &Args, file: &PolicyFile, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     let Some(valid) = check(file, console)? else { return Ok(Outcome::No) };
-    let text = render(args, valid)?;
+    let killed = args.kill.as_ref().map(|split| killed(valid, split.as_deref())).transpose()?;
+    let valid = killed.as_ref().unwrap_or(valid);
+    let text = render(&module(args)?, valid)?;
     match &args.output {
         None => console.out.write_all(text.as_bytes())?,
         Some(path) => {
@@ -79,13 +107,38 @@ fn deliver(args: &Args, file: &PolicyFile, console: &mut Console<'_>) -> anyhow:
             writeln!(console.err, "{done} {name}: policy {}", valid.hash_text())?;
         }
     }
+    if args.wait {
+        return wait(&args.admin, valid.hash, Duration::from_secs(args.timeout), console);
+    }
     Ok(Outcome::Fine)
 }
 
+/// The path of the module: of whoever renders in a hurry nobody should ask what it was.
+fn module(args: &Args) -> anyhow::Result<String> {
+    match (&args.module, &args.output) {
+        (Some(module), _) => Ok(module.clone()),
+        (None, Some(output)) if output.exists() => module_in(output),
+        (None, _) => Ok(MODULE.to_owned()),
+    }
+}
+
+/// The path of the module in a file that was rendered before.
+fn module_in(path: &Path) -> anyhow::Result<String> {
+    let read = std::fs::read_to_string(path);
+    let text = read.with_context(|| format!("cannot read {}", path.display()))?;
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let module = document
+        .pointer("/resources/0/typed_config/config/vm_config/code/local/filename")
+        .and_then(serde_json::Value::as_str);
+    module.map(str::to_owned).with_context(|| {
+        format!("{} is there and names no module to keep: say `--module PATH`", path.display())
+    })
+}
+
 /// The content of an ECDS file. The version is the policy's hash, so that Envoy shows which one it has.
-fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
+fn render(module: &str, valid: &Valid) -> anyhow::Result<String> {
     let policy = to_json(&valid.document)?;
-    let filter = xds::extension_config(&args.module, &policy, PolicyForm::String)?;
+    let filter = xds::extension_config(module, &policy, PolicyForm::String)?;
     let response = xds::discovery_response(&valid.hash_text(), &[filter]);
     Ok(serde_json::to_string_pretty(&response)? + "\n")
 }
@@ -109,6 +162,63 @@ mod tests {
         assert_eq!(wasm["vm_config"]["code"]["local"]["filename"], "/m.wasm");
         assert_eq!(wasm["configuration"]["value"], r#"{"version":1,"splits":[],"kill":false}"#);
         assert_eq!(rendered["version_info"].as_str().map(str::len), Some(13));
+    }
+
+    const POLICY: &str = "
+version: 1
+key: [{header: u}]
+splits:
+- name: checkout
+  baseline: stable
+  sticky: {secret: 0123456789abcdef}
+  guard: {errors: {ratio: 1.5}}
+  overrides: [{match: [{headers: [{name: x-beta, present: true}]}], variant: canary}]
+  variants: [{name: stable, weight: 80}, {name: canary, weight: 20, drain: true}]
+- {name: search, baseline: a, variants: [{name: a, weight: 50}, {name: b, weight: 50}]}
+";
+
+    /// The policy in what was rendered.
+    fn policy_of(rendered: &str) -> Value {
+        let rendered: Value = serde_json::from_str(rendered).unwrap();
+        let text = &rendered["resources"][0]["typed_config"]["config"]["configuration"]["value"];
+        serde_json::from_str(text.as_str().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn all_or_one_split_is_killed_without_an_edit_of_the_file() {
+        let (outcome, out, err) = render("ecds", POLICY, &["--kill"]);
+        assert_eq!((outcome, err.as_str()), (Outcome::Fine, ""));
+        assert_eq!(policy_of(&out)["kill"], true);
+        let (_, out, err) = render("ecds", POLICY, &["--kill", "checkout"]);
+        assert_eq!(err, "");
+        let policy = policy_of(&out);
+        assert_eq!(
+            policy["splits"][0],
+            serde_json::json!({"name": "checkout", "baseline": "stable", "variants": [
+                {"name": "stable", "weight": 100}, {"name": "canary", "weight": 0}]})
+        );
+        let (_, plain, _) = render("ecds", POLICY, &[]);
+        assert_eq!(policy["splits"][1], policy_of(&plain)["splits"][1]);
+        let (outcome, _, err) = render("ecds", POLICY, &["--kill", "chekout"]);
+        assert_eq!(outcome, Outcome::NoAnswer);
+        assert!(err.contains("it has `checkout`, `search`"), "{err}");
+    }
+
+    #[test]
+    fn the_path_of_the_module_stays_as_it_is_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = folder.path().join("ecds.json");
+        let options = ["--output", output.to_str().unwrap()];
+        let module = || module_in(&output).unwrap();
+        render("ecds", POLICY, &options);
+        assert_eq!(module(), MODULE);
+        render("ecds", POLICY, &[&options, &["--module", "/here.wasm"][..]].concat());
+        render("ecds", POLICY, &[&options, &["--kill"][..]].concat());
+        assert_eq!(module(), "/here.wasm");
+        std::fs::write(&output, "{}").unwrap();
+        let (outcome, _, err) = render("ecds", POLICY, &options);
+        assert_eq!(outcome, Outcome::NoAnswer);
+        assert!(err.contains("say `--module PATH`"), "{err}");
     }
 
     #[test]
