@@ -34,7 +34,7 @@ pub(crate) fn cluster_in_statistics(cluster: &str) -> String {
 /// What the rules depend on besides the policy.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
-    /// The objective: percent of requests that must not be errors: 5xx, or no response while the client waits.
+    /// The objective: percent of requests that must not be errors (5xx, or no response while the client waits), as 99.9 or 0.999.
     #[arg(long, value_name = "PERCENT", default_value = SLO, value_parser = objective)]
     slo: String,
 
@@ -89,12 +89,29 @@ impl FromStr for Price {
     }
 }
 
+/// The objective in percent, from `99.9` or `0.999`: people write both.
 fn objective(text: &str) -> Result<String, String> {
-    let in_range = text.parse::<f64>().is_ok_and(|percent| percent > 0.0 && percent < 100.0);
-    if is_decimal(text) && in_range {
-        return Ok(text.to_owned());
+    let wrong = || {
+        format!(
+            "`{text}` is no objective: write the percentage, such as 99.9, or the part, such as 0.999; at least a half"
+        )
+    };
+    if !is_decimal(text) {
+        return Err(wrong());
     }
-    Err("the objective is a percentage below 100, such as 99.9".to_owned())
+    let percent = match text.strip_prefix("0.") {
+        Some(digits) => in_percent(digits),
+        None => text.to_owned(),
+    };
+    let in_range = percent.parse().is_ok_and(|percent: f64| (50.0..100.0).contains(&percent));
+    in_range.then_some(percent).ok_or_else(wrong)
+}
+
+/// What stands behind the point of a part, in percent: `999` is 99.9, to the last digit.
+fn in_percent(digits: &str) -> String {
+    let digits = format!("{digits:0<2}");
+    let (whole, rest) = digits.split_at_checked(2).unwrap_or((&digits, ""));
+    if rest.is_empty() { whole.to_owned() } else { format!("{whole}.{rest}") }
 }
 
 pub(crate) fn render(options: &Options, valid: &Valid) -> anyhow::Result<String> {
@@ -289,8 +306,17 @@ splits:
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for wrong in ["100", "0", "-1", "1e1", "NaN", "99.", ""] {
+        for wrong in ["100", "0", "-1", "1e1", "NaN", "99.", "", "1", "0.1", "49.9", "9.99"] {
             assert!(objective(wrong).is_err(), "{wrong}");
+        }
+        for (written, percent) in [
+            ("99.9", "99.9"),
+            ("0.999", "99.9"),
+            ("0.99", "99"),
+            ("0.5", "50"),
+            ("0.99995", "99.995"),
+        ] {
+            assert_eq!(objective(written).as_deref(), Ok(percent));
         }
         for wrong in ["a=1", "a/b", "a/b=x", "a/b=1e9"] {
             assert!(wrong.parse::<Price>().is_err(), "{wrong}");
