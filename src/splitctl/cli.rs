@@ -3,7 +3,7 @@
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    assign, codes, completions, demo, diff, explain, fmt, render, run, sample_size, schema,
+    assign, check, codes, completions, demo, diff, explain, fmt, render, run, sample_size, schema,
     simulate, validate,
 };
 use crate::console::Console;
@@ -30,6 +30,7 @@ enum Command {
     SampleSize(sample_size::Args),
     Render(render::Args),
     Run(run::Args),
+    Check(check::Args),
     Fmt(fmt::Args),
     Codes(codes::Args),
     Schema(schema::Args),
@@ -48,6 +49,7 @@ pub fn run(cli: Cli, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
         Command::Diff(args) => diff::run(&args, console),
         Command::Render(args) => render::run(&args, console),
         Command::Run(args) => run::run(&args, console),
+        Command::Check(args) => check::run(&args, console),
         Command::Demo(args) => demo::run(&args, console),
         Command::SampleSize(args) => sample_size::run(&args, console),
         Command::Simulate(args) => simulate::run(&args, console),

@@ -6,6 +6,7 @@
 //!
 //! A command writes its answer to one stream and what it has to say besides to another; see [`Console`].
 
+mod admin;
 pub mod cli;
 pub mod commands;
 pub mod console;

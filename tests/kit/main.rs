@@ -7,6 +7,7 @@ mod tools;
 
 mod baggage;
 mod caches;
+mod check;
 mod compose;
 mod dashboards;
 mod edge;

@@ -1,6 +1,7 @@
 //! The commands, one file each: what it takes, and a `run` that writes the answer and returns the outcome.
 
 pub mod assign;
+pub mod check;
 pub mod codes;
 pub mod completions;
 pub mod demo;

@@ -12,13 +12,14 @@ use lab::xds::{self, PolicyForm};
 use policy_text::source::{Source, to_json};
 
 use super::check;
+use crate::admin::Admin;
 use crate::console::Console;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::style;
 use crate::watch::Watch;
 use kill::killed;
-use wait::{Admin, wait};
+use wait::wait;
 
 /// A file for Envoy's extension config discovery (ECDS), as JSON.
 ///

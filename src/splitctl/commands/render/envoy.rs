@@ -199,7 +199,7 @@ fn client(trusted_proxies: u8) -> String {
 }
 
 /// How an access log shows the variants: by the header that lists them, or where that is off by the filter state.
-pub(super) fn split_in_logs(policy: &Policy) -> String {
+pub(in crate::commands) fn split_in_logs(policy: &Policy) -> String {
     match &policy.variant_header {
         Some(header) => format!("%REQ({header})%"),
         None => format!("%FILTER_STATE(wasm.{}:PLAIN)%", xds::FILTER),
