@@ -122,6 +122,7 @@ pub(crate) fn render(options: &Options, valid: &Valid) -> anyhow::Result<String>
         ("slo", options.slo.clone()),
         ("runbook", options.runbook.clone()),
         ("refused_configs", any_increase(&series::refused_configs(options.wasm_plugin.as_ref()))),
+        ("discovered", series::discovered(options.wasm_plugin.as_ref()).join(" or ")),
         ("vm_reloads", any_increase(&series::vm_reloads(options.wasm_plugin.as_ref()))),
     ];
     let rules = fill(TEMPLATE, &values);

@@ -49,6 +49,15 @@ pub(crate) fn refused_configs(plugin: Option<&WasmPlugin>) -> Vec<String> {
     names(plugin).iter().flat_map(of).collect()
 }
 
+/// A counter that is there as soon as Envoy is told of the filter, whatever becomes of it.
+pub(crate) fn discovered(plugin: Option<&WasmPlugin>) -> Vec<String> {
+    let of = |names: &Names| {
+        let prefix = sanitized(&names.resource);
+        format!("envoy_extension_config_discovery_http_filter_{prefix}_config_reload")
+    };
+    names(plugin).iter().map(of).collect()
+}
+
 /// A name as Envoy writes it for Prometheus.
 fn sanitized(name: &str) -> String {
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
