@@ -191,7 +191,7 @@ fn every_query_has_rows_in_a_prometheus_that_watches_a_real_envoy() {
 }
 
 /// A Prometheus with the configuration of envoy/prometheus and the rules of the policy, for this Envoy and every second.
-fn watch(kit: &Kit) -> (Running, SocketAddr) {
+pub(crate) fn watch(kit: &Kit) -> (Running, SocketAddr) {
     let folder = kit.folder.path().join("prometheus");
     std::fs::create_dir(&folder).unwrap();
     let mut render = splitctl();

@@ -6,6 +6,7 @@ mod grpc;
 mod tools;
 
 mod baggage;
+mod blind;
 mod caches;
 mod check;
 mod compose;
