@@ -118,6 +118,7 @@ LISTENERS = [
     feature("sticky", "`sticky`, a user's first request", policy=policy(split(sticky={"secret": "0123456789abcdef"}))),
     feature("ramp", "`ramp`, in its last step",
             policy=policy(split(ramp={"start": "2020-01-01T00:00:00Z", "steps": HOUR_STEPS}))),
+    feature("guard", "`guard`, all is well", policy=policy(split(guard={"errors": {"ratio": 1.5}}))),
     feature("holdout", "`holdout`", policy=policy(split(), holdout={"percent": 5}), check="hash"),
     feature("slice", "`layer` and `slice`, all users in it",
             policy=policy(split(layer="ui", slice={"from": 0, "to": 100}), layers=[{"name": "ui"}])),
