@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, Result};
 use base64::Engine as _;
 use engine::metrics::Metrics;
+use engine::policy::Policy;
 use serde_json::{Value, json};
 
 /// The name of the filter in Envoy's configuration; its statistics are named after it.
@@ -30,6 +31,14 @@ pub const DURATION_BUCKETS: [f64; 24] = [
 /// A regular expression that takes a label out of `split=.=checkout;.;variant=.=canary;.;traffic_split_weight`.
 pub fn label_regex(label: &str) -> String {
     format!(r"({label}=\.=(.*?);\.;)")
+}
+
+/// How an access log shows the variants: by the header that lists them, or where that is off by the filter state.
+pub fn variants_in_logs(policy: &Policy) -> String {
+    match &policy.variant_header {
+        Some(header) => format!("%REQ({header})%"),
+        None => format!("%FILTER_STATE(wasm.{}:PLAIN)%", FILTER),
+    }
 }
 
 /// The protobuf message in which the policy goes to Envoy.

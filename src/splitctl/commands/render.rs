@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 
-pub(super) use envoy::split_in_logs;
-
 use crate::console::Console;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};

@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::dump::{Dump, Manager, at};
-use crate::commands::render::split_in_logs;
 use crate::policy_file::Valid;
 
 /// One thing that is right or missing.
@@ -201,7 +200,7 @@ fn client(policy: &Policy, manager: &Manager) -> Point {
 }
 
 fn access_log(policy: &Policy, manager: &Manager) -> Point {
-    let wanted = split_in_logs(policy);
+    let wanted = xds::variants_in_logs(policy);
     let told = at(&manager.config, &["access_log"]).to_string().to_lowercase();
     let is_told = told.contains(&wanted.to_lowercase());
     let listener = &manager.listener;

@@ -158,7 +158,7 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("rare", rare_variant(policy)),
         ("routes", routes),
         ("tracing", tracing(args, policy)),
-        ("split", split_in_logs(policy)),
+        ("split", xds::variants_in_logs(policy)),
         ("outcomes", outcomes(args, policy)),
         ("stand_in", stand_in_in_logs(&falling_back).to_owned()),
         ("fallback", scalar(&args.fallback)),
@@ -195,14 +195,6 @@ fn client(trusted_proxies: u8) -> String {
         n => format!(
             "the outermost of {n} proxies in front has appended the client's address to x-forwarded-for"
         ),
-    }
-}
-
-/// How an access log shows the variants: by the header that lists them, or where that is off by the filter state.
-pub(in crate::commands) fn split_in_logs(policy: &Policy) -> String {
-    match &policy.variant_header {
-        Some(header) => format!("%REQ({header})%"),
-        None => format!("%FILTER_STATE(wasm.{}:PLAIN)%", xds::FILTER),
     }
 }
 
@@ -257,7 +249,7 @@ fn tracing(args: &Args, policy: &Policy) -> String {
     }
     let tag = match &policy.variant_header {
         Some(header) => format!("request_header: {{name: {}}}", scalar(header)),
-        None => format!("value: \"{}\"", split_in_logs(policy)),
+        None => format!("value: \"{}\"", xds::variants_in_logs(policy)),
     };
     format!(
         "# Spans go to an OpenTelemetry collector. The tag is there if a split applied.

@@ -16,7 +16,6 @@ use engine::metrics::Metrics;
 use engine::policy::{Outcomes, Policy};
 use lab::xds;
 
-use super::envoy;
 use crate::policy_file::Valid;
 use crate::rules;
 use crate::template::{fill, numbers};
@@ -188,7 +187,7 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("cluster_header", scalar(&policy.cluster_header)),
         ("mirror_header", scalar(&policy.mirror_header)),
         ("tracing", tracing(policy)),
-        ("split", envoy::split_in_logs(policy)),
+        ("split", xds::variants_in_logs(policy)),
         // Last: what a policy says is not a template.
         ("policy", yaml::block(&valid.document, 4)),
     ];
