@@ -1,11 +1,11 @@
 //! `splitctl render envoy`: a complete Envoy around the filter, as commented YAML.
 
+mod clusters;
 mod fallback;
 
 use std::fmt::Write as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use anyhow::bail;
 use engine::metrics::Metrics;
@@ -17,7 +17,8 @@ use serde_json::Value;
 
 use crate::policy_file::Valid;
 use crate::template::{fill, is_decimal, numbers};
-use fallback::{FallsBack, Settings, settings_of_own};
+use clusters::{Cluster, clusters};
+use fallback::FallsBack;
 
 const TEMPLATE: &str = include_str!("envoy.yaml");
 
@@ -75,31 +76,6 @@ pub(super) struct Args {
     /// How many percent of requests have a trace.
     #[arg(long, value_name = "PERCENT", default_value = "1", requires = "otlp", value_parser = percent)]
     traces: String,
-}
-
-/// A cluster with its address.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Cluster {
-    name: String,
-    host: String,
-    port: u16,
-}
-
-impl FromStr for Cluster {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong =
-            || format!("`{text}` is not a cluster's address, such as `stable=10.0.0.7:8080`");
-        let (name, address) = text.rsplit_once('=').ok_or_else(wrong)?;
-        let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
-        let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-        if name.is_empty() || host.is_empty() {
-            return Err(wrong());
-        }
-        let port = port.parse().map_err(|_| wrong())?;
-        Ok(Self { name: name.to_owned(), host: host.to_owned(), port })
-    }
 }
 
 /// The collector's address, as a cluster.
@@ -303,101 +279,6 @@ fn labels() -> String {
     Metrics::LABELS.map(line).join("\n  ")
 }
 
-/// Each cluster once: those of the policy in its order, the fallback, and whatever else got an address; then those that
-/// carry on for variants.
-fn clusters(args: &Args, policy: &Policy, falling_back: &[FallsBack]) -> anyhow::Result<String> {
-    let mut names: Vec<String> = Vec::new();
-    let mut add = |name: Option<&str>| {
-        if let Some(name) = name.filter(|name| !names.iter().any(|known| known == name)) {
-            names.push(name.to_owned());
-        }
-    };
-    for split in &policy.splits {
-        split.variants.iter().for_each(|variant| add(variant.cluster.as_deref()));
-        add(split.mirror.as_ref().map(|mirror| mirror.cluster.as_str()));
-    }
-    add(Some(&args.fallback));
-    for given in &args.clusters {
-        add(Some(&given.name));
-    }
-    let ours = falling_back.iter().flat_map(|v| [v.either().to_owned(), v.stand_in()]);
-    let ours = ours.chain(args.otlp.is_some().then(|| COLLECTOR.to_owned()));
-    if let Some(taken) = ours.into_iter().find(|name| names.contains(name)) {
-        bail!("`{taken}` is the name of a cluster that is rendered: give yours another one");
-    }
-    if let Some(unknown) = args.http2.iter().find(|name| !names.contains(name)) {
-        bail!("`--http2 {unknown}`: no such cluster is rendered; these are: {}", names.join(", "));
-    }
-    let with_protocol = |name: &str, mut settings: Settings| {
-        if args.http2.iter().any(|known| known == name) {
-            settings.cluster.push_str(HTTP2);
-        }
-        settings
-    };
-    // Its address, and a note where that is only assumed.
-    let placed = |name: &str| {
-        let given = args.clusters.iter().rfind(|cluster| cluster.name == name);
-        let note = if given.is_none() { "  # an assumption: `--cluster` tells" } else { "" };
-        let placeholder = || Cluster { host: placeholder(name), port: 8080, name: name.to_owned() };
-        (given.cloned().unwrap_or_else(placeholder), note)
-    };
-    let mut text = String::new();
-    for name in names {
-        let falls_back = falling_back.iter().any(|variant| variant.is_of(&name));
-        let settings = match falls_back {
-            true => settings_of_own(args.health_check.as_deref()),
-            false => Settings::default(),
-        };
-        let (placed, note) = placed(&name);
-        text.push_str(&cluster(&placed, &with_protocol(&name, settings), note));
-    }
-    for variant in falling_back {
-        let (mut placed, note) = placed(&variant.baseline);
-        placed.name = variant.stand_in();
-        text.push_str(&variant.aggregate());
-        let settings = with_protocol(&variant.baseline, variant.settings_of_stand_in());
-        text.push_str(&cluster(&placed, &settings, note));
-    }
-    if let Some(collector) = &args.otlp {
-        let settings = Settings { cluster: HTTP2.to_owned(), ..Settings::default() };
-        text.push_str(&cluster(collector, &settings, ""));
-    }
-    Ok(text)
-}
-
-/// gRPC needs HTTP/2.
-const HTTP2: &str = "
-    typed_extension_protocol_options:
-      envoy.extensions.upstreams.http.v3.HttpProtocolOptions:
-        \"@type\": type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions
-        explicit_http_config: {http2_protocol_options: {}}";
-
-fn cluster(Cluster { name, host, port }: &Cluster, settings: &Settings, note: &str) -> String {
-    let kind = if host.parse::<IpAddr>().is_ok() { "STATIC" } else { "STRICT_DNS" };
-    let (name, host) = (scalar(name), scalar(host));
-    let Settings { cluster, assignment, host: of_host } = settings;
-    format!(
-        "
-  - name: {name}
-    type: {kind}
-    connect_timeout: 1s{cluster}
-    load_assignment:
-      cluster_name: {name}{assignment}
-      endpoints:
-      - lb_endpoints:
-        - endpoint: {{address: {{socket_address: {{address: {host}, port_value: {port}}}}}}}{note}{of_host}"
-    )
-}
-
-/// The host of a cluster nobody gave an address: its own name, or one that cannot exist.
-fn placeholder(cluster: &str) -> String {
-    let hostname = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
-    let possible = cluster.len() <= 63
-        && cluster.chars().all(hostname)
-        && cluster.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if possible { cluster.to_owned() } else { "host.invalid".to_owned() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::render;
@@ -508,14 +389,5 @@ splits:
         let (outcome, _, err) = render("envoy", &taken, &["--otlp", "a:1"]);
         assert_eq!(outcome, Outcome::NoAnswer);
         assert!(err.contains("give yours another one"), "{err}");
-    }
-
-    #[test]
-    fn an_address_has_a_name_a_host_and_a_port() {
-        for wrong in ["a", "a=b", "=b:1", "a=:1", "a=b:port", "a=b:70000"] {
-            assert!(wrong.parse::<Cluster>().is_err(), "{wrong}");
-        }
-        let cluster: Cluster = "outbound|80|v=1|a=b.c:80".parse().unwrap();
-        assert_eq!((cluster.name.as_str(), cluster.host.as_str()), ("outbound|80|v=1|a", "b.c"));
     }
 }
