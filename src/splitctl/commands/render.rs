@@ -13,6 +13,7 @@ use crate::console::Console;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::rules;
+use crate::style;
 use crate::verdict;
 
 const EXAMPLES: &str = "\
@@ -57,7 +58,11 @@ enum Target {
 /// When the file cannot be read or the answer cannot be written.
 pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     match &args.target {
-        Target::Envoy(args) => print(&args.file, console, |valid| envoy::render(args, valid)),
+        Target::Envoy(args) => {
+            let render =
+                |valid: &Valid| Ok((envoy::render(args, valid)?, envoy::notes(args, valid)?));
+            print_noted(&args.file, console, render)
+        }
         Target::Istio(args) => print(&args.file, console, |valid| istio::render(args, valid)),
         Target::Prometheus { file, options } => {
             print(file, console, |valid| rules::render(options, valid))
@@ -72,9 +77,22 @@ fn print(
     console: &mut Console<'_>,
     render: impl FnOnce(&Valid) -> anyhow::Result<String>,
 ) -> anyhow::Result<Outcome> {
+    print_noted(path, console, |valid| Ok((render(valid)?, Vec::new())))
+}
+
+/// The same, with notes for whoever reads stderr.
+fn print_noted(
+    path: &Path,
+    console: &mut Console<'_>,
+    render: impl FnOnce(&Valid) -> anyhow::Result<(String, Vec<String>)>,
+) -> anyhow::Result<Outcome> {
     let file = PolicyFile::read(path)?;
     let Some(valid) = check(&file, console)? else { return Ok(Outcome::No) };
-    console.out.write_all(render(valid)?.as_bytes())?;
+    let (text, notes) = render(valid)?;
+    for note in notes {
+        writeln!(console.err, "{}: {note}", style::warning("note"))?;
+    }
+    console.out.write_all(text.as_bytes())?;
     Ok(Outcome::Fine)
 }
 

@@ -35,7 +35,8 @@ pub(super) struct Args {
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
 
-    /// Where a cluster is; may be repeated. One that is not given gets its own name as the host, with port 8080.
+    /// Where a cluster is; may be repeated. One that is not given gets its own name as the host, with port 8080, and a
+    /// note says so.
     #[arg(long = "cluster", value_name = "NAME=HOST:PORT")]
     clusters: Vec<Cluster>,
 
@@ -98,6 +99,14 @@ fn percent(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     Err("it is a percentage from 0 to 100, such as 0.5".to_owned())
+}
+
+/// What whoever renders should know of what is rendered; a sentence each.
+///
+/// # Errors
+/// When an option names a cluster that cannot be meant.
+pub(super) fn notes(args: &Args, valid: &Valid) -> anyhow::Result<Vec<String>> {
+    clusters::notes(args, &valid.policy)
 }
 
 pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
@@ -301,7 +310,7 @@ splits:
     fn nothing_is_left_to_fill_and_each_cluster_is_there_once() {
         let options = ["--cluster", "checkout-v1=10.0.0.7:80", "--cluster", "copy=[::1]:81"];
         let (outcome, out, err) = render("envoy", POLICY, &options);
-        assert_eq!((outcome, err.as_str()), (Outcome::Fine, ""));
+        assert_eq!(outcome, Outcome::Fine, "{err}");
         assert!(!out.contains("{{"), "{out}");
         for line in [
             "              - remove: x-to\n              - remove: x-split-variant\n              - remove: x-split-mirror\n",
@@ -354,7 +363,7 @@ splits:
         assert!(!out.contains("provider:") && !out.contains(COLLECTOR), "{out}");
         assert!(out.contains("regex: '(.*, )?checkout=canary(, .*)?'"), "the example: {out}");
         let (outcome, out, err) = render("envoy", POLICY, &["--otlp", "otel.example:4317"]);
-        assert_eq!((outcome, err.as_str()), (Outcome::Fine, ""));
+        assert_eq!(outcome, Outcome::Fine, "{err}");
         for line in [
             "grpc_service: {envoy_grpc: {cluster_name: opentelemetry_collector}, timeout: 1s}\n",
             "random_sampling: {value: 1}\n",
@@ -371,7 +380,7 @@ splits:
     #[test]
     fn clusters_that_speak_http2_are_named() {
         let (_, out, err) = render("envoy", POLICY, &["--http2", "checkout-v1"]);
-        assert_eq!((out.matches("http2_protocol_options").count(), err.as_str()), (1, ""));
+        assert_eq!(out.matches("http2_protocol_options").count(), 1, "{err}");
         let (outcome, _, err) = render("envoy", POLICY, &["--http2", "other"]);
         assert_eq!(outcome, Outcome::NoAnswer);
         assert!(err.contains("these are: checkout-v1, outbound|80|v2|checkout, default"), "{err}");

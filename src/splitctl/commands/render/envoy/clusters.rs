@@ -5,11 +5,14 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use anyhow::bail;
-use engine::policy::Policy;
+use engine::policy::{Policy, nearest};
 use policy_text::source::scalar;
 
 use super::fallback::{FallsBack, Settings, settings_of_own};
 use super::{Args, COLLECTOR};
+
+/// The port of a host nobody gave an address.
+const PORT: u16 = 8080;
 
 /// A cluster with its address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,13 +39,8 @@ impl FromStr for Cluster {
     }
 }
 
-/// Each cluster once: those of the policy in its order, the fallback, and whatever else got an address; then those that
-/// carry on for variants.
-pub(super) fn clusters(
-    args: &Args,
-    policy: &Policy,
-    falling_back: &[FallsBack],
-) -> anyhow::Result<String> {
+/// The names that requests are sent to, each once: those of the policy in its order, and the fallback.
+fn needed(args: &Args, policy: &Policy) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     let mut add = |name: Option<&str>| {
         if let Some(name) = name.filter(|name| !names.iter().any(|known| known == name)) {
@@ -54,8 +52,62 @@ pub(super) fn clusters(
         add(split.mirror.as_ref().map(|mirror| mirror.cluster.as_str()));
     }
     add(Some(&args.fallback));
+    names
+}
+
+/// What is made up because no option tells it, and what the options name without anybody's asking; a sentence each.
+///
+/// # Errors
+/// When a name is given twice, or is so like one that still lacks an address that it must be meant.
+pub(super) fn notes(args: &Args, policy: &Policy) -> anyhow::Result<Vec<String>> {
+    let needed = needed(args, policy);
+    let given = |name: &str| args.clusters.iter().any(|cluster| cluster.name == name);
+    let missing: Vec<&str> =
+        needed.iter().map(String::as_str).filter(|name| !given(name)).collect();
+    let mut notes = Vec::new();
+    for (number, Cluster { name, .. }) in args.clusters.iter().enumerate() {
+        if args.clusters.iter().skip(number.saturating_add(1)).any(|later| later.name == *name) {
+            bail!("`--cluster {name}=...` is given twice: say which of the addresses is meant");
+        }
+        if needed.contains(name) {
+            continue;
+        }
+        if let Some(meant) = nearest(name, missing.iter().copied()) {
+            bail!(
+                "`--cluster {name}=...`: the policy names no such cluster; did you mean `{meant}`?"
+            );
+        }
+        notes.push(format!(
+            "the policy names no cluster `{name}`: it is rendered, and no request is sent to it"
+        ));
+    }
+    for name in missing {
+        let host = placeholder(name);
+        let say = format!("`{host}:{PORT}` is made up; say `--cluster '{name}=HOST:PORT'`");
+        notes.push(if *name == args.fallback {
+            format!(
+                "no address was given for the cluster `{name}`, where requests go that no split takes: {say}, and by \
+                `--fallback` if it is another"
+            )
+        } else {
+            format!("no address was given for the cluster `{name}`: {say}")
+        });
+    }
+    Ok(notes)
+}
+
+/// Each cluster once: those of the policy in its order, the fallback, and whatever else got an address; then those that
+/// carry on for variants.
+pub(super) fn clusters(
+    args: &Args,
+    policy: &Policy,
+    falling_back: &[FallsBack],
+) -> anyhow::Result<String> {
+    let mut names = needed(args, policy);
     for given in &args.clusters {
-        add(Some(&given.name));
+        if !names.contains(&given.name) {
+            names.push(given.name.clone());
+        }
     }
     let ours = falling_back.iter().flat_map(|v| [v.either().to_owned(), v.stand_in()]);
     let ours = ours.chain(args.otlp.is_some().then(|| COLLECTOR.to_owned()));
@@ -75,7 +127,7 @@ pub(super) fn clusters(
     let placed = |name: &str| {
         let given = args.clusters.iter().rfind(|cluster| cluster.name == name);
         let note = if given.is_none() { "  # an assumption: `--cluster` tells" } else { "" };
-        let placeholder = || Cluster { host: placeholder(name), port: 8080, name: name.to_owned() };
+        let placeholder = || Cluster { host: placeholder(name), port: PORT, name: name.to_owned() };
         (given.cloned().unwrap_or_else(placeholder), note)
     };
     let mut text = String::new();
@@ -137,7 +189,56 @@ fn placeholder(cluster: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tests::render;
     use super::*;
+    use crate::outcome::Outcome;
+
+    const POLICY: &str = "
+version: 1
+splits:
+- name: checkout
+  key: [{header: u}]
+  baseline: stable
+  variants:
+  - {name: stable, cluster: agent-v1, weight: 95}
+  - {name: canary, cluster: 'outbound|80|v2|agent', weight: 5}
+";
+
+    #[test]
+    fn nothing_is_made_up_without_a_word() {
+        let (outcome, out, err) = render("envoy", POLICY, &["--cluster", "agent-v1=10.0.0.7:80"]);
+        assert_eq!(outcome, Outcome::Fine);
+        assert!(out.contains("host.invalid"), "{out}");
+        let words = "\
+note: no address was given for the cluster `outbound|80|v2|agent`: `host.invalid:8080` is made up; say `--cluster 'outbound|80|v2|agent=HOST:PORT'`
+note: no address was given for the cluster `default`, where requests go that no split takes: `default:8080` is made up; say `--cluster 'default=HOST:PORT'`, and by `--fallback` if it is another
+";
+        assert_eq!(anstream::adapter::strip_str(&err).to_string(), words);
+    }
+
+    #[test]
+    fn a_name_with_a_typing_error_is_refused_and_one_more_cluster_is_said() {
+        let (outcome, out, err) = render("envoy", POLICY, &["--cluster", "agent-vv1=10.0.0.7:80"]);
+        assert_eq!((outcome, out.as_str()), (Outcome::NoAnswer, ""));
+        assert!(err.contains("did you mean `agent-v1`?"), "{err}");
+        let all = ["agent-v1=a:1", "outbound|80|v2|agent=b:1", "default=c:1"];
+        let mut options: Vec<&str> = all.iter().flat_map(|at| ["--cluster", *at]).collect();
+        let (_, _, err) = render("envoy", POLICY, &options);
+        assert_eq!(err, "");
+        options.extend(["--cluster", "agent-v3=d:1"]);
+        let (outcome, out, err) = render("envoy", POLICY, &options);
+        assert_eq!(
+            outcome,
+            Outcome::Fine,
+            "every name has its address, so this one is no typing error"
+        );
+        assert!(out.contains("- name: agent-v3\n"), "{out}");
+        assert!(err.contains("the policy names no cluster `agent-v3`"), "{err}");
+        options.extend(["--cluster", "agent-v1=e:1"]);
+        let (outcome, _, err) = render("envoy", POLICY, &options);
+        assert_eq!(outcome, Outcome::NoAnswer);
+        assert!(err.contains("`--cluster agent-v1=...` is given twice"), "{err}");
+    }
 
     #[test]
     fn an_address_has_a_name_a_host_and_a_port() {
