@@ -1,11 +1,11 @@
 //! Envoys that run already, asked by their admin interfaces.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use engine::metrics::Metrics;
 use lab::Stats;
+use serde_json::Value;
 use tokio::runtime::Runtime;
 
 /// How long an answer may take.
@@ -16,19 +16,21 @@ const SOON: Duration = Duration::from_secs(5);
 pub(crate) struct Admin {
     /// As written.
     pub(crate) name: String,
-    address: SocketAddr,
+    /// Looked up whenever it is asked: a proxy may start later than whoever asks, and come back with another address.
+    host: String,
 }
 
 impl Admin {
     /// Reads `http://127.0.0.1:9901`, or the same without `http://`.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let host = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
-        let wrong = |why: &str| {
-            format!("`{text}` is no admin interface, such as `http://127.0.0.1:9901`: {why}")
-        };
-        let mut found = host.to_socket_addrs().map_err(|error| wrong(&error.to_string()))?;
-        let address = found.next().ok_or_else(|| wrong("no address"))?;
-        Ok(Self { name: text.to_owned(), address })
+        let name = host.rsplit_once(':').filter(|(name, port)| {
+            !name.is_empty() && !name.contains('/') && port.parse::<u16>().is_ok()
+        });
+        if name.is_none() {
+            return Err(format!("`{text}` is no admin interface, such as `http://127.0.0.1:9901`"));
+        }
+        Ok(Self { name: text.to_owned(), host: host.to_owned() })
     }
 }
 
@@ -51,9 +53,25 @@ impl Asking {
     /// When there is no answer soon.
     pub(crate) fn ask(&self, admin: &Admin, path: &str) -> Result<String> {
         self.0.block_on(async {
-            let asked = tokio::time::timeout(SOON, lab::client::fetch(admin.address, path));
-            asked.await.map_err(|_| anyhow!("no answer"))?
+            let asked = async {
+                let mut found = tokio::net::lookup_host(&admin.host).await?;
+                let address = found.next().context("the name has no address")?;
+                lab::client::fetch(address, path).await
+            };
+            let asked = tokio::time::timeout(SOON, asked).await;
+            asked.map_err(|_| anyhow!("no answer"))?
         })
+    }
+
+    /// The names of the clusters that are there.
+    ///
+    /// # Errors
+    /// When there is no answer soon.
+    pub(crate) fn clusters(&self, admin: &Admin) -> Result<Vec<String>> {
+        let answer: Value = serde_json::from_str(&self.ask(admin, "/clusters?format=json")?)?;
+        let all = answer.get("cluster_statuses").and_then(Value::as_array).into_iter().flatten();
+        let names = all.filter_map(|one| one.get("name").and_then(Value::as_str));
+        Ok(names.map(str::to_owned).collect())
     }
 
     /// A number that the filter shows; `None` where there is no filter.

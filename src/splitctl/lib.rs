@@ -8,6 +8,7 @@
 
 mod admin;
 pub mod cli;
+mod clusters;
 pub mod commands;
 pub mod console;
 pub mod finding;

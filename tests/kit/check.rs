@@ -1,10 +1,12 @@
 //! `splitctl check` against real Envoys: all is well with what is rendered, and each thing that is broken is named with the
 //! lines that mend it.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use crate::serve::Kit;
-use crate::tools::splitctl;
+use crate::tools::{at, read, splitctl};
 
 /// What `check` answers: its exit code, and what is missing, by the names of the points.
 fn check(kit: &Kit, more: &[&str]) -> (Option<i32>, Vec<String>, String) {
@@ -79,5 +81,47 @@ fn each_line_that_somebody_left_out_is_named() {
         let (code, missing, said) = check(&kit, &[]);
         assert_eq!((code, missing), (Some(1), vec![point.to_owned()]), "{said}");
         assert!(said.lines().any(|line| line.starts_with("    ")), "it says which lines: {said}");
+        // The same is known before an Envoy starts with it.
+        let (code, missing, said) = before_a_start(&kit.folder.path().join("envoy.yaml"));
+        assert_eq!((code, missing), (Some(1), vec![point.to_owned()]), "{said}");
+    }
+}
+
+/// What `check` answers of a configuration that Envoy is to start with, and of the module.
+fn before_a_start(bootstrap: &Path) -> (Option<i32>, Vec<String>, String) {
+    let module = harness::module::path();
+    let mut command = splitctl();
+    command.arg("check").arg(at("envoy/policy.yaml")).arg("--bootstrap").arg(bootstrap);
+    let done = command.arg("--module").arg(module).args(["--format", "json"]).output().unwrap();
+    let judged: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let points =
+        judged.as_array().unwrap().iter().flat_map(|one| one["points"].as_array().unwrap());
+    let missing = points.filter(|point| !point["missing"].is_null());
+    let names = missing.map(|point| point["name"].as_str().unwrap().to_owned()).collect();
+    (done.status.code(), names, String::from_utf8(done.stderr).unwrap())
+}
+
+#[test]
+fn what_is_rendered_is_right_before_envoy_starts_and_a_slip_is_named() {
+    let text = read("envoy/envoy.yaml");
+    let folder = tempfile::tempdir().unwrap();
+    let bootstrap = folder.path().join("envoy.yaml");
+    for (point, from, to) in [
+        ("", "", ""),
+        ("clusters", "  - name: checkout-v2\n", "  - name: checkout-v3\n"),
+        (
+            "discovery",
+            "watched_directory: {path: /etc/envoy/ecds}",
+            "watched_directory: {path: /etc/envoy}",
+        ),
+        // As people may write it, too.
+        ("", "static_resources:", "staticResources:"),
+    ] {
+        assert!(text.contains(from), "`{from}` is not in\n{text}");
+        std::fs::write(&bootstrap, text.replace(from, to)).unwrap();
+        let (code, missing, said) = before_a_start(&bootstrap);
+        let wanted =
+            if point.is_empty() { (Some(0), vec![]) } else { (Some(1), vec![point.to_owned()]) };
+        assert_eq!((code, missing), wanted, "{said}");
     }
 }

@@ -163,6 +163,14 @@ fn compose_brings_everything_up_and_the_policy_can_be_edited() {
     assert_eq!(project.canaries(), Some(canaries));
     project.edit("baseline: stabel", "baseline: stable");
 
+    // So does a cluster that Envoy has not.
+    project.edit("cluster: checkout-v2", "cluster: checkout-v3");
+    wait_for("the cluster that is missing is named", SOON, || {
+        project.logs("policy").contains("there is no cluster `checkout-v3`").then_some(())
+    });
+    assert_eq!(project.canaries(), Some(canaries));
+    project.edit("cluster: checkout-v3", "cluster: checkout-v2");
+
     // A good one does, and nothing is started again for it.
     let started = project.logs("envoy").matches("starting main dispatch loop").count();
     project.edit("weight: 95", "weight: 50");
@@ -198,6 +206,27 @@ fn compose_brings_everything_up_and_the_policy_can_be_edited() {
         let alerts = get(project.alertmanager, "/api/v2/alerts", &[]).ok()?;
         alerts.body.contains("TrafficSplitWeightChanged").then_some(())
     });
+
+    // A folder in the module's place, as Docker makes one where the file is missing: nothing starts, and it is explained.
+    output(&mut project.compose(&["--profile", "alertmanager", "down", "--timeout", "2"]));
+    let mut project = project;
+    let folder = project.policy.with_file_name("module.wasm");
+    std::fs::create_dir(&folder).unwrap();
+    let module = |project: &mut Project, path: &str| {
+        let found = project.environment.iter_mut().find(|(name, _)| name == "TRAFFIC_SPLIT_WASM");
+        path.clone_into(&mut found.unwrap().1);
+    };
+    module(&mut project, folder.to_str().unwrap());
+    let up = project.compose(&["up", "-d", "--no-build"]).output().unwrap();
+    assert!(!up.status.success());
+    let said = project.logs("policy-check");
+    assert!(said.contains("is a folder") && said.contains("sudo rmdir"), "{said}");
+    assert!(!project.logs("envoy").contains("starting"), "nothing starts");
+    // A file that is missing is said as well, and no folder comes in its place.
+    std::fs::remove_dir(&folder).unwrap();
+    let up = project.compose(&["up", "-d", "--no-build"]).output().unwrap();
+    let said = String::from_utf8_lossy(&up.stderr).into_owned() + &project.logs("policy-check");
+    assert!(!up.status.success() && said.contains("module.wasm"), "{said}");
 
     let name = project.name.clone();
     drop(project);

@@ -38,3 +38,29 @@ fn whoever_does_not_run_it_in_time_is_named() {
     assert!(!done && said.contains("not in force http://127.0.0.1:1:"), "{said}");
     assert!(!said.contains(&format!("not in force http://{}", kit.admin)), "{said}");
 }
+
+#[test]
+fn a_cluster_that_envoy_has_not_is_refused_and_holds_no_kill_up() {
+    let kit = Kit::start();
+    let canaries = kit.canaries(300);
+    let text = std::fs::read_to_string(&kit.policy).unwrap();
+    // The kit's own watcher would write it: it was asked for no Envoy's clusters.
+    let output = kit.folder.path().join("elsewhere.json");
+    let other = kit.folder.path().join("other.yaml");
+    std::fs::write(&other, text.replace("cluster: checkout-v2", "cluster: checkout-v3")).unwrap();
+    let render = |more: &[&str]| {
+        let mut command = splitctl();
+        command.args(["render", "ecds"]).arg(&other).arg("--output").arg(&output);
+        let done = command.args(["--admin", &kit.admin.to_string()]).args(more).output().unwrap();
+        (done.status.code(), String::from_utf8(done.stderr).unwrap())
+    };
+    let (code, said) = render(&[]);
+    assert_eq!((code, output.exists()), (Some(1), false), "{said}");
+    assert!(said.contains("there is no cluster `checkout-v3`"), "{said}");
+    let (code, said) = render(&["--kill"]);
+    assert_eq!((code, output.exists()), (Some(0), true), "{said}");
+    // Nor does an Envoy that does not answer.
+    let done = render(&["--kill", "--admin", "127.0.0.1:1"]);
+    assert!(done.0 == Some(0) && done.1.contains("was not asked for its clusters"), "{}", done.1);
+    assert_eq!(kit.canaries(300), canaries);
+}

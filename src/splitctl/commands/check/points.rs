@@ -6,7 +6,8 @@ use lab::xds;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::dump::{Dump, Manager, at};
+use super::dump::{Dump, Manager, Routes, at};
+use crate::clusters;
 use crate::policy_file::Valid;
 
 /// One thing that is right or missing.
@@ -31,15 +32,21 @@ pub(super) struct Shown {
 }
 
 /// A point: right where nothing is missing.
-fn point(name: &'static str, missing: Option<String>, help: impl Into<String>) -> Point {
+pub(super) fn point(name: &'static str, missing: Option<String>, help: impl Into<String>) -> Point {
     let help = missing.is_some().then(|| help.into());
     Point { name, missing, help }
 }
 
-/// All points of a proxy.
+/// All points of a proxy that runs.
 pub(super) fn judge(valid: &Valid, dump: &Dump, shown: Shown) -> Vec<Point> {
-    let policy = &valid.policy;
-    let mut points = vec![running(valid, shown), filter(dump)];
+    let mut points = vec![running(valid, shown)];
+    points.extend(judge_configuration(&valid.policy, dump));
+    points
+}
+
+/// Those of a proxy's configuration, be it running or not.
+pub(super) fn judge_configuration(policy: &Policy, dump: &Dump) -> Vec<Point> {
+    let mut points = vec![filter(dump)];
     points.push(clusters(policy, dump));
     for manager in &dump.managers {
         points.extend([
@@ -48,6 +55,7 @@ pub(super) fn judge(valid: &Valid, dump: &Dump, shown: Shown) -> Vec<Point> {
             paths(manager),
             client(policy, manager),
             access_log(policy, manager),
+            discovery(manager),
         ]);
     }
     points.extend([labels(dump), matcher(dump), buckets(dump)]);
@@ -79,18 +87,10 @@ fn filter(dump: &Dump) -> Point {
 }
 
 fn clusters(policy: &Policy, dump: &Dump) -> Point {
-    let mut unknown: Vec<&str> = Vec::new();
-    for split in policy.splits.iter().filter(|split| split.enabled) {
-        let named = split.variants.iter().filter_map(|variant| variant.cluster.as_deref());
-        for name in named.chain(split.mirror.as_ref().map(|mirror| mirror.cluster.as_str())) {
-            if !dump.clusters.iter().any(|known| known == name) && !unknown.contains(&name) {
-                unknown.push(name);
-            }
-        }
-    }
+    let known = dump.clusters.as_deref();
+    let unknown = known.map(|known| clusters::unknown(policy, known)).unwrap_or_default();
     let missing = (!unknown.is_empty()).then(|| {
-        let names: Vec<_> = unknown.iter().map(|name| format!("`{name}`")).collect();
-        format!("there is no cluster {}: its users get 503 (NC)", names.join(", "))
+        format!("there is no cluster {}: its users get 503 (NC)", clusters::quoted(&unknown))
     });
     point("clusters", missing, "add it, or correct the policy's `cluster`")
 }
@@ -105,9 +105,10 @@ fn routes(policy: &Policy, manager: &Manager) -> Point {
     );
     let listener = &manager.listener;
     let missing = match &manager.routes {
-        None => Some(format!("`{listener}` has no routes yet")),
-        Some(_) if !names_clusters => None,
-        Some(table) => {
+        Routes::Missing => Some(format!("`{listener}` has no routes yet")),
+        Routes::Later => None,
+        Routes::Here(_) if !names_clusters => None,
+        Routes::Here(table) => {
             let hosts = at(table, &["virtual_hosts"]).as_array().into_iter().flatten();
             hosts
                 .filter_map(|host| wrong_route(header, host))
@@ -207,6 +208,22 @@ fn access_log(policy: &Policy, manager: &Manager) -> Point {
     let missing =
         (!is_told).then(|| format!("the access log of `{listener}` does not tell the variant"));
     point("access_log", missing, format!("split: \"{wanted}\""))
+}
+
+/// Where the filter comes from a file: Envoy sees a new one only if it looks at the folder that the file is in.
+fn discovery(manager: &Manager) -> Point {
+    let source = ["config_discovery", "config_source", "path_config_source"];
+    let filters = at(&manager.config, &["http_filters"]).as_array().into_iter().flatten();
+    let listener = &manager.listener;
+    let wrong = filters.map(|filter| at(filter, &source)).find_map(|source| {
+        let path = at(source, &["path"]).as_str()?;
+        let (folder, _) = path.rsplit_once('/')?;
+        let watched = at(source, &["watched_directory", "path"]).as_str();
+        let is_it = watched.is_some_and(|watched| watched.trim_end_matches('/') == folder);
+        (!is_it).then(|| (format!("`{listener}` does not watch the folder of `{path}`"), folder))
+    });
+    let help = wrong.as_ref().map(|(_, folder)| format!("watched_directory: {{path: {folder}}}"));
+    point("discovery", wrong.map(|(missing, _)| missing), help.unwrap_or_default())
 }
 
 fn labels(dump: &Dump) -> Point {

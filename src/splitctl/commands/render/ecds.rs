@@ -12,7 +12,8 @@ use lab::xds::{self, PolicyForm};
 use policy_text::source::{Source, to_json};
 
 use super::check;
-use crate::admin::Admin;
+use crate::admin::{Admin, Asking};
+use crate::clusters;
 use crate::console::Console;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
@@ -54,8 +55,9 @@ pub(super) struct Args {
     #[arg(long, requires_all = ["output", "admin"], conflicts_with = "watch")]
     wait: bool,
 
-    /// An Envoy's admin interface, as `http://127.0.0.1:9901`; may be repeated.
-    #[arg(long, value_name = "URL", requires = "wait", value_parser = Admin::parse)]
+    /// An Envoy's admin interface, as `http://127.0.0.1:9901`; may be repeated. A policy that names a cluster which is not
+    /// there is not written (by `--kill` it is: users have to leave); an Envoy that does not answer holds nothing up.
+    #[arg(long, value_name = "URL", value_parser = Admin::parse)]
     admin: Vec<Admin>,
 
     /// How many seconds to wait.
@@ -100,6 +102,9 @@ fn deliver(args: &Args, file: &PolicyFile, console: &mut Console<'_>) -> anyhow:
     let killed = args.kill.as_ref().map(|split| killed(valid, split.as_deref())).transpose()?;
     let valid = killed.as_ref().unwrap_or(valid);
     let text = render(&module(args)?, valid)?;
+    if !clusters_are_there(args, file, valid, console)? && args.kill.is_none() {
+        return Ok(Outcome::No);
+    }
     match &args.output {
         None => console.out.write_all(text.as_bytes())?,
         Some(path) => {
@@ -112,6 +117,45 @@ fn deliver(args: &Args, file: &PolicyFile, console: &mut Console<'_>) -> anyhow:
         return wait(&args.admin, valid.hash, Duration::from_secs(args.timeout), console);
     }
     Ok(Outcome::Fine)
+}
+
+/// Whether the proxies that answer have every cluster that the policy names.
+fn clusters_are_there(
+    args: &Args,
+    file: &PolicyFile,
+    valid: &Valid,
+    console: &mut Console<'_>,
+) -> anyhow::Result<bool> {
+    let asking = if args.admin.is_empty() { return Ok(true) } else { Asking::begin()? };
+    let mut all = true;
+    for admin in &args.admin {
+        match asking.clusters(admin) {
+            Ok(known) => {
+                let unknown = clusters::unknown(&valid.policy, &known);
+                if !unknown.is_empty() {
+                    all = false;
+                    let head = style::error("missing[clusters]");
+                    let (names, source) = (clusters::quoted(&unknown), &file.source.name);
+                    writeln!(console.err, "{head} {}: there is no cluster {names}", admin.name)?;
+                    let then =
+                        if args.kill.is_some() { "written all the same" } else { "not written" };
+                    writeln!(
+                        console.err,
+                        "help: add it there, or correct `cluster` in {source}; {then}"
+                    )?;
+                }
+            }
+            Err(error) => {
+                let note = style::warning("note");
+                writeln!(
+                    console.err,
+                    "{note}: {} was not asked for its clusters: {error:#}",
+                    admin.name
+                )?;
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// The path of the module: of whoever renders in a hurry nobody should ask what it was.
