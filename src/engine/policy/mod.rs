@@ -21,6 +21,7 @@ pub use model::{
     Release, Requirement, Respond, Rewrite, SameSite, Secret, SecretSource, Slice, Slow, Split,
     Steps, Sticky, Variant, WeightTotal,
 };
+pub use text::suggest::nearest;
 pub use text::weight::{Weight, WeightSum};
 pub use text::{duration, time};
 pub use value::Value;

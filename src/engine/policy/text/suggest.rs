@@ -1,7 +1,7 @@
 //! "Did you mean": the nearest of the known words.
 
 /// The known word nearest to `word`, if it is near enough to be a typing error.
-pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let limit = word.chars().count().div_ceil(3).min(3);
     known
         .into_iter()
