@@ -4,7 +4,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
     assign, check, codes, completions, demo, diff, explain, fmt, render, run, sample_size, schema,
-    simulate, validate,
+    simulate, validate, verdict,
 };
 use crate::console::Console;
 use crate::outcome::Outcome;
@@ -12,7 +12,7 @@ use crate::outcome::Outcome;
 /// Split traffic per user: check a policy, render it for Envoy, try it in a real Envoy.
 ///
 /// Exit codes: 0 all is fine; 1 the answer is no (a policy is not valid, a share is off); 2 there is no
-/// answer (wrong usage, unreadable input, something is missing).
+/// answer (wrong usage, unreadable input, something is missing); 3 it is too early for an answer (`verdict`).
 #[derive(Debug, Parser)]
 #[command(name = "splitctl", version, arg_required_else_help = true)]
 pub struct Cli {
@@ -30,6 +30,7 @@ enum Command {
     SampleSize(sample_size::Args),
     Render(render::Args),
     Run(run::Args),
+    Verdict(verdict::Args),
     Check(check::Args),
     Fmt(fmt::Args),
     Codes(codes::Args),
@@ -49,6 +50,7 @@ pub fn run(cli: Cli, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
         Command::Diff(args) => diff::run(&args, console),
         Command::Render(args) => render::run(&args, console),
         Command::Run(args) => run::run(&args, console),
+        Command::Verdict(args) => verdict::run(&args, console),
         Command::Check(args) => check::run(&args, console),
         Command::Demo(args) => demo::run(&args, console),
         Command::SampleSize(args) => sample_size::run(&args, console),

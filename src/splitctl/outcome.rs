@@ -11,6 +11,8 @@ use crate::style;
 pub enum Outcome {
     /// Exit code 0: all is fine.
     Fine,
+    /// Exit code 3: there will be an answer, and it is too early for it.
+    Early,
     /// Exit code 1: the answer is no. A policy is not valid, a share is off.
     No,
     /// Exit code 2: there is no answer. Wrong usage, unreadable input, or something is missing that the
@@ -40,6 +42,7 @@ impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
         match outcome {
             Outcome::Fine => Self::SUCCESS,
+            Outcome::Early => Self::from(3),
             Outcome::No => Self::from(1),
             Outcome::NoAnswer => Self::from(2),
         }
@@ -80,6 +83,6 @@ mod tests {
 
     #[test]
     fn of_two_outcomes_the_worse_is_the_larger() {
-        assert!(Outcome::Fine < Outcome::No && Outcome::No < Outcome::NoAnswer);
+        assert!([Outcome::Fine, Outcome::Early, Outcome::No, Outcome::NoAnswer].is_sorted());
     }
 }

@@ -1,4 +1,4 @@
-//! The engine alone: golden values, properties, a naive model.
+//! The engine and the verdict alone: golden values, properties, a naive model.
 
 mod fields;
 mod golden;
@@ -12,6 +12,7 @@ mod properties;
 mod reference;
 mod shares;
 mod spoiled;
+mod verdict;
 mod written;
 
 use harness::native::{decide, in_words, plan};

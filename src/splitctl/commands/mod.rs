@@ -14,3 +14,4 @@ pub mod sample_size;
 pub mod schema;
 pub mod simulate;
 pub mod validate;
+pub mod verdict;

@@ -1,0 +1,94 @@
+//! A run that is judged: its split, a judge for each challenger, and what there is to say of the counts.
+
+use std::num::NonZeroU32;
+
+use engine::units::Moment;
+use rollout::{Bounds, Delta, Judge, Verdict};
+
+/// What is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Split {
+    /// Its name.
+    pub(super) name: String,
+    /// With whom the others are compared.
+    pub(super) baseline: String,
+    /// Those that are.
+    pub(super) challengers: Vec<String>,
+    /// Variants that nobody asks about.
+    pub(super) others: Vec<String>,
+}
+
+impl Split {
+    /// The variants whose counts matter, the baseline first.
+    pub(super) fn variants(&self) -> impl Iterator<Item = &str> + Clone {
+        std::iter::once(self.baseline.as_str()).chain(self.challengers.iter().map(String::as_str))
+    }
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// Users, each once.
+    Users,
+    /// Requests, as many of a user as there are.
+    Requests,
+}
+
+/// The state of a run.
+#[derive(Debug, Clone)]
+pub(super) struct Judged {
+    /// What is judged.
+    pub(super) split: Split,
+    /// What is permitted.
+    pub(super) bounds: Bounds,
+    /// What is counted.
+    pub(super) counted: Counted,
+    /// For each challenger.
+    pub(super) judges: Vec<Judge>,
+    /// The first look and the last one.
+    pub(super) between: Option<(Moment, Moment)>,
+    /// Bad events of each challenger and the baseline at the first look.
+    first: Vec<u64>,
+    /// What else there is to say.
+    pub(super) notes: Vec<String>,
+}
+
+impl Judged {
+    /// Before the first look.
+    pub(super) fn new(split: Split, bounds: Bounds, counted: Counted) -> Self {
+        let count = u32::try_from(split.challengers.len()).ok().and_then(NonZeroU32::new);
+        let judge = Judge::new(bounds, count.unwrap_or(NonZeroU32::MIN));
+        let judges = vec![judge; split.challengers.len()];
+        Self { split, bounds, counted, judges, between: None, first: Vec::new(), notes: Vec::new() }
+    }
+
+    /// Takes in what came of each of [`Split::variants`] since the last look.
+    pub(super) fn look(&mut self, time: Moment, deltas: &[Delta]) {
+        let Some((baseline, challengers)) = deltas.split_first() else { return };
+        for (judge, challenger) in self.judges.iter_mut().zip(challengers) {
+            judge.look(*baseline, *challenger);
+        }
+        let began = self.between.map(|(began, _)| began);
+        if began.is_none() {
+            let bad = challengers.iter().map(|challenger| baseline.plus(*challenger).bad());
+            self.first = bad.collect();
+        }
+        self.between = Some((began.unwrap_or(time), time));
+    }
+
+    /// Of the whole run.
+    pub(super) fn verdict(&self) -> Verdict {
+        Verdict::of_all(self.judges.iter().map(Judge::verdict))
+    }
+
+    /// In how many milliseconds so many more bad events come, of a challenger (by its place) and the baseline, at the rate
+    /// so far.
+    pub(super) fn time_for(&self, place: usize, bad: u64) -> Option<u64> {
+        let (began, last) = self.between?;
+        let figures = self.judges.get(place)?.figures();
+        let came = figures.baseline.plus(figures.challenger).bad();
+        let came = came.saturating_sub(*self.first.get(place)?);
+        let took = last.get().saturating_sub(began.get());
+        (came > 0 && took > 0).then(|| (bad as f64 / came as f64 * took as f64) as u64)
+    }
+}
