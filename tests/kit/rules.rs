@@ -10,14 +10,26 @@ fn promtool(args: &[&str]) -> String {
     output(Command::new(promtool).args(args).current_dir(at("envoy/prometheus")))
 }
 
+/// Runs cases of promtool on the rules of the demo's policy, rendered with these options.
+fn holds(cases: &str, options: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut render = splitctl();
+    render.args(["render", "prometheus"]).arg(at("envoy/policy.yaml")).args(options);
+    std::fs::write(folder.path().join("rules.yml"), output(&mut render) + "\n").unwrap();
+    std::fs::write(folder.path().join("rules_test.yml"), cases).unwrap();
+    let mut test = Command::new(script("get/prometheus", &["promtool"]));
+    let told = output(test.args(["test", "rules", "rules_test.yml"]).current_dir(folder.path()));
+    assert!(told.contains("SUCCESS"), "{told}");
+}
+
+#[test]
+fn two_fleets_in_one_prometheus_do_not_mix_and_a_fault_is_named_with_its_fleet() {
+    holds(&read("tests/kit/rules/fleets.yml"), &["--by", "job,cluster"]);
+}
+
 /// In Istio the alerts read other series; that they fire on them is tried with the same cases.
 #[test]
 fn the_alerts_fire_in_istio_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut render = splitctl();
-    render.args(["render", "prometheus"]).arg(at("envoy/policy.yaml"));
-    render.args(["--wasm-plugin", "istio-ingress/traffic-split"]);
-    std::fs::write(folder.path().join("rules.yml"), output(&mut render) + "\n").unwrap();
     let plugin = "istio_ingress_traffic_split";
     let translated = "istio_ingress_traffic_split_istio_translated_wasmplugin";
     for (name, resource) in [
@@ -30,12 +42,7 @@ fn the_alerts_fire_in_istio_too() {
         let cases = cases
             .replace(ours[0], &format!("envoy_wasm_{name}_"))
             .replace(ours[1], &format!("_http_filter_{resource}_"));
-        std::fs::write(folder.path().join("rules_test.yml"), cases).unwrap();
-        let promtool = script("get/prometheus", &["promtool"]);
-        let mut test = Command::new(promtool);
-        test.args(["test", "rules", "rules_test.yml"]).current_dir(folder.path());
-        let told = output(&mut test);
-        assert!(told.contains("SUCCESS"), "{told}");
+        holds(&cases, &["--wasm-plugin", "istio-ingress/traffic-split"]);
     }
 }
 
