@@ -1,7 +1,7 @@
 //! What has to be right in a proxy for a policy to work, each as a point with the lines that mend it.
 
 use engine::metrics::Metrics;
-use engine::policy::Policy;
+use engine::policy::{FilterState, Policy};
 use lab::xds;
 use serde::Serialize;
 use serde_json::Value;
@@ -48,6 +48,7 @@ pub(super) fn judge(valid: &Valid, dump: &Dump, shown: Shown) -> Vec<Point> {
             paths(manager),
             client(policy, manager),
             access_log(policy, manager),
+            evidence(policy, manager),
         ]);
     }
     points.extend([labels(dump), matcher(dump), buckets(dump)]);
@@ -207,6 +208,19 @@ fn access_log(policy: &Policy, manager: &Manager) -> Point {
     let missing =
         (!is_told).then(|| format!("the access log of `{listener}` does not tell the variant"));
     point("access_log", missing, format!("split: \"{wanted}\""))
+}
+
+/// Who asks for evidence wants to read it.
+fn evidence(policy: &Policy, manager: &Manager) -> Point {
+    let wanted = xds::evidence_in_logs();
+    let told = at(&manager.config, &["access_log"]).to_string().contains(&wanted);
+    let listener = &manager.listener;
+    let missing = (policy.filter_state == FilterState::Evidence && !told).then(|| {
+        format!(
+            "the access log of `{listener}` does not tell the evidence: held-out and forced users look like those whom the weights gave their variant"
+        )
+    });
+    point("evidence", missing, format!("evidence: \"{wanted}\""))
 }
 
 fn labels(dump: &Dump) -> Point {
