@@ -18,6 +18,8 @@ use crate::unused::{no_context, no_http_context};
 
 /// The name of the filter state, `wasm.traffic_split` to the host.
 const STATE: &str = "traffic_split";
+/// The same, `wasm.traffic_split_evidence` to the host.
+const EVIDENCE: &str = "traffic_split_evidence";
 /// The header or trailer with the status of a gRPC call.
 const GRPC_STATUS: &str = "grpc-status";
 
@@ -108,6 +110,9 @@ impl HttpContext for Stream {
         (self.caching, self.rewrote) = (effects.caching, effects.rewrote);
         if let Some(state) = &effects.state {
             count_errors(host::set_state(STATE, state.as_bytes()));
+        }
+        if let Some(evidence) = &effects.evidence {
+            count_errors(host::set_state(EVIDENCE, evidence.as_bytes()));
         }
         if let Some(respond) = effects.respond {
             let answered = host::respond(respond.status, &respond.body);

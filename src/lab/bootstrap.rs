@@ -218,6 +218,7 @@ fn access_log(path: &Path) -> Result<Value> {
                 "route": "%ROUTE_NAME%",
                 "cluster": "%UPSTREAM_CLUSTER_RAW%",
                 "split": format!("%FILTER_STATE(wasm.{}:PLAIN)%", xds::FILTER),
+                "evidence": xds::evidence_in_logs(),
             }},
         },
     }))

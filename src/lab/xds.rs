@@ -41,6 +41,11 @@ pub fn variants_in_logs(policy: &Policy) -> String {
     }
 }
 
+/// How an access log shows why a request has its variants, where the policy has `filter_state: evidence`.
+pub fn evidence_in_logs() -> String {
+    format!("%FILTER_STATE(wasm.{FILTER}_evidence:PLAIN)%")
+}
+
 /// The protobuf message in which the policy goes to Envoy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PolicyForm {

@@ -7,7 +7,7 @@ use std::path::Path;
 use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
 use engine::metrics::Metrics;
 use engine::plan::Plan;
-use engine::policy::{Code, Outcomes, Policy, Severity, Value};
+use engine::policy::{Code, FilterState, Outcomes, Policy, Severity, Value};
 
 use crate::console;
 use crate::finding::Finding;
@@ -136,8 +136,10 @@ impl PolicyFile {
             findings.push(Finding::of_file(Code::UncountedOutcomes.as_str(), what, help));
         }
         // What the file logs by the filter state, and the filter does not set it.
-        let reads = carrier.is_some() && source.text.contains("FILTER_STATE(wasm.traffic_split");
-        if reads && checked.policy.as_ref().is_some_and(|policy| !policy.filter_state) {
+        let reads = carrier.is_some() && source.text.contains("FILTER_STATE(wasm.traffic_split:");
+        if reads
+            && checked.policy.as_ref().is_some_and(|policy| policy.filter_state == FilterState::Off)
+        {
             let what =
                 "the file reads the filter state `wasm.traffic_split`, and the policy leaves none";
             let help = "read the header instead, `%REQ(x-split-variant)%`, or add `filter_state: true` to the policy";

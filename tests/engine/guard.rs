@@ -315,7 +315,7 @@ proptest! {
                     prop_assert_eq!(before, after, "nothing of theirs is out");
                 } else if !forced {
                     prop_assert!(matches!(after.reason, Reason::Tripped | Reason::Holdout), "{:?}", after);
-                    prop_assert!(!after.hold && after.user.is_none(), "it is let in again, and is judged then");
+                    prop_assert!(!after.hold && after.user_by_weight().is_none(), "it is let in again, and is judged then");
                 }
             }
         }

@@ -61,7 +61,9 @@ proptest! {
             let decisions = decide_without(&plan, &request, &context, &tripped(&plan, situation));
             let words = super::in_words(&plan, decisions.list());
             let found: Vec<Decided> = words.into_iter().zip(decisions.list()).map(|((split, variant, reason), d)| {
-                Decided { split, variant, reason, mirror: d.mirror, new_key: d.new_key }
+                let shown = d.bucket().filter(|_| policy["filter_state"] == "evidence");
+                let bucket = shown.map(|bucket| bucket.number().into());
+                Decided { split, variant, reason, mirror: d.mirror, new_key: d.new_key, bucket }
             }).collect();
             prop_assert_eq!(&found, &harness::model::decide(&policy, situation));
             let (effects, counters) = on_request(&plan, &request, &decisions);

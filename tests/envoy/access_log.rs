@@ -1,10 +1,10 @@
-//! The filter state `wasm.traffic_split` in Envoy's access log.
+//! The filter states `wasm.traffic_split` and `wasm.traffic_split_evidence` in Envoy's access log.
 
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lab::Lab;
+use lab::{Lab, Request};
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, split_for, user};
@@ -59,6 +59,48 @@ fn the_access_log_tells_every_split_and_its_variant() {
     for wanted in [Some("checkout=canary, banner=stable"), Some("banner=canary"), None] {
         assert!(states.iter().any(|state| state.as_deref() == wanted), "no user shows {wanted:?}");
     }
+}
+
+#[test]
+fn the_access_log_tells_those_whom_chance_gave_their_variant_from_the_held_out_and_the_forced() {
+    let forced = json!({"overrides": [{"match": [{"headers": [{"name": "x-canary", "exact": "true"}]}], "variant": "canary"}]});
+    let policy = json!({"version": 1, "filter_state": "evidence", "holdout": {"percent": 30},
+        "splits": [split_for("checkout.test", 50.0, forced)]});
+    let (bench, native) = (Bench::start(&policy), Native::new(&policy));
+    let mut requests = Vec::new();
+    for number in 0..40 {
+        let mut plain = user(number).host("checkout.test");
+        plain.path = format!("/{number}");
+        let mut forced = plain.clone().header("x-canary", "true");
+        forced.path = format!("/forced/{number}");
+        requests.extend([plain, forced]);
+    }
+    requests.push(Request::get("/nobody").host("checkout.test"));
+    for request in &requests {
+        assert_eq!(bench.send(request).unwrap().status, 200);
+    }
+    let log = access_log(&bench, requests.len());
+    let mut reasons = BTreeMap::new();
+    for request in &requests {
+        let expected = native.expect(request);
+        let entry = &log[&json!(request.path).to_string()];
+        assert_eq!(entry["evidence"], json!(expected.evidence), "{entry}");
+        assert!(!entry.to_string().contains("user-"), "a key in the log: {entry}");
+        let evidence = expected.evidence.unwrap();
+        let reason = evidence.split(';').nth(1).unwrap().to_owned();
+        assert_eq!(evidence.contains(";bucket="), reason != "reason=no_key", "{evidence}");
+        *reasons.entry(reason).or_insert(0) += 1;
+    }
+    let reason = |reason: &str| reasons.get(&format!("reason={reason}")).copied();
+    assert_eq!((reason("override"), reason("no_key")), (Some(40), Some(1)));
+    assert!(reason("holdout") > Some(3) && reason("split") > Some(15), "{reasons:?}");
+    // A policy without evidence leaves none.
+    bench.put(&json!({"version": 1, "splits": [split_for("checkout.test", 50.0, json!({}))]}));
+    let mut request = user(1).host("checkout.test");
+    request.path = "/without".into();
+    bench.send(&request).unwrap();
+    let log = access_log(&bench, requests.len() + 1);
+    assert_eq!(log["\"/without\""]["evidence"], json!(null));
 }
 
 #[test]

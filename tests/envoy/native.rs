@@ -24,6 +24,8 @@ pub(crate) struct Expected {
     pub(crate) mirror: Option<String>,
     /// `checkout=canary`: the variant header and the filter state.
     pub(crate) state: Option<String>,
+    /// `checkout=canary;reason=split;bucket=1234`.
+    pub(crate) evidence: Option<String>,
     /// Split, variant and reason of every decision.
     pub(crate) decisions: Vec<[String; 3]>,
 }
@@ -52,7 +54,13 @@ impl Native {
         });
         let mirrored = served().filter(|(decision, ..)| decision.mirror);
         let mut mirrors = mirrored.filter_map(|(_, split, _)| split.mirror.as_ref());
+        let evidence = served().map(|(decision, split, v)| {
+            let bucket = decision.bucket().map(|bucket| format!(";bucket={}", bucket.number()));
+            let (reason, bucket) = (decision.reason.as_str(), bucket.unwrap_or_default());
+            format!("{}={};reason={reason}{bucket}", split.name, v.name)
+        });
         Expected {
+            evidence: evidence.reduce(|all, one| all + ", " + &one),
             mirror: mirrors.next().map(|mirror| mirror.cluster.clone()),
             cluster: served().find_map(|(.., variant)| variant.cluster.clone()),
             decisions: words.collect(),

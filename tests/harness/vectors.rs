@@ -24,6 +24,7 @@
 //! |---|---|
 //! | `response` | headers as they come back to the client, in the form of `upstream`; `{"prefix": ..}` is a line that begins so |
 //! | `reply` | `{"status": 503, "body": ".."}`: the proxy answers itself, nothing reaches an upstream |
+//! | `evidence` | the filter state `wasm.traffic_split_evidence`; `null` = there is none |
 //! | `refused` | `true`: the request wanted to force a variant, and did not know the secret |
 //! | `client` | `ip:port` of the connection, as the property `source.address` has it |
 //! | `jwt` | `{provider: {claim: value}}`: claims of a token that was checked before |
@@ -79,6 +80,8 @@ pub struct Case {
     pub response: Vec<(String, Vec<Line>)>,
     /// The proxy's own answer.
     pub reply: Option<Reply>,
+    /// The filter state that says why; empty where there must be none, `None` where it does not matter.
+    pub evidence: Option<String>,
     /// Whether a wish to force a variant is refused.
     pub refused: bool,
     /// Who sent the request: `ip:port`.

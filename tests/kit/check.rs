@@ -59,6 +59,11 @@ fn each_line_that_somebody_left_out_is_named() {
         ("early_removal", "              - remove: x-split-variant\n", ""),
         ("paths", "          merge_slashes: true\n", ""),
         ("access_log", "                  split: \"%REQ(x-split-variant)%\"\n", ""),
+        (
+            "evidence",
+            "                  evidence: \"%FILTER_STATE(wasm.traffic_split_evidence:PLAIN)%\"\n",
+            "",
+        ),
         ("labels", "  - {tag_name: reason,", "  - {tag_name: because,"),
         ("buckets", "traffic_split_request_duration_milliseconds.*'", "nothing'"),
         // The route that takes everything comes first.

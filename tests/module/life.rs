@@ -137,6 +137,7 @@ fn filter_state_is_left_where_the_policy_asks_for_it_or_has_no_variant_header() 
     assert!(!left(|_| ()));
     assert!(left(|policy| policy["filter_state"] = json!(true)));
     assert!(left(|policy| policy["variant_header"] = json!(null)));
+    assert!(left(|policy| policy["filter_state"] = json!("evidence")));
     assert!(!left(|policy| {
         policy["variant_header"] = json!(null);
         policy["filter_state"] = json!(false);

@@ -299,6 +299,43 @@ def filter_state():
     )
 
 
+def evidence():
+    several = policy(
+        split(overrides=[{"match": [{"headers": [{"name": "x-canary", "exact": "true"}]}], "variant": "canary"}]),
+        split("banner", match=[{"path": {"prefix": "/"}, "headers": [{"name": "x-banner", "present": True}]}]),
+        holdout={"percent": 20}, filter_state="evidence",
+    )
+    held = find(lambda key: bucket("holdout", key) < 2000)
+    free = find(lambda key: bucket("holdout", key) >= 2000 and variant("checkout", key, HALF) == "canary" and bucket("checkout", key) < 1000)
+    number = lambda name, key: f"bucket={bucket(name, key)}"
+    return vector(
+        "79-evidence",
+        "the filter state says why a variant was served, and the number of the user, never the key",
+        several,
+        case("by weight", user(free), served(ON_CANARY), evidence=f"checkout=canary;reason=split;{number('checkout', free)}"),
+        case("two splits", user(free, x_banner="1"),
+             {"decisions": [ON_CANARY, f"banner={variant('banner', free, HALF)} split"], "upstream": {}},
+             evidence=f"checkout=canary;reason=split;{number('checkout', free)}, banner={variant('banner', free, HALF)};reason=split;{number('banner', free)}"),
+        case("held out", user(held), served("checkout=stable holdout"), evidence=f"checkout=stable;reason=holdout;{number('checkout', held)}"),
+        case("forced, and the user is known all the same", user(free, x_canary="true"), served("checkout=canary override"),
+             evidence=f"checkout=canary;reason=override;{number('checkout', free)}"),
+        case("forced, and nobody knows whom", {"x-canary": "true"}, served("checkout=canary override"), evidence="checkout=canary;reason=override"),
+        case("no key", {}, served("checkout=stable no_key"), evidence="checkout=stable;reason=no_key"),
+    )  # fmt: skip
+
+
+def evidence_of_killed():
+    return vector(
+        "79-evidence-killed",
+        "who is served the baseline of a killed policy is told from those whom the weights gave it; a new visitor has no number",
+        policy(split(key=[{"cookie": "uid"}, {"generate": {"cookie": "uid"}}]), kill=True, filter_state="evidence"),
+        case("a user", {"cookie": f"uid={CANARY}"}, {"decisions": ["checkout=stable killed"], "upstream": {}},
+             evidence=f"checkout=stable;reason=killed;bucket={bucket('checkout', CANARY)}"),
+        case("a new visitor, who gets no cookie for it", {}, {"decisions": ["checkout=stable killed"], "upstream": {}},
+             response={"set-cookie": None}, evidence="checkout=stable;reason=killed"),
+    )  # fmt: skip
+
+
 def outcomes():
     return vector(
         "87-outcomes-off",
@@ -391,5 +428,5 @@ def kill():
 def vectors():
     return [
         request_headers(), response_headers(), respond(), blackhole(), rewrite(), fallback(), tags_only(), first_split_wins(), first_answer_wins(),
-        mirror_user(), mirror_request(), mirror_all(), vary(), vary_of_conditions(), vary_private(), filter_state(), outcomes(), response_variant_header(), baggage(), kill(),
+        mirror_user(), mirror_request(), mirror_all(), vary(), vary_of_conditions(), vary_private(), filter_state(), evidence(), evidence_of_killed(), outcomes(), response_variant_header(), baggage(), kill(),
     ]  # fmt: skip

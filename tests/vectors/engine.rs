@@ -29,6 +29,9 @@ fn holds_for(plan: &Plan, case: &Case) -> Result<()> {
     let reply =
         effects.respond.map(|reply| Reply { status: reply.status, body: reply.body.clone() });
     same("reply", &reply, &case.reply)?;
+    if let Some(evidence) = &case.evidence {
+        same("evidence", &effects.evidence.clone().unwrap_or_default(), evidence)?;
+    }
     let upstream = Edited::new(&case.request, &effects.headers);
     same_headers("upstream", |name| upstream.lines(name), &case.upstream)?;
 

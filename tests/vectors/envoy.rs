@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use harness::vectors::{Case, Vector, same, same_headers};
@@ -40,6 +42,7 @@ impl Envoys {
 
 fn holds(lab: &Lab, vector: &Vector) -> Result<()> {
     let before = lab.stats()?;
+    let logged = lab.access_log()?.len();
     vector.each(|case| {
         let request = request(case)?;
         for (version, request) in [("HTTP/1.1", request.clone()), ("HTTP/2", request.http2())] {
@@ -48,6 +51,7 @@ fn holds(lab: &Lab, vector: &Vector) -> Result<()> {
         }
         Ok(())
     })?;
+    evidence_is_logged(lab, vector, logged)?;
     let mut wanted = BTreeMap::new();
     for decision in vector.cases.iter().flat_map(|case| &case.decisions) {
         *wanted.entry(decision.clone()).or_insert(0) += 2;
@@ -57,6 +61,29 @@ fn holds(lab: &Lab, vector: &Vector) -> Result<()> {
     let place = |what: &str| format!("{}: all cases: {what}", vector.file);
     same(&place("counted"), &counted(&stats), &wanted)?;
     same(&place("host errors"), &stats.sum("traffic_split_host_errors_total", &[]), &0)
+}
+
+/// The access log has, after so many entries, the evidence of each case twice: Envoy writes it a little later, and not in
+/// the order of the answers.
+fn evidence_is_logged(lab: &Lab, vector: &Vector, after: usize) -> Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(20);
+    let cases = vector.cases.iter().filter_map(|case| case.evidence.as_ref());
+    let mut wanted: Vec<_> = cases.filter(|line| !line.is_empty()).flat_map(|l| [l, l]).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    wanted.sort();
+    let begin = Instant::now();
+    loop {
+        let log = lab.access_log()?;
+        let lines = log.iter().skip(after).filter_map(|entry| entry["evidence"].as_str());
+        let mut found: Vec<_> = lines.map(str::to_owned).collect();
+        found.sort();
+        if found.len() >= wanted.len() || begin.elapsed() > PATIENCE {
+            return same("evidence in the access log", &found.iter().collect(), &wanted);
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 fn holds_for(case: &Case, response: &Response) -> Result<()> {

@@ -23,6 +23,11 @@ fn holds_for(policy: &Value, case: &Case) -> Result<()> {
     same_headers("upstream", |name| asked.headers.all(name).collect(), &case.upstream)?;
     same_headers("response", |name| answered.headers.all(name).collect(), &case.response)?;
     same("reply", &reply(&asked)?, &case.reply)?;
+    if let Some(evidence) = &case.evidence {
+        let left = asked.filter_state.get("traffic_split_evidence");
+        let left = String::from_utf8_lossy(left.map_or(&[][..], Vec::as_slice)).into_owned();
+        same("evidence", &left, evidence)?;
+    }
     let mut wanted: Vec<String> = case.decisions.iter().map(|d| counter(d)).collect();
     wanted.sort();
     same("counted", &counted(&host, "traffic_split_requests_total"), &wanted)?;

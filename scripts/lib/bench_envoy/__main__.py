@@ -35,8 +35,6 @@ class Tools:
 
     def policy(self, listener):
         """The file of a listener's policy."""
-        if isinstance(listener.policy, str):
-            return os.path.join(self.root, listener.policy)
         path = f"{self.work}/{listener.name}.json"
         write(path, json.dumps(listener.policy))
         return path

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-DEMO = "envoy/policy.yaml"
 HOST, PATH = "shop.example.com", "/api/cart"
 
 TWO = [{"name": "stable", "cluster": "checkout-v1", "weight": 95}, {"name": "canary", "cluster": "checkout-v2", "weight": 5}]
@@ -20,7 +19,7 @@ class Listener:
     table: str  # main, features or growth
     form: str = "filter"
     check: str = "policy"
-    policy: object = None  # a file of the repository, or a policy
+    policy: object = None  # a policy
     tags: bool = True  # the upstream sees the variant header
     moves: tuple = ()  # the filter's statistics that each request moves; the others of COUNTERS must stand still
     splits: int = 1  # how many apply to each request, and are counted
@@ -51,7 +50,7 @@ OVERRIDES = [override("x-api-tier", "premium", "stable"), override("x-canary", "
 
 
 def demo(**more):
-    """As envoy/policy.yaml, with more fields."""
+    """As envoy/policy.yaml without its `filter_state`, which is a row of its own, and with more fields."""
     return policy(split(match=[{"hosts": [HOST], "path": {"prefix": "/api/"}}],
                         key=[{"header": "x-user-id"}, {"cookie": "uid"}], overrides=OVERRIDES), **more)
 
@@ -101,11 +100,11 @@ LISTENERS = [
     Listener("native-hashed", "native, `use_hash_policy`", "main", form="hashed", check="hash", tags=False),
     Listener("native-tagged", "native, `use_hash_policy`, variant header", "main", form="tagged", check="hash"),
     Listener("lua", "Lua: hash, cluster and variant header, no statistics", "main", form="lua", check="hash"),
-    Listener("demo", "traffic-split, the demo's policy", "main", policy=DEMO, moves=COUNTERS),
+    Listener("demo", "traffic-split, the demo's policy", "main", policy=demo(), moves=COUNTERS),
     Listener("demo-envoy", "the same, `outcomes: envoy`", "main", form="filter-logged", policy=demo(outcomes="envoy"),
              moves=COUNTERS, optional=True),
     Listener("demo-off", "the same, `outcomes: off`", "main", policy=demo(outcomes="off"), moves=(DECISIONS,), optional=True),
-    Listener("no-match", "the same, no split matches", "main", policy=DEMO, check="none", tags=False, host="home.example.com"),
+    Listener("no-match", "the same, no split matches", "main", policy=demo(), check="none", tags=False, host="home.example.com"),
     Listener("splits-1000", "traffic-split, 1,000 splits, one matches", "main", policy=many(1000), moves=COUNTERS, alone=True),
 
     Listener("base", "one split, key from a header, two variants", "features", policy=policy(split()), moves=COUNTERS),
@@ -126,6 +125,8 @@ LISTENERS = [
     feature("response-header", "`response_headers`: one is set", policy=with_canary(response_headers=EDIT)),
     feature("response-variant", "`response_variant_header`", policy=policy(split(), response_variant_header="x-variant")),
     feature("baggage", "`baggage`", policy=policy(split(), baggage=True)),
+    feature("filter-state", "`filter_state: true`", policy=policy(split(), filter_state=True)),
+    feature("evidence", "`filter_state: evidence`", policy=policy(split(), filter_state="evidence")),
     feature("vary", "`vary`", policy=policy(split(), vary=True)),
     feature("rewrite", "`rewrite` of the path's prefix",
             policy=with_canary(rewrite={"path_prefix": {"from": "/api", "to": "/v2/api"}})),

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use super::Forced;
 use crate::ids::{SplitId, VariantId};
 use crate::reason::Reason;
+use crate::units::Bucket;
 
 /// What one split decided.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,9 +24,21 @@ pub struct Decision {
     pub mirror: bool,
     /// An earlier leg of the same request decided it, and counted it.
     pub counted: bool,
+    /// The hash of the user's key in the split; `None` where there is none, or nobody looked for it.
+    pub user: Option<u64>,
+}
+
+impl Decision {
     /// The hash of the user's key, where the weights gave the user this variant, now or once: then what happens to the
     /// user says something about the variant. `None` for every other reason than `split` and `sticky`, and without a key.
-    pub user: Option<u64>,
+    pub fn user_by_weight(&self) -> Option<u64> {
+        self.user.filter(|_| matches!(self.reason, Reason::Split | Reason::Sticky))
+    }
+
+    /// The user's number 0..=9999 in the split; `None` where the user is not known.
+    pub fn bucket(&self) -> Option<Bucket> {
+        self.user.map(Bucket::of)
+    }
 }
 
 /// What all splits decided.

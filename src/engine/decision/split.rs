@@ -10,7 +10,7 @@ use super::{Context, Decision, Decisions, Observer, Step};
 use crate::hash::{Hash, fmix64};
 use crate::ids::{Id as _, LayerId, SplitId, VariantId, VariantSet};
 use crate::plan::{Asked, Plan, SplitPlan, WeightsNow};
-use crate::policy::{Assignment, MirrorBy, OnMissingKey, Split};
+use crate::policy::{Assignment, FilterState, MirrorBy, OnMissingKey, Split};
 use crate::reason::Reason;
 use crate::units::Bucket;
 
@@ -151,7 +151,8 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
         if self.plan.policy.kill {
             self.observer.step(|| Step::Killed);
             self.may_answer(this, this.split.baseline)?;
-            return Ok(decision(this.split.baseline, Reason::Killed));
+            let user = self.evident(this);
+            return Ok(Decision { user, ..decision(this.split.baseline, Reason::Killed) });
         }
         // Never the baseline: somebody has to serve.
         let out = self.facts.tripped(this.id).without(this.split.baseline);
@@ -166,10 +167,9 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
         self.may_answer(this, variant)?;
         let mirror = reason != Reason::Holdout && self.mirrors(this, &mut user);
         let found = user.and_then(Found::this);
-        let by_weight = matches!(reason, Reason::Split | Reason::Sticky);
         Ok(Decision {
             new_key: found.is_some_and(|(key, _)| key.generated),
-            user: found.filter(|_| by_weight).map(|(_, hash)| hash.h1),
+            user: found.map(|(_, hash)| hash.h1).or_else(|| self.evident(this)),
             hold: this.plan.sticky.is_some()
                 && matches!(reason, Reason::Split | Reason::Random)
                 && !self.facts.is_preflight(),
@@ -422,6 +422,16 @@ impl<'j, F: Facts, O: Observer> Judgement<'j, F, O> {
             Found::Unknown => {}
         }
         *user.insert(found)
+    }
+
+    /// The hash of a key that nothing else asked for, where evidence is wanted. A new visitor gets no key for that alone.
+    #[inline(never)]
+    fn evident(&self, This { plan, .. }: This<'j>) -> Option<u64> {
+        if self.plan.policy.filter_state != FilterState::Evidence {
+            return None;
+        }
+        let key = self.facts.key(plan.key, self.context).this().filter(|key| !key.generated)?;
+        Some(self.facts.hash(plan.key, key, plan.salt).h1)
     }
 
     /// A random number for this request in this split: independent from split to split.

@@ -5,6 +5,7 @@
 mod baggage;
 mod caching;
 mod edits;
+mod evidence;
 mod target;
 
 pub use caching::Caching;
@@ -19,7 +20,7 @@ use crate::ids::{HeaderSlot, MetricId};
 use crate::metrics::Metrics;
 use crate::outcome::Class;
 use crate::plan::{Plan, Questions};
-use crate::policy::{HeaderEdits, Respond, Split, Variant};
+use crate::policy::{FilterState, HeaderEdits, Respond, Split, Variant};
 
 /// An edit of headers. Names are in lower case; `:authority` and `:path` are among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,9 @@ pub struct RequestEffects<'p> {
     /// The variants served, `checkout=canary, search=b`, for access logs and tracing (filter
     /// state `wasm.traffic_split`); `None` where no split applied, or the policy wants none.
     pub state: Option<Cow<'p, str>>,
+    /// Why, `checkout=canary;reason=split;bucket=1234, search=b;reason=no_key` (filter state
+    /// `wasm.traffic_split_evidence`); `None` as before.
+    pub evidence: Option<String>,
     /// The proxy answers itself, and the request does not go on.
     pub respond: Option<&'p Respond>,
     /// What the response must tell caches.
@@ -109,7 +113,14 @@ pub fn on_request<'p, H: Host + ?Sized>(
     let list = decisions.list();
     let served = || list.iter().map(|decision| Served::by(plan, decision));
     let variants = join(served().map(|served| served.tag));
-    let state = if plan.policy.filter_state { variants.clone() } else { None };
+    let state = match plan.policy.filter_state {
+        FilterState::Off => None,
+        FilterState::Variants | FilterState::Evidence => variants.clone(),
+    };
+    let evidence = match plan.policy.filter_state {
+        FilterState::Evidence => evidence::of(plan, list),
+        FilterState::Off | FilterState::Variants => None,
+    };
     let mut headers = Edits::default();
     let earlier = facts.earlier(plan);
     let earlier = earlier.filter(|earlier| earlier.wrote_path(lines.first(Questions::PATH)));
@@ -148,7 +159,7 @@ pub fn on_request<'p, H: Host + ?Sized>(
     }
     let respond = served().find_map(|served| served.variant.respond.as_ref());
     let caching = if plan.policy.vary { Caching::new(plan, facts) } else { Caching::default() };
-    RequestEffects { headers, state, respond, caching, rewrote }
+    RequestEffects { headers, state, evidence, respond, caching, rewrote }
 }
 
 /// Whether decisions have anything to edit in their response.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::decision::{Nobody, decide};
-use crate::hash::first_word;
+use crate::hash::{Hash, first_word, prefix};
 use crate::policy;
 
 const POLICY: &str = r#"{"version": 1, "key": [{"header": "u"}], "splits": [
@@ -60,6 +60,27 @@ fn the_first_split_that_names_a_cluster_sets_it_and_all_are_tagged() {
     let decisions = decide(&plan, &facts, &Context::default(), &mut Nobody);
     let state = on_request(&plan, &facts, &decisions).state;
     assert_eq!(state.as_deref(), Some("a=on, b=on, c=on"));
+}
+
+#[test]
+fn evidence_says_of_each_split_why_and_the_number_of_the_user_where_there_is_one() {
+    let text =
+        POLICY.replacen("\"version\": 1", "\"version\": 1, \"filter_state\": \"evidence\"", 1);
+    let plan = plan(&text);
+    let left = |request: &[(&str, &str)]| {
+        let facts = plan.facts(request);
+        let decisions = decide(&plan, &facts, &Context::default(), &mut Nobody);
+        let effects = on_request(&plan, &facts, &decisions);
+        (effects.state.map(Cow::into_owned), effects.evidence)
+    };
+    let number = |salt: &str| Hash::new(&prefix(salt), b"ada").bucket().number();
+    let of = |split| format!("{split}=on;reason=split;bucket={}", number(split));
+    let wanted = ["a", "b", "c"].map(of).join(", ");
+    let variants = Some("a=on, b=on, c=on".to_owned());
+    assert_eq!(left(&[(":path", "/a"), ("u", "ada")]), (variants, Some(wanted)));
+    let wanted = "b=on;reason=no_key".to_owned();
+    assert_eq!(left(&[(":path", "/b")]), (Some("b=on".to_owned()), Some(wanted)));
+    assert_eq!(left(&[(":path", "/"), ("u", "ada")]), (None, None));
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Tally {
     pub fn count(&self, decision: &Decision) -> bool {
         let split = &self.splits[decision.split];
         let (Some(user), Some(count)) =
-            (decision.user, split.exposures.get(decision.variant.place()))
+            (decision.user_by_weight(), split.exposures.get(decision.variant.place()))
         else {
             return false;
         };

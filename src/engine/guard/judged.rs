@@ -87,8 +87,8 @@ impl Guards {
         let guard = self.of(decision.split)?;
         let slow = guard.over.is_some_and(|over| duration >= Some(over));
         let kinds = [class.is_bad(), slow];
-        let &Decision { split, variant, user, .. } = decision;
-        let user = user.filter(|_| kinds != [false; 2])?;
+        let &Decision { split, variant, .. } = decision;
+        let user = decision.user_by_weight().filter(|_| kinds != [false; 2])?;
         Some(Bad { guard, split, variant, user, kinds })
     }
 }

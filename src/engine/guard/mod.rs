@@ -51,7 +51,7 @@
 //!
 //! - A bad event is defined by [`Class::is_bad`](crate::outcome::Class::is_bad); slow is a request that took `slow.over`
 //!   or longer, however it ended.
-//! - Only users whom the weights gave their variant, now or once ([`Decision::user`](crate::decision::Decision::user)).
+//! - Only users whom the weights gave their variant, now or once ([`Decision::user_by_weight`](crate::decision::Decision::user_by_weight)).
 //! - Each user once, of either variant, until some 4,000 were counted: one broken client is no evidence.
 //! - Against the baseline, with the share of the two at the moment: the larger of the variant's part of the exposures
 //!   and of the weights. Exposures are late when weights change at once; weights are wrong where users are sticky, or

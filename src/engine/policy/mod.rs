@@ -16,10 +16,10 @@ mod value;
 
 pub use diagnostic::{Code, Diagnostic, Severity};
 pub use model::{
-    Assignment, CookieOptions, Decoding, Encoding, Fallback, Force, Guard, HeaderEdits, Holdout,
-    KeySource, Layer, Mirror, MirrorBy, OnMissingKey, Outcomes, Override, Policy, Ramp, RampStep,
-    Release, Requirement, Respond, Rewrite, SameSite, Secret, SecretSource, Slice, Slow, Split,
-    Steps, Sticky, Variant, WeightTotal,
+    Assignment, CookieOptions, Decoding, Encoding, Fallback, FilterState, Force, Guard,
+    HeaderEdits, Holdout, KeySource, Layer, Mirror, MirrorBy, OnMissingKey, Outcomes, Override,
+    Policy, Ramp, RampStep, Release, Requirement, Respond, Rewrite, SameSite, Secret, SecretSource,
+    Slice, Slow, Split, Steps, Sticky, Variant, WeightTotal,
 };
 pub use text::suggest::nearest;
 pub use text::weight::{Weight, WeightSum};

@@ -8,7 +8,7 @@ mod build;
 mod matches;
 mod splits;
 
-use engine::policy::{Outcomes, Weight, limits};
+use engine::policy::{FilterState, Outcomes, Weight, limits};
 use serde_json::{Value, json};
 
 use build::{boolean, list, object, optional, optional_in, refer, required, words};
@@ -51,9 +51,10 @@ fn policy() -> Value {
             ),
             optional(
                 "filter_state",
-                boolean(
-                    "Leave the variants in the filter state `wasm.traffic_split` too. Default: only where `variant_header` is off.",
-                ),
+                json!({
+                    "enum": [false, true, FilterState::EVIDENCE],
+                    "description": "Leave the variants in the filter state `wasm.traffic_split` too; `evidence`: and in `wasm.traffic_split_evidence` why each was served, with the user's bucket. Default: true only where `variant_header` is off.",
+                }),
             ),
             optional(
                 "response_variant_header",

@@ -8,6 +8,7 @@ use serde_json::Value;
 pub fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
+        Just(Value::from("evidence")),
         any::<bool>().prop_map(Value::from),
         any::<i64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
@@ -16,7 +17,7 @@ pub fn any_json() -> impl Strategy<Value = Value> {
         "[0-9T:Z+.-]{4,24}".prop_map(Value::from),
         "[a-z0-9.:/\\[\\]*+?(|)]{1,12}".prop_map(Value::from),
     ];
-    const NAMES: &str = "version splits name match hosts path prefix key header cookie baseline variants weight \
+    const NAMES: &str = "version filter_state splits name match hosts path prefix key header cookie baseline variants weight \
         weight_total overrides variant headers in other layers layer slice from to holdout percent salt sticky secret \
         ttl epoch ramp start steps after weights linear pause mirror by requires split regex raw_prefix range cookies \
         query source_ip contains suffix not ignore_case present jwt provider claim client_ip generate domain same_site \

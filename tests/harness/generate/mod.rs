@@ -82,9 +82,10 @@ fn policy_of(words: Words) -> impl Strategy<Value = Value> {
     let splits = prop_oneof![4 => list(1..=4), 1 => list(9..=12)];
     let holdout = prop::option::weighted(0.3, (percent(), of("[a-z]{1,4}")));
     let by_cookie = of(any::<bool>());
-    let rest = (0_u8..4, of("[a-z]{1,4}"), by_cookie);
+    let states = select(vec![None, Some(json!(false)), Some(json!(true)), Some(json!("evidence"))]);
+    let rest = (0_u8..4, of("[a-z]{1,4}"), by_cookie, states);
     (splits, key, prop::bool::weighted(0.1), holdout, rest).prop_map(
-        |(mut splits, key, kill, holdout, (hops, layer_salt, force_by_cookie))| {
+        |(mut splits, key, kill, holdout, (hops, layer_salt, force_by_cookie, state))| {
             splits::settle(&mut splits);
             let holdout = holdout.map(|(percent, salt)| {
                 with(json!({"percent": percent}), [("salt", salt.map(|s| json!(s)))])
@@ -98,7 +99,7 @@ fn policy_of(words: Words) -> impl Strategy<Value = Value> {
                 "version": 1, "key": key, "kill": kill, "layers": [layer, {"name": "l1"}],
                 "client_ip": {"trusted_hops": hops}, "splits": splits,
             });
-            with(policy, [("holdout", holdout), ("force", force)])
+            with(policy, [("holdout", holdout), ("force", force), ("filter_state", state)])
         },
     )
 }

@@ -56,6 +56,8 @@ pub struct Decided {
     pub mirror: bool,
     /// Whether the user's key was made just now.
     pub new_key: bool,
+    /// The user's number, where evidence of it is wanted.
+    pub bucket: Option<u64>,
 }
 
 /// A key, and whether it was made just now.
@@ -120,8 +122,8 @@ fn decide_split(policy: &Value, split: &Value, situation: &Situation) -> Option<
         let layers = list(&policy["layers"]);
         let layer = layers.iter().find(|layer| layer["name"] == split["layer"])?;
         let salt = layer["salt"].as_str().unwrap_or(text(&layer["name"]));
-        let bucket = bucket(salt, known?);
-        if bucket < hundredths(&slice["from"]) || bucket >= hundredths(&slice["to"]) {
+        let place = bucket(salt, known?);
+        if place < hundredths(&slice["from"]) || place >= hundredths(&slice["to"]) {
             return None;
         }
     }
@@ -131,9 +133,14 @@ fn decide_split(policy: &Value, split: &Value, situation: &Situation) -> Option<
         reason,
         mirror: false,
         new_key: false,
+        bucket: None,
     };
+    let number = |(bytes, _): &(Vec<u8>, bool)| bucket(salt_of(split), bytes);
+    let evident = key.as_ref().filter(|_| policy["filter_state"] == "evidence");
+    // A key that nobody else asked for is not made for the evidence.
+    let sent = evident.filter(|(_, new)| !new).map(number);
     if policy["kill"] == true {
-        return Some(decided(text(&split["baseline"]), "killed"));
+        return Some(Decided { bucket: sent, ..decided(text(&split["baseline"]), "killed") });
     }
     let forced = match forced::from_outside(policy, split, situation) {
         Some(variant) => Some(Some(variant)),
@@ -163,8 +170,9 @@ fn decide_split(policy: &Value, split: &Value, situation: &Situation) -> Option<
     };
     // A key that nobody asked for is not made.
     let asked = !slice.is_null() || forced.is_none() || reason != "override" || by_user;
-    let new_key = asked && key.is_some_and(|(_, new)| new);
-    Some(Decided { mirror: copied, new_key, ..decided(&variant, reason) })
+    let new_key = asked && key.as_ref().is_some_and(|(_, new)| *new);
+    let bucket = if asked { evident.map(number) } else { sent };
+    Some(Decided { mirror: copied, new_key, bucket, ..decided(&variant, reason) })
 }
 
 /// Holdout, sticky, weights.

@@ -73,6 +73,8 @@ fn read_case(case: &Value, file: &str) -> Case {
         status: reply["status"].as_u64().and_then(|s| u16::try_from(s).ok()).expect("a status"),
         body: text_of(&reply["body"]),
     });
+    let evidence = optional("evidence")
+        .map(|evidence| if evidence.is_null() { String::new() } else { text_of(&evidence) });
     let refused = optional("refused").is_some_and(|refused| refused.as_bool().expect("a truth"));
     let client = optional("client").map(|client| text_of(&client));
     let jwt = optional("jwt").map(|jwt| wire_claims(&jwt));
@@ -103,6 +105,7 @@ fn read_case(case: &Value, file: &str) -> Case {
         upstream: headers_of(Some(upstream)),
         response,
         reply,
+        evidence,
         refused,
         client,
         jwt,

@@ -10,9 +10,9 @@ pub mod time;
 mod writer;
 
 use crate::policy::{
-    Assignment, Encoding, Fallback, Force, HeaderEdits, Holdout, KeySource, Layer, Mirror,
-    MirrorBy, OnMissingKey, Outcomes, Override, Policy, Rewrite, SecretSource, Split, Variant,
-    Weight, WeightTotal,
+    Assignment, Encoding, Fallback, FilterState, Force, HeaderEdits, Holdout, KeySource, Layer,
+    Mirror, MirrorBy, OnMissingKey, Outcomes, Override, Policy, Rewrite, SecretSource, Split,
+    Variant, Weight, WeightTotal,
 };
 
 pub use document::to_value;
@@ -34,7 +34,13 @@ fn write_policy<'p, S: Sink<'p>>(out: &mut Writer<S>, policy: &'p Policy) {
         Some(name) => out.text_unless("variant_header", name, Policy::VARIANT_HEADER),
         None => out.null("variant_header"),
     }
-    out.bool("filter_state", policy.filter_state, policy.variant_header.is_none());
+    let default = FilterState::default_of(policy.variant_header.as_ref());
+    match policy.filter_state {
+        state if state == default => {}
+        FilterState::Evidence => out.text("filter_state", FilterState::EVIDENCE),
+        FilterState::Variants => out.bool("filter_state", true, false),
+        FilterState::Off => out.bool("filter_state", false, true),
+    }
     out.text_if("response_variant_header", policy.response_variant_header.as_deref());
     out.text_unless("mirror_header", &policy.mirror_header, Policy::MIRROR_HEADER);
     out.bool("baggage", policy.baggage, false);

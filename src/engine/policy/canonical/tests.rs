@@ -71,6 +71,23 @@ fn a_policy_that_is_written_reads_as_the_same_policy() {
 }
 
 #[test]
+fn the_filter_state_is_written_where_it_is_not_what_nothing_means() {
+    for (header, state, written) in [
+        ("", "", None),
+        ("", ", \"filter_state\": false", None),
+        ("", ", \"filter_state\": true", Some(Value::Bool(true))),
+        ("", ", \"filter_state\": \"evidence\"", Some(Value::String("evidence".into()))),
+        (", \"variant_header\": null", "", None),
+        (", \"variant_header\": null", ", \"filter_state\": true", None),
+        (", \"variant_header\": null", ", \"filter_state\": false", Some(Value::Bool(false))),
+    ] {
+        let policy = read(&format!(r#"{{"version": 1{header}{state}, "splits": []}}"#));
+        assert_reads_as_it_was(&policy);
+        assert_eq!(to_value(&policy).field("filter_state").cloned(), written, "{header}{state}");
+    }
+}
+
+#[test]
 fn matches_that_are_written_read_as_they_were() {
     let others = [
         one(r#""path": {"exact": "/cart"}"#),

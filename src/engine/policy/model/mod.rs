@@ -32,9 +32,9 @@ pub struct Policy {
     pub mirror_header: String,
     /// Append the variants to the request's W3C `baggage`, as `split.checkout=canary`.
     pub baggage: bool,
-    /// Leave the variants in the filter state `wasm.traffic_split` too, for access logs and traces that do not read the
-    /// variant header. Where it is not written: where that header is off.
-    pub filter_state: bool,
+    /// What is left in the stream's filter state, for access logs and traces. Where it is not written: nothing, or the
+    /// variants where the variant header is off.
+    pub filter_state: FilterState,
     /// Tell caches what a response depends on (see [`crate::plan::Varies`]), so that they keep variants apart.
     pub vary: bool,
     /// Where the client's address is found: 0 = the proxy's own view of it (`source.address`); N = the
@@ -90,7 +90,7 @@ impl Default for Policy {
             response_variant_header: None,
             mirror_header: Self::MIRROR_HEADER.into(),
             baggage: false,
-            filter_state: false,
+            filter_state: FilterState::Off,
             vary: false,
             trusted_hops: 0,
             force: None,
@@ -100,6 +100,28 @@ impl Default for Policy {
             outcomes: Outcomes::default(),
             splits: List::default(),
         }
+    }
+}
+
+/// What is left in the stream's filter state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FilterState {
+    /// Nothing.
+    #[default]
+    Off,
+    /// The variants, in `wasm.traffic_split`.
+    Variants,
+    /// The variants, and in `wasm.traffic_split_evidence` why each was served, with the user's bucket.
+    Evidence,
+}
+
+impl FilterState {
+    /// The text of the value that is more than yes or no.
+    pub const EVIDENCE: &str = "evidence";
+
+    /// What it means that nothing is written.
+    pub const fn default_of(variant_header: Option<&String>) -> Self {
+        if variant_header.is_some() { Self::Off } else { Self::Variants }
     }
 }
 

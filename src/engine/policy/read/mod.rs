@@ -19,7 +19,7 @@ use crate::policy::check;
 use crate::policy::cursor::Cursor;
 use crate::policy::name_map::NameMap;
 use crate::policy::{
-    Code, Force, Holdout, Layer, Outcomes, Policy, Secret, SecretSource, Value, limits,
+    Code, FilterState, Force, Holdout, Layer, Outcomes, Policy, Secret, SecretSource, Value, limits,
 };
 use key::read_key;
 use names::{read_control_header, read_cookie_name, read_name, read_salt};
@@ -41,8 +41,8 @@ pub(super) fn read_policy(at: &Cursor) -> Option<Policy> {
             _ => read_control_header(at),
         });
     }
-    policy.filter_state = policy.variant_header.is_none();
-    fields.set("filter_state", &mut policy.filter_state, read_bool);
+    policy.filter_state = FilterState::default_of(policy.variant_header.as_ref());
+    fields.set("filter_state", &mut policy.filter_state, read_filter_state);
     policy.response_variant_header =
         fields.optional("response_variant_header", read_control_header);
     fields.set("mirror_header", &mut policy.mirror_header, read_control_header);
@@ -78,6 +78,15 @@ fn read_version(at: &Cursor) -> Option<()> {
             at.refuse(Code::UnsupportedVersion, message, "this release reads `version: 1`")
         }
         _ => at.expected("the number 1"),
+    }
+}
+
+fn read_filter_state(at: &Cursor) -> Option<FilterState> {
+    match at.value {
+        Value::Bool(true) => Some(FilterState::Variants),
+        Value::Bool(false) => Some(FilterState::Off),
+        Value::String(_) => at.word(&[(FilterState::EVIDENCE, FilterState::Evidence)]),
+        _ => at.expected("`true`, `false` or `evidence`"),
     }
 }
 

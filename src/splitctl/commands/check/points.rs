@@ -1,7 +1,7 @@
 //! What has to be right in a proxy for a policy to work, each as a point with the lines that mend it.
 
 use engine::metrics::Metrics;
-use engine::policy::Policy;
+use engine::policy::{FilterState, Policy};
 use lab::xds;
 use serde::Serialize;
 use serde_json::Value;
@@ -56,6 +56,7 @@ pub(super) fn judge_configuration(policy: &Policy, dump: &Dump) -> Vec<Point> {
             client(policy, manager),
             access_log(policy, manager),
             discovery(manager),
+            evidence(policy, manager),
         ]);
     }
     points.extend([labels(dump), matcher(dump), buckets(dump)]);
@@ -224,6 +225,19 @@ fn discovery(manager: &Manager) -> Point {
     });
     let help = wrong.as_ref().map(|(_, folder)| format!("watched_directory: {{path: {folder}}}"));
     point("discovery", wrong.map(|(missing, _)| missing), help.unwrap_or_default())
+}
+
+/// Who asks for evidence wants to read it.
+fn evidence(policy: &Policy, manager: &Manager) -> Point {
+    let wanted = xds::evidence_in_logs();
+    let told = at(&manager.config, &["access_log"]).to_string().contains(&wanted);
+    let listener = &manager.listener;
+    let missing = (policy.filter_state == FilterState::Evidence && !told).then(|| {
+        format!(
+            "the access log of `{listener}` does not tell the evidence: held-out and forced users look like those whom the weights gave their variant"
+        )
+    });
+    point("evidence", missing, format!("evidence: \"{wanted}\""))
 }
 
 fn labels(dump: &Dump) -> Point {

@@ -307,6 +307,7 @@ fn effects<H: Host + ?Sized>(
         response_headers: on_response(plan, &answered).iter().map(edit).collect(),
         counters: counters.map(|definition| prometheus(&definition.name)).collect(),
         state: effects.state.map(|state| state.into_owned()),
+        evidence: effects.evidence,
         reply: effects
             .respond
             .map(|reply| ReplyReport { status: reply.status, body: reply.body.clone() }),

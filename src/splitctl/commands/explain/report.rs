@@ -171,6 +171,9 @@ pub(super) struct EffectsReport {
     pub(super) counters: Vec<String>,
     /// Filter state `wasm.traffic_split`.
     pub(super) state: Option<String>,
+    /// Filter state `wasm.traffic_split_evidence`; left out where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) evidence: Option<String>,
     pub(super) reply: Option<ReplyReport>,
     /// The cluster that a copy of the request goes to.
     pub(super) mirror: Option<String>,

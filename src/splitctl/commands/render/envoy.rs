@@ -144,6 +144,7 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("routes", routes),
         ("tracing", tracing(args, policy)),
         ("split", xds::variants_in_logs(policy)),
+        ("evidence", xds::evidence_in_logs()),
         ("outcomes", outcomes(args, policy)),
         ("stand_in", stand_in_in_logs(&falling_back).to_owned()),
         ("fallback", scalar(&args.fallback)),

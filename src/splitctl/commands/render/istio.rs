@@ -188,6 +188,7 @@ pub(super) fn render(args: &Args, valid: &Valid) -> anyhow::Result<String> {
         ("mirror_header", scalar(&policy.mirror_header)),
         ("tracing", tracing(policy)),
         ("split", xds::variants_in_logs(policy)),
+        ("evidence", xds::evidence_in_logs()),
         // Last: what a policy says is not a template.
         ("policy", yaml::block(&valid.document, 4)),
     ];
