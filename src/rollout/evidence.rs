@@ -43,12 +43,13 @@ impl Likelihood {
     /// Before any look, all ratios are as likely.
     pub(crate) const EQUAL: Self = Self { sums: [0.0; RATIOS.len()], permitted: 0.0 };
 
-    /// Takes in a look.
-    pub(crate) fn look(&mut self, permitted: f64, baseline: Delta, challenger: Delta) {
+    /// Takes in a look: so many bad events of each, and the challenger's share.
+    pub(crate) fn look(&mut self, permitted: f64, baseline: u64, challenger: u64, share: f64) {
+        let added = |ratio| added(ratio, baseline, challenger, share);
         for (sum, ratio) in self.sums.iter_mut().zip(RATIOS) {
-            *sum += added(ratio, baseline, challenger);
+            *sum += added(ratio);
         }
-        self.permitted += added(permitted, baseline, challenger);
+        self.permitted += added(permitted);
     }
 
     /// The evidence that the challenger fails more often than the baseline: the mean of the likelihood ratios of all
@@ -100,13 +101,12 @@ fn end(points: &[(f64, f64)], cut: f64) -> Option<f64> {
 }
 
 /// What a look adds to the logarithm of the likelihood of a ratio.
-fn added(ratio: f64, baseline: Delta, challenger: Delta) -> f64 {
-    let (own, others) = (challenger.bad() as f64, baseline.bad() as f64);
+fn added(ratio: f64, baseline: u64, challenger: u64, share: f64) -> f64 {
+    let (own, others) = (challenger as f64, baseline as f64);
     if own + others == 0.0 {
         return 0.0;
     }
-    own * libm::log(ratio)
-        - (own + others) * libm::log1p((ratio - 1.0) * share(baseline, challenger))
+    own * libm::log(ratio) - (own + others) * libm::log1p((ratio - 1.0) * share)
 }
 
 /// The challenger's part of the events of both, 0 to 1; 0 of none.
@@ -169,9 +169,9 @@ mod tests {
         let mut sum = 0.0;
         for own in 0..=challenger {
             for other in 0..=baseline {
-                let (b, t) = (delta(baseline, other), delta(challenger, own));
+                let share = share(delta(baseline, other), delta(challenger, own));
                 let chance = binomial(challenger, q * p, own) * binomial(baseline, p, other);
-                sum += chance * (added(r, b, t) - added(q, b, t)).exp();
+                sum += chance * (added(r, other, own, share) - added(q, other, own, share)).exp();
             }
         }
         sum
@@ -198,8 +198,8 @@ mod tests {
             let (mut all, mut of_ratio) = (Likelihood::EQUAL, 0.0);
             for (n_b, n_t, e_b, e_t) in looks {
                 let (b, t) = (delta(n_b + e_b, e_b), delta(n_t + e_t, e_t));
-                all.look(1.5, b, t);
-                of_ratio += added(ratio, b, t);
+                all.look(1.5, e_b, e_t, share(b, t));
+                of_ratio += added(ratio, e_b, e_t, share(b, t));
             }
             let against = log_mean(all.sums.iter().copied()) - of_ratio;
             let (from, to) = all.interval(3.0);
@@ -213,7 +213,7 @@ mod tests {
         let mut all = Likelihood::EQUAL;
         assert_eq!(all.interval(3.0), (None, None));
         for _ in 0..100 {
-            all.look(1.5, delta(1_000, 10), delta(1_000, 30));
+            all.look(1.5, 10, 30, 0.5);
         }
         let (from, to) = all.interval(3.0);
         assert!(from.unwrap() > 2.5 && to.unwrap() < 3.8, "{from:?} {to:?}");

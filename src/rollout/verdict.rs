@@ -156,6 +156,8 @@ pub struct Judge {
     looks: u64,
     baseline: Delta,
     challenger: Delta,
+    /// The challenger's share at the last look that showed anything.
+    share: f64,
     /// Sums of Mantel and Haenszel: bad events of each, weighed by the other's part of the look.
     weighed: [f64; 2],
     /// The look at which it was proven.
@@ -203,7 +205,7 @@ pub struct Figures {
     pub baseline: Delta,
     /// All events of the challenger.
     pub challenger: Delta,
-    /// The challenger's part of the events of both, 0 to 1.
+    /// The challenger's share of the events of both at the last look that showed any, 0 to 1.
     pub share: f64,
     /// How far harm is proven.
     pub harm: Proof,
@@ -230,6 +232,7 @@ impl Judge {
             looks: 0,
             baseline: Delta::NONE,
             challenger: Delta::NONE,
+            share: 0.0,
             weighed: [0.0; 2],
             harm: None,
             safe: None,
@@ -246,14 +249,27 @@ impl Judge {
     /// When to look must not hang on the bad events of the look itself: every minute will do, at once after each error
     /// will not.
     pub fn look(&mut self, baseline: Delta, challenger: Delta) -> Verdict {
+        self.look_at_share(baseline, challenger, share(baseline, challenger))
+    }
+
+    /// The same where the challenger's share of the events of both is known better than by counting them: where users are counted
+    /// and each has a variant by the weights, it is the challenger's part of the two weights. Some thousand users of whom a few are busy
+    /// show another share, and those who were counted as the baseline's before a step of the weights show none. Where
+    /// `share` does not lie between 0 and 1 nothing is compared: one of the two has nobody.
+    pub fn look_at_share(&mut self, baseline: Delta, challenger: Delta, share: f64) -> Verdict {
+        if baseline.total() > 0 || challenger.total() > 0 {
+            self.share = if share.is_nan() { 0.0 } else { share.clamp(0.0, 1.0) };
+        }
         self.looks = self.looks.saturating_add(1);
         self.baseline = self.baseline.plus(baseline);
         self.challenger = self.challenger.plus(challenger);
-        let share = share(baseline, challenger);
-        let [own, others] = &mut self.weighed;
-        *own += challenger.bad() as f64 * (1.0 - share);
-        *others += baseline.bad() as f64 * share;
-        self.likelihood.look(self.bounds.errors_ratio, baseline, challenger);
+        if share > 0.0 && share < 1.0 {
+            let [own, others] = &mut self.weighed;
+            *own += challenger.bad() as f64 * (1.0 - share);
+            *others += baseline.bad() as f64 * share;
+            let ratio = self.bounds.errors_ratio;
+            self.likelihood.look(ratio, baseline.bad(), challenger.bad(), share);
+        }
         if let Some(slo) = self.bounds.slo {
             self.within_slo += within_slo(slo, challenger);
         }
@@ -306,7 +322,7 @@ impl Judge {
             looks: self.looks,
             baseline: self.baseline,
             challenger: self.challenger,
-            share: share(self.baseline, self.challenger),
+            share: self.share,
             harm: proof(self.of_harm(), self.harm),
             safe: proof(self.of_safety(), self.safe),
             ratio: self.ratio(),
@@ -350,7 +366,7 @@ impl Judge {
         let roads = if self.bounds.slo.is_some() { 2.0 } else { 1.0 };
         let enough = self.log_alpha() + libm::log(roads);
         let ratio = self.bounds.errors_ratio;
-        let share = share(self.baseline, self.challenger);
+        let share = self.share;
         let each = libm::log1p((ratio - 1.0) * share) - share * libm::log(ratio);
         let bad = events(enough - self.likelihood.of_safety(), each);
         let good =
@@ -448,6 +464,26 @@ mod tests {
         let figures = judge.figures();
         assert_eq!((judge.verdict(), figures.harm.proven_at), (Verdict::Harm, Some(2)));
         assert!(figures.harm.log_evidence < figures.harm.log_threshold, "{figures:?}");
+    }
+
+    #[test]
+    fn a_share_that_is_known_better_than_by_counting_decides() {
+        // Users who moved to the challenger were counted before, and look like none.
+        let (baseline, challenger) = (delta(800, 80), delta(50, 20));
+        let (mut counted, mut known) =
+            (after(Bounds::default(), &[]), after(Bounds::default(), &[]));
+        assert_eq!(counted.look(baseline, challenger), Verdict::Harm);
+        assert_ne!(known.look_at_share(baseline, challenger, 0.2), Verdict::Harm);
+        assert_eq!((known.figures().share, known.figures().challenger), (0.2, challenger));
+        let own = share(baseline, challenger);
+        let mut same = after(Bounds::default(), &[]);
+        same.look_at_share(baseline, challenger, own);
+        assert_eq!(same, counted);
+        for share in [f64::NAN, 0.0, 1.0, -1.0] {
+            let mut nothing = after(Bounds::default(), &[]);
+            nothing.look_at_share(baseline, challenger, share);
+            assert_eq!(nothing.figures().harm.log_evidence, 0.0);
+        }
     }
 
     #[test]

@@ -4,37 +4,17 @@
 mod judge;
 mod random;
 mod share;
+mod tasks;
 mod world;
-
-use std::io::IsTerminal as _;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use judge::{Judge, START};
 use random::Random;
+use tasks::{Task, task, thousands};
 use world::World;
 
 /// Requests for each that fails, where nothing else is said.
 const REQUESTS: f64 = 100.0;
 const SHARES: [f64; 4] = [0.01, 0.05, 0.2, 0.5];
-
-/// A part of the work: its table, its row, and what fills it.
-struct Task {
-    table: &'static str,
-    row: String,
-    run: Box<Run>,
-}
-
-/// Fills the cells of a row.
-type Run = dyn Fn(&mut Random) -> Vec<String> + Send + Sync;
-
-fn task(
-    table: &'static str,
-    row: impl Into<String>,
-    run: impl Fn(&mut Random) -> Vec<String> + Send + Sync + 'static,
-) -> Task {
-    Task { table, row: row.into(), run: Box::new(run) }
-}
 
 /// The canary's part of bad events where it fails `r` times as often.
 fn theta(share: f64, r: f64) -> f64 {
@@ -52,12 +32,6 @@ fn percent(share: f64) -> String {
 fn counted(judge: &Judge) -> Vec<String> {
     let per_million = judge.trips as f64 * 1e6 / judge.events.max(1) as f64;
     vec![thousands(judge.events), judge.trips.to_string(), format!("{per_million:.2}")]
-}
-
-fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect();
-    groups.join(",")
 }
 
 const UNTIL: &str = "Users with failures until it is out, of them its own";
@@ -80,6 +54,19 @@ fn steady(
         judge.fails_again(canary, random.next());
     }
     judge
+}
+
+/// Lets the users of a world come, at random by how busy they are. With `raw` each failure counts as another user's.
+fn come(world: World, judge: &mut Judge, requests: usize, raw: bool, random: &mut Random) {
+    let users = world.users(random);
+    for _ in 0..requests {
+        let user = users.next(random);
+        judge.exposed([u32::from(!user.canary), u32::from(user.canary)]);
+        if user.broken || random.chance() < world.failing {
+            let hash = if raw { random.next() } else { user.hash };
+            judge.fails_again(user.canary, hash);
+        }
+    }
 }
 
 /// A ramp up and down again; with `sticky` users stay where they are, and only new ones go by the weights.
@@ -174,7 +161,7 @@ fn worlds(world: World, count: u64, requests: usize, raw: bool, random: &mut Ran
     let mut judge = Judge::new(world.share * 100.0, "");
     for _ in 0..count {
         judge.restart();
-        world.run(&mut judge, requests, raw, random);
+        come(world, &mut judge, requests, raw, random);
     }
     judge
 }
@@ -279,42 +266,5 @@ fn columns(table: &str) -> &'static str {
 }
 
 fn main() {
-    let scale = match std::env::args().nth(1) {
-        None => 1.0,
-        Some(scale) => scale.parse().unwrap_or_else(|_| panic!("a scale is a number: {scale}")),
-    };
-    let tasks = tasks(scale);
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let results: Vec<Mutex<Vec<String>>> = tasks.iter().map(|_| Mutex::default()).collect();
-    let draws = std::io::stderr().is_terminal();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some((at, task)) = {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    tasks.get(at).map(|task| (at, task))
-                } {
-                    *results[at].lock().expect("no other thread failed") =
-                        (task.run)(&mut Random(at as u64));
-                    let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-                    let end = if draws { "\r" } else { "\n" };
-                    eprint!("{done} of {}: {:80.80}{end}", tasks.len(), task.row);
-                }
-            });
-        }
-    });
-    let mut last = "";
-    for (task, cells) in tasks.iter().zip(&results) {
-        if task.table != last {
-            let heads = columns(task.table);
-            println!(
-                "\n{}\n\n| {heads} |\n|{}",
-                task.table,
-                "---|".repeat(heads.split('|').count())
-            );
-            last = task.table;
-        }
-        println!("| {} | {} |", task.row, cells.lock().expect("no thread failed").join(" | "));
-    }
+    tasks::run(&tasks(tasks::scale()), columns);
 }

@@ -1,6 +1,5 @@
 //! A service with users of its own: some are busy, some have clients that always fail.
 
-use crate::judge::Judge;
 use crate::random::Random;
 
 /// How a world is made.
@@ -22,7 +21,7 @@ pub struct World {
 pub struct User {
     pub hash: u64,
     pub canary: bool,
-    broken: bool,
+    pub broken: bool,
 }
 
 /// The users of a world.
@@ -62,18 +61,5 @@ impl World {
             sum
         });
         Users { users, busy: busy.collect(), noisy }
-    }
-
-    /// Lets users come, at random by how busy they are. With `raw` each failure counts as another user's.
-    pub fn run(&self, judge: &mut Judge, requests: usize, raw: bool, random: &mut Random) {
-        let users = self.users(random);
-        for _ in 0..requests {
-            let user = users.next(random);
-            judge.exposed([u32::from(!user.canary), u32::from(user.canary)]);
-            if user.broken || random.chance() < self.failing {
-                let hash = if raw { random.next() } else { user.hash };
-                judge.fails_again(user.canary, hash);
-            }
-        }
     }
 }
