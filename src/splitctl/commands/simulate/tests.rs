@@ -597,11 +597,13 @@ fn what_cannot_be_simulated_is_told() {
     -> NoAnswer
 
     $ splitctl simulate bad.yaml
-    error[wrong_type]: expected a list, found an object
+    error[wrong_type]: expected a list, found a mapping
      --> bad.yaml:2:1
       |
     2 | splits: {}
       | ^^^^^^ splits
+      |
+      = help: write `splits: []`
 
     not simulated bad.yaml: 1 error
     -> No
