@@ -23,7 +23,7 @@ const CONTROL_PLANES: [&str; 2] = ["WasmPlugin", "EnvoyExtensionPolicy"];
 pub struct PolicyFile {
     /// Its text.
     pub source: Source,
-    /// All problems, syntax errors among them.
+    /// All problems, syntax errors among them, in the order of lines.
     pub findings: Vec<Finding>,
     /// What it means, where it is valid.
     pub valid: Option<Valid>,
@@ -145,6 +145,7 @@ impl PolicyFile {
             let help = "read the header instead, `%REQ(x-split-variant)%`, or add `filter_state: true` to the policy";
             findings.push(Finding::of_file("unset_filter_state", what, help));
         }
+        findings.sort_by_key(|finding| finding.place.map(|place| (place.line, place.column)));
         let hash = checked.hash;
         let policy = checked.policy.filter(|_| !is_refused);
         let valid = policy.map(|policy| Valid { document, policy, hash });
@@ -165,9 +166,7 @@ impl PolicyFile {
     }
 
     pub(crate) fn show_findings_in(&self, columns: usize, out: &mut dyn Write) -> io::Result<()> {
-        let mut findings: Vec<&Finding> = self.findings.iter().collect();
-        findings.sort_by_key(|finding| finding.place.map(|place| (place.line, place.column)));
-        findings.iter().try_for_each(|finding| finding.show(&self.source, columns, out))
+        self.findings.iter().try_for_each(|finding| finding.show(&self.source, columns, out))
     }
 
     /// Sums the findings up: `2 errors, 1 warning`.

@@ -12,6 +12,7 @@ mod check;
 mod compose;
 mod dashboards;
 mod edge;
+mod evidence;
 mod fallback;
 mod fallback_mesh;
 mod files;

@@ -141,6 +141,8 @@ fn page(files: &BTreeMap<String, Invalid>) -> String {
         ```\n\
         error[weight_sum] splits[0].variants: the weights sum to 110, not 100; help: ...\n\
         ```\n\n\
+        So `splitctl` says it, in the order of lines. The filter's log says the same in JSON's words (object, array), without the\n\
+        examples of what to write, and also what only follows from another mistake.\n\n\
         An **error** refuses the policy, and the last good one serves on. With a **warning** it works, but\n\
         perhaps not as meant. This page is generated from the code and from the policies in\n\
         `tests/vectors/invalid`, where each code has one that shows it.\n\n\

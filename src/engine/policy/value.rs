@@ -34,7 +34,7 @@ impl Value {
             Self::Bool(_) => "a boolean",
             Self::Integer(_) | Self::Float(_) => "a number",
             Self::String(_) => "a string",
-            Self::List(_) => "a list",
+            Self::List(_) => "an array",
             Self::Object(_) => "an object",
         }
     }

@@ -1,6 +1,7 @@
 //! Reading a policy file, YAML or JSON, from a path or the standard input: text -> document, and where each
 //! part of the document stands in the text. What carries a policy to a proxy is read too.
 
+mod advice;
 mod carrier;
 mod comments;
 mod dialect;
@@ -52,19 +53,25 @@ pub struct Document {
     pub places: Places,
     /// How its scalars are written.
     marks: Vec<Mark>,
+    /// The text is JSON, and people are told so in JSON's words.
+    is_json: bool,
     /// What the policy was found in, such as ``WasmPlugin `split` ``; `None` = the file is the policy.
     pub carrier: Option<String>,
 }
 
 impl Document {
-    /// Checks the policy; its diagnostics show numbers and booleans as they are written.
+    /// Checks the policy. Its diagnostics show numbers and booleans as they are written, are in the order of the text, and say
+    /// one mistake once, in the words of its format.
     pub fn check(&self) -> Checked {
         let written = |mark: &Mark| match mark {
             Mark::Written { path, text } => Some((path.clone(), text.clone())),
             Mark::Note(_) | Mark::Ended => None,
         };
         let written: HashMap<String, String> = self.marks.iter().filter_map(written).collect();
-        policy::check_written(&self.value, &|path| written.get(path).cloned())
+        let mut checked = policy::check_written(&self.value, &|path| written.get(path).cloned());
+        advice::improve(&mut checked.diagnostics, &self.value, self.is_json);
+        checked.diagnostics.sort_by_key(|diagnostic| self.places.order_of(&diagnostic.path));
+        checked
     }
 
     /// What there is to say about how it is written.
@@ -171,7 +178,12 @@ impl Source {
     /// When the text is neither YAML nor JSON, or no policy is in it.
     pub fn policies(&self) -> Result<Vec<Document>, Syntax> {
         let documents = self.documents(Dialect::Policy)?;
-        carrier::policies_in(&self.text, documents, |dialect| self.documents(dialect))
+        let mut found =
+            carrier::policies_in(&self.text, documents, |dialect| self.documents(dialect))?;
+        if self.is_json() {
+            found.iter_mut().for_each(|document| document.is_json = true);
+        }
+        Ok(found)
     }
 
     /// The documents of the text as they stand, whatever they mean.
@@ -224,6 +236,14 @@ pub fn without_number(error: &io::Error) -> String {
 }
 
 fn from_json(error: &serde_json::Error, text: &str) -> Syntax {
+    if text.trim().is_empty() {
+        return Syntax {
+            code: "invalid_json",
+            place: Place { line: 1, column: 1, length: 1 },
+            message: advice::EMPTY.to_owned(),
+            help: Some(advice::BEGIN_JSON.to_owned()),
+        };
+    }
     let words = error.to_string();
     // The line and column are shown anyway.
     let words = words.split(" at line ").next().unwrap_or(&words);

@@ -72,6 +72,18 @@ impl Places {
         places
     }
 
+    /// Where something begins, to put what is about it in order: line and column of the deepest part of its path that has a place,
+    /// and then the path; what has none comes first.
+    pub(crate) fn order_of(&self, path: &str) -> Option<(usize, usize)> {
+        let mut path = path;
+        loop {
+            if let Some(place) = self.find(path, Part::Value) {
+                return Some((place.line, place.column));
+            }
+            path = path.get(..path.rfind(['.', '['])?)?;
+        }
+    }
+
     /// The path of what begins first at that line or below; the outermost, where several begin together.
     pub fn first_from(&self, line: usize) -> Option<&str> {
         let begin = |entry: &Entry| entry.name.unwrap_or(entry.value);

@@ -38,7 +38,7 @@ impl Tree {
     /// A part of it as a document.
     pub(super) fn into_document(self, carrier: Option<String>) -> Document {
         let Self { value, places, marks } = self;
-        Document { value, places, marks, carrier }
+        Document { value, places, marks, is_json: false, carrier }
     }
 }
 

@@ -5,6 +5,7 @@ mod json;
 mod log;
 mod log_line;
 mod shares;
+mod summary;
 mod svg;
 
 use std::path::PathBuf;
@@ -32,16 +33,19 @@ use crate::verdict;
 ///
 /// Over time: with `--from`, `--to`, `--every` or `--svg`, the shares that a ramp gives to each variant.
 ///
-/// Access log: with `--log`, the splits that each request would meet, as far as the log tells: Envoy's default
-/// text form, Istio's, or JSON objects with `host`, `method`, `path` and the like. Fields that are named like a
-/// header (`x-user-id` or `x_user_id`) count as that header.
+/// Access log: with `--log`, what became of the requests: for each split and variant how many, for which reasons, their share of
+/// the randomised ones beside the weight, classes of responses, durations; with `--lines` each request, too. The log is
+/// Envoy's default text form, Istio's, or JSON objects with `host`, `method`, `path` and the like. Fields that are named
+/// like a header (`x-user-id` or `x_user_id`) count as that header, and where the user's key is there the policy decides.
+/// Where it is not, as in what `render envoy` writes, the filter's own `evidence` counts, or the variants in `split`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   splitctl simulate policy.yaml
   splitctl simulate policy.yaml --ids users.txt --split checkout
   splitctl simulate policy.yaml --every 1h --svg ramp.svg
-  splitctl simulate policy.yaml --log access.log")]
+  splitctl simulate policy.yaml --log access.log
+  docker compose logs --no-log-prefix envoy | splitctl simulate policy.yaml --log -")]
 pub struct Args {
     /// The policy file, YAML or JSON; `-` is the standard input.
     #[arg(value_name = "FILE")]
@@ -58,6 +62,10 @@ pub struct Args {
     /// An access log of Envoy instead of users; `-` is the standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["users", "ids"])]
     log: Option<PathBuf>,
+
+    /// Each request of the access log before the sums.
+    #[arg(long, requires = "log")]
+    lines: bool,
 
     /// Only this split.
     #[arg(long, value_name = "NAME")]
@@ -118,7 +126,9 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
         return Ok(Outcome::Fine);
     }
     if let Some(path) = &args.log {
-        log::run(&plan, &wanted, Lines::open(path)?, args.at, args.format, console.out)?;
+        let Args { at, format, lines, .. } = *args;
+        let reading = log::Reading { plan: &plan, wanted: &wanted, at, format, lines };
+        log::run(&reading, Lines::open(path)?, console.out)?;
         return Ok(Outcome::Fine);
     }
     let keys = match &args.ids {

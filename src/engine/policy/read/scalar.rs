@@ -45,7 +45,7 @@ impl<'v> Cursor<'v, '_> {
     pub(super) fn items(&self) -> Option<&'v [Value]> {
         match self.value {
             Value::List(items) => Some(items),
-            _ => self.expected("a list"),
+            _ => self.expected("an array"),
         }
     }
 

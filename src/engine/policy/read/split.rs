@@ -141,9 +141,9 @@ fn read_override(at: &Cursor, find: impl FnOnce(&Cursor) -> Option<VariantId>) -
 fn find_variant(at: &Cursor, names: &[&str]) -> Option<VariantId> {
     let name = at.text()?;
     let found = names.iter().position(|known| *known == name);
-    if found.is_none() {
-        let known: Vec<_> = names.iter().copied().filter(|name| !name.is_empty()).collect();
-        at.unknown(Code::UnknownVariant, "variant", name, &known);
+    // Where not all names can be read the problem there says enough: this may be one of them.
+    if found.is_none() && !names.is_empty() && names.iter().all(|known| !known.is_empty()) {
+        at.unknown(Code::UnknownVariant, "variant", name, names);
     }
     found.map(VariantId::at)
 }
@@ -211,7 +211,7 @@ fn read_requirement(
                 "splits are decided in order: move the split that is required before this one";
             return at.refuse(Code::ForwardRequirement, message, help);
         }
-        if !around.names.contains(&name) {
+        if !around.names.contains(&name) && around.names.iter().all(|known| !known.is_empty()) {
             at.unknown(Code::UnknownSplit, "split", name, &around.names);
         }
         None

@@ -1,5 +1,7 @@
 //! What programs read of the answers.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::moment::Moment;
@@ -79,6 +81,7 @@ pub(super) struct Line<'a> {
 pub(super) struct MetSplit<'a> {
     pub(super) name: &'a str,
     pub(super) variant: Option<&'a str>,
+    pub(super) reason: Option<&'a str>,
 }
 
 /// The sums of a log.
@@ -86,8 +89,12 @@ pub(super) struct MetSplit<'a> {
 pub(super) struct Totals<'a> {
     pub(super) requests: u64,
     pub(super) unreadable: u64,
+    /// The first line that cannot be read.
+    pub(super) first_unreadable: Option<u64>,
     pub(super) no_split: u64,
     pub(super) splits: Vec<SplitTotals<'a>>,
+    /// What the log names and the policy does not have, with the number of requests.
+    pub(super) not_in_policy: &'a BTreeMap<String, u64>,
 }
 
 /// The logged requests that meet a split.
@@ -95,13 +102,26 @@ pub(super) struct Totals<'a> {
 pub(super) struct SplitTotals<'a> {
     pub(super) name: &'a str,
     pub(super) requests: u64,
+    /// Requests whose variant chance decided, by the key or without one: only they can be compared.
+    pub(super) randomised: u64,
     pub(super) variants: Vec<VariantTotal<'a>>,
-    pub(super) unknown: Option<u64>,
+    pub(super) unknown: u64,
 }
 
-/// The logged requests of a variant.
+/// The logged requests of a variant; shares are from 0 to 1.
 #[derive(Debug, Serialize)]
 pub(super) struct VariantTotal<'a> {
     pub(super) name: &'a str,
     pub(super) requests: u64,
+    /// By reason; `unknown` where the log has the variant alone.
+    pub(super) reasons: BTreeMap<&'a str, u64>,
+    pub(super) randomised: u64,
+    /// Its share of the randomised requests; `None` = there are none.
+    pub(super) share: Option<f64>,
+    /// The share that its weight would give it.
+    pub(super) configured: Option<f64>,
+    /// By class of the response; empty where the log does not say.
+    pub(super) classes: BTreeMap<&'a str, u64>,
+    pub(super) p50_milliseconds: Option<u64>,
+    pub(super) p95_milliseconds: Option<u64>,
 }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use engine::host::{AUTHORITY, Host, METHOD, PATH};
+use engine::outcome::Class;
+use engine::reason::Reason;
 use serde_json::Value;
 
 use crate::moment::Moment;
@@ -16,6 +18,35 @@ pub(super) struct Logged {
     headers: Vec<(String, String)>,
     /// The address of whoever sent it.
     source: Option<String>,
+    /// What the filter said that it decided: its evidence, or without that its variants; `None` = the log has neither.
+    pub(super) told: Option<Vec<Told>>,
+    /// How it ended, if that was logged.
+    pub(super) class: Option<Class>,
+    /// How long it took, in milliseconds, if that was logged.
+    pub(super) milliseconds: Option<u64>,
+}
+
+/// What a log says that a split decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Told {
+    pub(super) split: String,
+    pub(super) variant: String,
+    /// Why; `None` where the log has the variant alone.
+    pub(super) reason: Option<Reason>,
+}
+
+impl Told {
+    /// Of `checkout=canary;reason=split;bucket=1234, search=b`; what is of no such form is left out.
+    fn of(line: &str) -> Vec<Self> {
+        let one = |entry: &str| {
+            let mut parts = entry.split(';');
+            let (split, variant) = parts.next()?.trim().split_once('=')?;
+            let word = parts.find_map(|part| part.strip_prefix("reason="));
+            let reason = Reason::ALL.into_iter().find(|known| Some(known.as_str()) == word);
+            Some(Self { split: split.to_owned(), variant: variant.to_owned(), reason })
+        };
+        line.split(',').filter_map(one).collect()
+    }
 }
 
 impl Host for Logged {
@@ -40,6 +71,11 @@ const NAMES: [(&str, &[&str]); 4] = [
     ("x-forwarded-for", &["x-forwarded-for", "xff"]),
 ];
 const TIMES: [&str; 3] = ["time", "start-time", "timestamp"];
+const EVIDENCE: &str = "evidence";
+const VARIANTS: [&str; 3] = ["split", "x-split-variant", "variant"];
+const CODES: [&str; 4] = ["code", "response-code", "status", "status-code"];
+const FLAGS: [&str; 2] = ["flags", "response-flags"];
+const DURATIONS: [&str; 3] = ["duration-ms", "duration", "duration-milliseconds"];
 const SOURCES: [&str; 3] = ["client-ip", "source-address", "downstream-remote-address"];
 
 impl Logged {
@@ -75,9 +111,24 @@ impl Logged {
     fn of_json(line: &str) -> Option<Self> {
         let Value::Object(fields) = serde_json::from_str(line).ok()? else { return None };
         let mut logged = Self::default();
+        let (mut flags, mut status, mut variants) = ("", None, None);
         for (name, value) in &fields {
-            let Value::String(value) = value else { continue };
             let name = name.to_ascii_lowercase().replace('_', "-");
+            if CODES.contains(&name.as_str()) {
+                status = number_of(value);
+            } else if DURATIONS.contains(&name.as_str()) {
+                logged.milliseconds = number_of(value);
+            }
+            if VARIANTS.contains(&name.as_str()) {
+                // Null where no split applied.
+                variants = Some(value.as_str().map(Told::of).unwrap_or_default());
+            }
+            let Value::String(value) = value else { continue };
+            if FLAGS.contains(&name.as_str()) {
+                flags = value;
+            } else if name == EVIDENCE {
+                logged.told = Some(Told::of(value)).filter(|told| !told.is_empty());
+            }
             if TIMES.contains(&name.as_str()) {
                 logged.at = value.parse().ok();
             } else if SOURCES.contains(&name.as_str()) {
@@ -87,6 +138,8 @@ impl Logged {
                 logged.put(known.map_or(&name, |(header, _)| header), value);
             }
         }
+        logged.told = logged.told.or(variants);
+        logged.class = status.map(|status| class_of(status, flags));
         Some(logged)
     }
 
@@ -113,7 +166,13 @@ impl Logged {
         let (authority, " ") = quoted()? else { return None };
         let (_id, " ") = quoted()? else { return None };
         let others = parts.next()?;
+        let mut numbers = rest.split(' ');
+        let (status, flags) = (numbers.next(), numbers.next());
+        // Bytes in, bytes out, duration; in Istio's form after three words about the response.
+        let skipped = if numbers.clone().next().is_some_and(is_number) { 2 } else { 5 };
         let mut logged = Self { at: time.parse().ok(), ..Self::default() };
+        logged.class = status.and_then(|status| Some(class_of(status.parse().ok()?, flags?)));
+        logged.milliseconds = numbers.nth(skipped).and_then(|number| number.parse().ok());
         for (name, value) in [(METHOD, method), (PATH, path), (AUTHORITY, authority)] {
             logged.put(name, value);
         }
@@ -122,6 +181,27 @@ impl Logged {
             logged.put("x-forwarded-for", forwarded);
         }
         Some(logged)
+    }
+}
+
+fn is_number(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// A number, or a text that is one.
+fn number_of(value: &Value) -> Option<u64> {
+    match value {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// The class of a request; Envoy's flag DC says that the client left.
+fn class_of(status: u64, flags: &str) -> Class {
+    match Class::from_status(u16::try_from(status).unwrap_or_default()) {
+        Class::None if flags.split(',').any(|flag| flag == "DC") => Class::Abort,
+        class => class,
     }
 }
 
@@ -202,6 +282,60 @@ mod tests {
         let istio =
             r#"{"authority": "a.test", "path": "/", "downstream_remote_address": "192.0.2.1:5"}"#;
         assert_eq!(Logged::parse(istio).unwrap().source.as_deref(), Some("192.0.2.1:5"));
+    }
+
+    #[test]
+    fn how_a_request_ended_is_read_in_every_form() {
+        let istio = r#"[2026-11-20T12:00:00.123Z] "POST /buy HTTP/2" 503 - via_upstream - "-" 3 5 12 11 "203.0.113.9" "Mozilla/5.0 (X11)" "6a1f" "shop.example.com" "10.0.0.1:80" x"#;
+        for (line, class, milliseconds) in [
+            (ENVOY, Some(Class::Success), Some(1)),
+            (istio, Some(Class::ServerError), Some(12)),
+            (
+                r#"{"host": "a", "path": "/", "code": 404, "duration_ms": 7}"#,
+                Some(Class::ClientError),
+                Some(7),
+            ),
+            (
+                r#"{"host": "a", "path": "/", "response_code": "0", "response_flags": "DC", "duration": "9"}"#,
+                Some(Class::Abort),
+                Some(9),
+            ),
+            (
+                r#"{"host": "a", "path": "/", "code": 0, "duration_ms": null}"#,
+                Some(Class::None),
+                None,
+            ),
+            (r#"{"host": "a", "path": "/"}"#, None, None),
+        ] {
+            let logged = Logged::parse(line).unwrap();
+            assert_eq!((logged.class, logged.milliseconds), (class, milliseconds), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_the_filter_said_is_read_and_evidence_comes_before_the_variants() {
+        let told = |fields: &str| {
+            let line = format!(r#"{{"host": "a", "path": "/", {fields}}}"#);
+            Logged::parse(&line).unwrap().told
+        };
+        let one = |split: &str, variant: &str, reason| Told {
+            split: split.to_owned(),
+            variant: variant.to_owned(),
+            reason,
+        };
+        let evidence = r#""split": "checkout=canary, b.x=red", "evidence": "checkout=canary;reason=split;bucket=12, b.x=red;reason=override""#;
+        let wanted =
+            [("checkout", "canary", Some(Reason::Split)), ("b.x", "red", Some(Reason::Override))];
+        assert_eq!(
+            told(evidence),
+            Some(wanted.map(|(split, variant, reason)| one(split, variant, reason)).to_vec())
+        );
+        let variants = r#""split": "checkout=canary, b.x=red", "evidence": null"#;
+        let untold = wanted.map(|(split, variant, _)| one(split, variant, None));
+        assert_eq!(told(variants), Some(untold.to_vec()));
+        assert_eq!(told(r#""evidence": "nonsense, a;b""#), None);
+        assert_eq!(told(r#""evidence": null"#), None, "the policy may not ask for it");
+        assert_eq!(told(r#""evidence": null, "split": null"#), Some(vec![]), "no split applied");
     }
 
     #[test]

@@ -314,7 +314,7 @@ what is this
 #[test]
 fn logged_requests_meet_splits_as_far_as_the_log_tells() {
     let files = [("policy.yaml", POLICY), ("access.log", LOG)];
-    insta::assert_snapshot!(simulate(&files, "policy.yaml --log access.log"), @"
+    insta::assert_snapshot!(simulate(&files, "policy.yaml --log access.log --lines"), @"
          1  GET shop.example.com/cart  checkout=?, banner=?
          2  GET shop.example.com/cart/2  checkout=stable, banner=none
          3  GET www.example.com/  banner=none
@@ -322,43 +322,180 @@ fn logged_requests_meet_splits_as_far_as_the_log_tells() {
          5  cannot be read
 
     access.log: 5 lines
-      checkout  2  50%  stable 1, unknown 1
-      banner    3  75%  none 2, unknown 1
-      no split  1  25%
-    note: 1 line cannot be read
-    note: `?`, unknown: the user's key is not in the log, or chance decides
+
+    checkout: 2 requests, 50.00%
+      variant  requests  split  weight    share
+      stable          1      1     95%  100.00%
+      canary          0      0      5%    0.00%
+      share: of the 1 request that chance decided; a busy user counts often
+      1 request: the variant is not known
+
+    banner: 3 requests, 75.00%
+      variant  requests  split  weight    share
+      none            2      2     70%  100.00%
+      red             0      0     10%    0.00%
+      green           0      0     10%    0.00%
+      blue            0      0     10%    0.00%
+      share: of the 2 requests that chance decided; a busy user counts often
+      1 request: the variant is not known
+
+    no split: 1 request, 25.00%
+    note: 1 line cannot be read; it is line 5
+    note: where the variant is not known the log has neither the user's key nor what the filter decided, or chance decides; with `filter_state: evidence` in the policy the access log can have both (`splitctl render envoy` writes it)
     ");
+}
+
+/// What the rendered Envoy writes: no key, the filter's own evidence, how the request ended.
+fn own_log() -> String {
+    let line = |n: u32, evidence: &str, code: u16, duration: u32| {
+        let split = evidence.split(';').next().unwrap();
+        format!(
+            r#"{{"time":"2026-11-20T12:00:{:02}.000Z","method":"GET","host":"shop.example.com","path":"/cart/{n}","code":{code},"flags":null,"duration_ms":{duration},"split":"{split}","evidence":"{evidence}"}}"#,
+            n % 60
+        ) + "\n"
+    };
+    let stable = (0..90).map(|n| line(n, "checkout=stable;reason=split;bucket=12", 200, n));
+    let canary = (0..10).map(|n| {
+        line(n, "checkout=canary;reason=split;bucket=9001", if n < 2 { 503 } else { 200 }, 40)
+    });
+    let held = (0..5).map(|n| line(n, "checkout=stable;reason=holdout;bucket=7", 200, 3));
+    let forced = (0..3).map(|n| line(n, "checkout=canary;reason=override", 200, 3));
+    let none = [
+        "{\"host\":\"other.test\",\"path\":\"/\",\"code\":200,\"split\":null,\"evidence\":null}\n"
+            .to_owned(),
+    ];
+    let old = [line(1, "old=b;reason=split;bucket=1", 200, 1)];
+    stable.chain(canary).chain(held).chain(forced).chain(none).chain(old).collect()
+}
+
+#[test]
+fn the_projects_own_log_is_summed_up_without_any_key() {
+    let log = own_log();
+    let files = [("policy.yaml", POLICY), ("access.log", log.as_str())];
+    insta::assert_snapshot!(simulate(&files, "policy.yaml --log access.log --split checkout"), @"
+    access.log: 110 lines
+
+    checkout: 108 requests, 98.18%
+      variant  requests  split  override  holdout  weight   share
+      stable         95     90         0        5     95%  90.00%
+      canary         13     10         3        0      5%  10.00%
+      share: of the 100 requests that chance decided; a busy user counts often
+
+      variant  2xx  5xx    p50    p95
+      stable    95    0  42 ms  85 ms
+      canary    11    2  40 ms  40 ms
+
+    no split: 2 requests, 1.82%
+    note: the log has `old=b` (1 request), and the policy does not
+    ");
+}
+
+#[test]
+fn the_sums_of_a_log_are_a_document_by_themselves() {
+    let log = own_log();
+    let files = [("policy.yaml", POLICY), ("access.log", log.as_str())];
+    let told = simulate(&files, "policy.yaml --log access.log --format json");
+    let sums: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let canary = &sums["splits"][0]["variants"][1];
+    assert_eq!(canary["reasons"], serde_json::json!({"split": 10, "override": 3}));
+    assert_eq!(canary["classes"], serde_json::json!({"2xx": 11, "5xx": 2}));
+    assert_eq!(
+        (&canary["p50_milliseconds"], &canary["p95_milliseconds"]),
+        (&40.into(), &40.into())
+    );
+    assert_eq!((canary["share"].as_f64(), canary["configured"].as_f64()), (Some(0.1), Some(0.05)));
+    assert_eq!(sums["splits"][0]["randomised"], 100);
+    assert_eq!(sums["not_in_policy"], serde_json::json!({"old=b": 1}));
+    assert!(sums.get("lines").is_none(), "{told}");
+}
+
+#[test]
+fn variants_without_reasons_are_counted_and_the_lack_is_said() {
+    let log = own_log();
+    let without = |line: &str| line.split(",\"evidence\"").next().unwrap().to_owned() + "}\n";
+    let log: String = log.lines().map(without).collect();
+    let files = [("policy.yaml", POLICY), ("access.log", log.as_str())];
+    let told = simulate(&files, "policy.yaml --log access.log --split checkout");
+    assert!(told.contains("variant  requests  unknown\n"), "{told}");
+    assert!(told.contains("stable         95       95\n"), "{told}");
+    assert!(told.contains("note: the log has variants without their reasons"), "{told}");
+}
+
+#[test]
+fn where_the_key_is_logged_the_policy_decides_whatever_the_log_says() {
+    let log = r#"{"host": "shop.example.com", "path": "/cart", "x_user_id": "ada", "split": "checkout=canary", "evidence": "checkout=canary;reason=override;bucket=1"}"#;
+    let files = [("policy.yaml", POLICY), ("access.log", log)];
+    let told = simulate(&files, "policy.yaml --log access.log --lines");
+    assert!(
+        told.starts_with("     1  - shop.example.com/cart  checkout=stable, banner=none\n"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_weight_that_changes_over_the_time_of_the_log_is_that_of_each_request() {
+    let line = |time: &str| {
+        format!(
+            r#"{{"time": "{time}", "host": "a", "path": "/", "evidence": "checkout=canary;reason=split;bucket=1"}}"#
+        ) + "\n"
+    };
+    // 10 % after the first hour, all after the third.
+    let log = line("2026-11-20T13:00:00Z") + &line("2026-11-20T15:00:00Z");
+    let files = [("ramp.yaml", RAMP), ("access.log", log.as_str())];
+    let told = simulate(&files, "ramp.yaml --log access.log --split checkout --format json");
+    let sums: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(sums["splits"][0]["variants"][1]["configured"].as_f64(), Some(0.55));
 }
 
 #[test]
 fn json_says_the_same_about_logged_requests() {
     let files = [("policy.yaml", POLICY), ("access.log", LOG)];
-    let told = simulate(&files, "policy.yaml --log access.log --split checkout --format json");
+    let told =
+        simulate(&files, "policy.yaml --log access.log --split checkout --format json --lines");
     let _one_document: serde_json::Value = serde_json::from_str(&told).unwrap();
     insta::assert_snapshot!(told, @r#"
     {
       "lines": [
-        {"line":1,"request":"GET shop.example.com/cart","splits":[{"name":"checkout","variant":null}]},
-        {"line":2,"request":"GET shop.example.com/cart/2","splits":[{"name":"checkout","variant":"stable"}]},
+        {"line":1,"request":"GET shop.example.com/cart","splits":[{"name":"checkout","reason":null,"variant":null}]},
+        {"line":2,"request":"GET shop.example.com/cart/2","splits":[{"name":"checkout","reason":"split","variant":"stable"}]},
         {"line":3,"request":"GET www.example.com/","splits":[]},
         {"line":4,"request":"GET other.test/","splits":[]},
         {"line":5,"request":null,"splits":null}
       ],
+      "first_unreadable": 5,
       "no_split": 2,
+      "not_in_policy": {},
       "requests": 4,
       "splits": [
         {
           "name": "checkout",
+          "randomised": 1,
           "requests": 2,
           "unknown": 1,
           "variants": [
             {
+              "classes": {},
+              "configured": 0.95,
               "name": "stable",
-              "requests": 1
+              "p50_milliseconds": null,
+              "p95_milliseconds": null,
+              "randomised": 1,
+              "reasons": {
+                "split": 1
+              },
+              "requests": 1,
+              "share": 1.0
             },
             {
+              "classes": {},
+              "configured": 0.05,
               "name": "canary",
-              "requests": 0
+              "p50_milliseconds": null,
+              "p95_milliseconds": null,
+              "randomised": 0,
+              "reasons": {},
+              "requests": 0,
+              "share": 0.0
             }
           ]
         }
@@ -369,14 +506,15 @@ fn json_says_the_same_about_logged_requests() {
 }
 
 #[test]
-fn an_empty_log_is_a_document_too() {
-    let files = [("policy.yaml", POLICY), ("access.log", "\n")];
-    let told = simulate(&files, "policy.yaml --log access.log --format json");
-    let json: serde_json::Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(
-        (json["requests"].as_u64(), json["lines"].as_array().map(Vec::len)),
-        (Some(0), Some(0))
-    );
+fn an_empty_log_is_no_answer() {
+    for format in ["human", "json"] {
+        let files = [("policy.yaml", POLICY), ("access.log", "\n")];
+        let told = simulate(&files, &format!("policy.yaml --log access.log --format {format}"));
+        assert_eq!(
+            told,
+            "error: `access.log` is empty: a line is Envoy's default text, Istio's, or a JSON object with `host` and `path`\n-> NoAnswer\n"
+        );
+    }
 }
 
 #[test]
@@ -389,7 +527,10 @@ fn a_log_of_which_no_line_can_be_read_is_no_answer() {
     let log = format!("one\n{}", LOG.lines().next().unwrap());
     let told =
         simulate(&[("policy.yaml", POLICY), ("access.log", &log)], "policy.yaml --log access.log");
-    assert!(told.contains("note: 1 line cannot be read\n") && !told.contains("->"), "{told}");
+    assert!(
+        told.contains("note: 1 line cannot be read; it is line 1\n") && !told.contains("->"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -400,9 +541,9 @@ fn bytes_that_are_not_text_are_said_and_not_guessed() {
     };
     let log = [line(b"ada"), line(b"\xff\xfe")].concat();
     let files = [("policy.yaml", POLICY.as_bytes()), ("access.log", log.as_slice())];
-    let told = simulate(&files, "policy.yaml --log access.log");
+    let told = simulate(&files, "policy.yaml --log access.log --lines");
     assert!(told.contains("     2  cannot be read\n"), "{told}");
-    assert!(told.contains("note: 1 line cannot be read: not UTF-8\n"), "{told}");
+    assert!(told.contains("note: 1 line cannot be read: not UTF-8; it is line 2\n"), "{told}");
     let broken = line(b"\xff");
     let files = [("policy.yaml", POLICY.as_bytes()), ("access.log", broken.as_slice())];
     let told = simulate(&files, "policy.yaml --log access.log");
@@ -456,11 +597,13 @@ fn what_cannot_be_simulated_is_told() {
     -> NoAnswer
 
     $ splitctl simulate bad.yaml
-    error[wrong_type]: expected a list, found an object
+    error[wrong_type]: expected a list, found a mapping
      --> bad.yaml:2:1
       |
     2 | splits: {}
       | ^^^^^^ splits
+      |
+      = help: write `splits: []`
 
     not simulated bad.yaml: 1 error
     -> No
