@@ -1,6 +1,9 @@
 //! Prometheus: recording rules and alerts, with what only the policy knows.
 
+mod alerts;
+mod forms;
 mod grouping;
+mod objective;
 mod series;
 mod windows;
 
@@ -14,6 +17,8 @@ use policy_text::source::scalar;
 use crate::policy_file::Valid;
 use crate::template::{fill, is_decimal};
 use crate::wasm_plugin::WasmPlugin;
+use forms::Form;
+pub(crate) use forms::operator;
 use grouping::Grouping;
 use windows::TimeScale;
 
@@ -39,7 +44,7 @@ pub(crate) fn cluster_in_statistics(cluster: &str) -> String {
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
     /// The objective: percent of requests that must not be errors (5xx, or no response while the client waits), as 99.9 or 0.999.
-    #[arg(long, value_name = "PERCENT", default_value = SLO, value_parser = objective)]
+    #[arg(long, value_name = "PERCENT", default_value = SLO, value_parser = objective::percent)]
     slo: String,
 
     /// What a variant costs per hour, in any currency; may be repeated.
@@ -47,7 +52,7 @@ pub(crate) struct Options {
     prices: Vec<Price>,
 
     /// Where the runbook is; the alert's anchor is added.
-    #[arg(long, value_name = "URL", default_value = RUNBOOK)]
+    #[arg(long, value_name = "URL", default_value = RUNBOOK, value_parser = alerts::link)]
     runbook: String,
 
     /// The WasmPlugin, where the filter runs in Istio: what Envoy counts is named after it.
@@ -63,6 +68,13 @@ pub(crate) struct Options {
     /// Names stay as they are, so that dashboards find them: with 0.02, `traffic_split:requests:rate5m` is over 6 seconds.
     #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = windows::time_scale)]
     time_scale: TimeScale,
+
+    #[command(flatten)]
+    alerts: alerts::Wording,
+
+    /// Who loads the rules.
+    #[arg(long, value_enum, value_name = "FORM", default_value_t)]
+    form: Form,
 }
 
 impl Default for Options {
@@ -75,6 +87,8 @@ impl Default for Options {
             wasm_plugin: None,
             by: Vec::new(),
             time_scale: TimeScale::NONE,
+            alerts: alerts::Wording::default(),
+            form: Form::default(),
         }
     }
 }
@@ -110,35 +124,11 @@ impl FromStr for Price {
     }
 }
 
-/// The objective in percent, from `99.9` or `0.999`: people write both.
-fn objective(text: &str) -> Result<String, String> {
-    let wrong = || {
-        format!(
-            "`{text}` is no objective: write the percentage, such as 99.9, or the part, such as 0.999; at least a half"
-        )
-    };
-    if !is_decimal(text) {
-        return Err(wrong());
-    }
-    let percent = match text.strip_prefix("0.") {
-        Some(digits) => in_percent(digits),
-        None => text.to_owned(),
-    };
-    let in_range = percent.parse().is_ok_and(|percent: f64| (50.0..100.0).contains(&percent));
-    in_range.then_some(percent).ok_or_else(wrong)
-}
-
-/// What stands behind the point of a part, in percent: `999` is 99.9, to the last digit.
-fn in_percent(digits: &str) -> String {
-    let digits = format!("{digits:0<2}");
-    let (whole, rest) = digits.split_at_checked(2).unwrap_or((&digits, ""));
-    if rest.is_empty() { whole.to_owned() } else { format!("{whole}.{rest}") }
-}
-
 pub(crate) fn render(options: &Options, valid: &Valid) -> anyhow::Result<String> {
     let splits: Vec<&Split> = valid.policy.splits.iter().filter(|split| split.enabled).collect();
     let by = grouping::of(&options.by)?;
-    let values = [
+    let plugin = options.wasm_plugin.as_ref();
+    let mut values = vec![
         ("known", known(&splits, &options.prices)?),
         ("stand_ins", stand_ins(&splits, options, &by)),
         ("by", by.before()),
@@ -147,11 +137,13 @@ pub(crate) fn render(options: &Options, valid: &Valid) -> anyhow::Result<String>
         ("where", by.place()),
         ("slo", options.slo.clone()),
         ("runbook", options.runbook.clone()),
-        ("refused_configs", any_increase(&series::refused_configs(options.wasm_plugin.as_ref()))),
-        ("discovered", series::discovered(options.wasm_plugin.as_ref()).join(" or ")),
-        ("vm_reloads", any_increase(&series::vm_reloads(options.wasm_plugin.as_ref()))),
+        ("refused_configs", any_increase(&series::refused_configs(plugin))),
+        ("discovered", series::discovered(plugin).join(" or ")),
+        ("vm_reloads", any_increase(&series::vm_reloads(plugin))),
     ];
-    let rules = options.time_scale.fill(&fill(TEMPLATE, &values));
+    values.extend(alerts::commands(plugin));
+    let rules = alerts::adapt(&fill(TEMPLATE, &values), &options.alerts)?;
+    let rules = options.form.of(&options.time_scale.fill(&rules));
     Ok(if valid.policy.outcomes == Outcomes::Off {
         format!(
             "# The policy says `outcomes: off`: what is written here of errors and latency has no data and never alerts. Envoy's\n\
@@ -352,7 +344,7 @@ splits:
         }
         assert!(out.contains("by (job, cluster, split, variant) (rate("), "{out}");
         assert!(out.contains("on (job, cluster, instance)"), "{out}");
-        assert!(!rendered(&[]).unwrap().contains("cluster"), "one fleet, if nobody asks");
+        assert!(!rendered(&[]).unwrap().contains("cluster, "), "one fleet, if nobody asks");
         let twice = rendered(&["--by", "job,job"]).unwrap_err().to_string();
         assert!(twice.contains("`job` is there twice"), "{twice}");
     }
@@ -375,18 +367,6 @@ splits:
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for wrong in ["100", "0", "-1", "1e1", "NaN", "99.", "", "1", "0.1", "49.9", "9.99"] {
-            assert!(objective(wrong).is_err(), "{wrong}");
-        }
-        for (written, percent) in [
-            ("99.9", "99.9"),
-            ("0.999", "99.9"),
-            ("0.99", "99"),
-            ("0.5", "50"),
-            ("0.99995", "99.995"),
-        ] {
-            assert_eq!(objective(written).as_deref(), Ok(percent));
-        }
         for wrong in ["a=1", "a/b", "a/b=x", "a/b=1e9"] {
             assert!(wrong.parse::<Price>().is_err(), "{wrong}");
         }

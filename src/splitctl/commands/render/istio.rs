@@ -6,7 +6,6 @@ mod plugin_config;
 mod routing;
 mod yaml;
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -243,22 +242,8 @@ fn tracing(policy: &Policy) -> String {
 /// The rules of `render prometheus` for the Prometheus operator.
 fn prometheus_rule(plugin: WasmPlugin, valid: &Valid) -> anyhow::Result<String> {
     let text = rules::render(&rules::Options::of_plugin(plugin), valid)?;
-    let (head, groups) = text.split_once("groups:\n").unwrap_or(("", &text));
-    let mut rule = format!(
-        "---\n{head}apiVersion: monitoring.coreos.com/v1
-kind: PrometheusRule
-metadata:
-  name: {{{{name}}}}
-  namespace: {{{{namespace}}}}
-spec:
-  groups:
-"
-    );
-    for line in groups.lines() {
-        let indent = if line.is_empty() { "" } else { "  " };
-        let _in_memory = writeln!(rule, "{indent}{line}");
-    }
-    Ok(rule)
+    let metadata = "name: {{name}}\n  namespace: {{namespace}}";
+    Ok(format!("---\n{}", rules::operator(&text, metadata)))
 }
 
 #[cfg(test)]
