@@ -129,7 +129,7 @@ pub(crate) fn render(options: &Options, valid: &Valid) -> anyhow::Result<String>
     let by = grouping::of(&options.by)?;
     let plugin = options.wasm_plugin.as_ref();
     let mut values = vec![
-        ("known", known(&splits, &options.prices)?),
+        ("known", known(&splits, &options.prices)? + &clusters(&splits, options)),
         ("stand_ins", stand_ins(&splits, options, &by)),
         ("by", by.before()),
         ("over", by.over()),
@@ -176,6 +176,35 @@ fn stand_ins(splits: &[&Split], options: &Options, by: &Grouping) -> String {
                 scalar(&split.name),
                 scalar(&variant.name)
             );
+        }
+    }
+    text
+}
+
+/// Which of Envoy's clusters serves each variant, so that what Envoy counts by cluster is found by variant. With a fallback
+/// these are two: of requests Envoy counts those to the cluster that is made for the variant. Istio's clusters have other
+/// names than the policy's.
+fn clusters(splits: &[&Split], options: &Options) -> String {
+    let mut text = String::new();
+    if options.wasm_plugin.is_some() {
+        return text;
+    }
+    for split in splits {
+        for (id, variant) in split.variants.pairs() {
+            let made = || format!("{}={}", split.name, variant.name);
+            let made = split.stand_in(id).map(|_| made());
+            for cluster in variant.cluster.iter().chain(made.as_ref()) {
+                let _in_memory = write!(
+                    text,
+                    "
+  - record: traffic_split:cluster
+    expr: vector(1)
+    labels: {{split: {}, variant: {}, envoy_cluster_name: {}}}",
+                    scalar(&split.name),
+                    scalar(&variant.name),
+                    scalar(&cluster_in_statistics(cluster))
+                );
+            }
         }
     }
     text
@@ -263,6 +292,29 @@ splits:
 ";
         assert!(out.contains(constants), "{out}");
         assert!(!out.contains("{{known") && !out.contains("{{slo"), "{out}");
+    }
+
+    #[test]
+    fn the_cluster_of_each_variant_is_a_series_named_as_envoy_counts_it_but_in_istio() {
+        let policy = POLICY
+            .replace("{name: canary, ", "{name: canary, cluster: v2.shop, fallback: baseline, ");
+        let policy = policy.replace("{name: stable, ", "{name: stable, cluster: v1, ");
+        let valid = PolicyFile::check(Source::new("policy.yaml", &policy)).valid.unwrap();
+        let out = render(&Options::default(), &valid).unwrap();
+        let record = "
+  - record: traffic_split:cluster
+    expr: vector(1)
+    labels: {split: checkout, variant: canary, envoy_cluster_name: v2_shop}
+  - record: traffic_split:cluster
+    expr: vector(1)
+    labels: {split: checkout, variant: canary, envoy_cluster_name: checkout=canary}
+";
+        assert!(out.contains(record), "{out}");
+        let all = out.matches("record: traffic_split:cluster").count();
+        assert_eq!(all, 3, "a variant without a cluster has none");
+        let plugin = WasmPlugin { namespace: "shop".into(), name: "split".into() };
+        let out = render(&Options::of_plugin(plugin), &valid).unwrap();
+        assert!(!out.contains("record: traffic_split:cluster"), "{out}");
     }
 
     #[test]

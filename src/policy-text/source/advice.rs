@@ -20,17 +20,15 @@ const LONGEST: usize = 160;
 /// The fields of a policy, of a split and of a variant, each with where they belong.
 static LEVELS: LazyLock<[(BTreeSet<String>, &str); 3]> = LazyLock::new(|| {
     let schema = schema();
-    let fields = |of: &serde_json::Value| {
-        let names = of["properties"].as_object().into_iter().flatten();
+    let fields = |of: &str| {
+        let properties = schema.pointer(&format!("{of}/properties"));
+        let names = properties.and_then(serde_json::Value::as_object).into_iter().flatten();
         names.map(|(name, _)| name.clone()).collect()
     };
     [
-        (fields(&schema), "is for all splits: write it at the top of the policy, beside `splits`"),
-        (fields(&schema["$defs"]["split"]), "belongs to a split: write it below `splits`"),
-        (
-            fields(&schema["$defs"]["variant"]),
-            "belongs to a variant: write it in one of `variants`",
-        ),
+        (fields(""), "is for all splits: write it at the top of the policy, beside `splits`"),
+        (fields("/$defs/split"), "belongs to a split: write it below `splits`"),
+        (fields("/$defs/variant"), "belongs to a variant: write it in one of `variants`"),
     ]
 });
 
