@@ -34,6 +34,9 @@ pub mod counts;
 pub mod evidence;
 pub mod verdict;
 
+pub mod file;
+
+
 pub use assignments::{Assignments, AssignmentsError};
 pub use counts::{Counter, Counts, CountsError, Delta, Reading, Scraped};
 pub use verdict::{Bounds, BoundsError, Figures, Interval, Judge, Needed, Proof, Verdict};
