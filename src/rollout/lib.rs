@@ -24,6 +24,10 @@
 //! - [`evidence`]: what the looks say for and against each ratio of errors
 //! - [`verdict`]: bounds, the judge, its verdict and figures
 //! - [`assignments`]: whether users are spread over the variants as configured
+//! - [`file`]: a rollout as an operator wrote it, checked
+//! - [`course`]: what is seen -> where the rollout stands -> what is to be done
+//! - [`log`]: the lines that tell it all, each with the hash of the one before
+//! - [`driver`]: looks, decides, writes it down and does it, and can be killed at any moment
 //!
 //! What is counted decides what the guarantee is worth: bad events have to be independent of each other. Raw requests
 //! are not, because one user makes many of them; count users (`traffic_split_bad_keys_total` of
@@ -36,6 +40,11 @@ pub mod verdict;
 
 pub mod file;
 
+pub mod course;
+
+pub mod log;
+
+pub mod driver;
 
 pub use assignments::{Assignments, AssignmentsError};
 pub use counts::{Counter, Counts, CountsError, Delta, Reading, Scraped};
