@@ -30,6 +30,15 @@ impl Admin {
         let address = found.next().ok_or_else(|| wrong("no address"))?;
         Ok(Self { name: text.to_owned(), address })
     }
+
+    /// What a path of the interface says.
+    ///
+    /// # Errors
+    /// When there is no answer soon.
+    pub(crate) async fn fetch(&self, path: &str) -> Result<String> {
+        let asked = tokio::time::timeout(SOON, lab::client::fetch(self.address, path));
+        asked.await.map_err(|_| anyhow!("no answer"))?
+    }
 }
 
 /// Asks admin interfaces.
@@ -50,10 +59,7 @@ impl Asking {
     /// # Errors
     /// When there is no answer soon.
     pub(crate) fn ask(&self, admin: &Admin, path: &str) -> Result<String> {
-        self.0.block_on(async {
-            let asked = tokio::time::timeout(SOON, lab::client::fetch(admin.address, path));
-            asked.await.map_err(|_| anyhow!("no answer"))?
-        })
+        self.0.block_on(admin.fetch(path))
     }
 
     /// A number that the filter shows; `None` where there is no filter.

@@ -26,3 +26,4 @@ mod rules;
 mod run;
 mod serve;
 mod traces;
+mod verdict;
