@@ -32,6 +32,19 @@ impl Admin {
         }
         Ok(Self { name: text.to_owned(), host: host.to_owned() })
     }
+
+    /// What a path of the interface says.
+    ///
+    /// # Errors
+    /// When there is no answer soon.
+    pub(crate) async fn fetch(&self, path: &str) -> Result<String> {
+        let asked = async {
+            let mut found = tokio::net::lookup_host(&self.host).await?;
+            let address = found.next().context("the name has no address")?;
+            lab::client::fetch(address, path).await
+        };
+        tokio::time::timeout(SOON, asked).await.map_err(|_| anyhow!("no answer"))?
+    }
 }
 
 /// Asks admin interfaces.
@@ -52,15 +65,7 @@ impl Asking {
     /// # Errors
     /// When there is no answer soon.
     pub(crate) fn ask(&self, admin: &Admin, path: &str) -> Result<String> {
-        self.0.block_on(async {
-            let asked = async {
-                let mut found = tokio::net::lookup_host(&admin.host).await?;
-                let address = found.next().context("the name has no address")?;
-                lab::client::fetch(address, path).await
-            };
-            let asked = tokio::time::timeout(SOON, asked).await;
-            asked.map_err(|_| anyhow!("no answer"))?
-        })
+        self.0.block_on(admin.fetch(path))
     }
 
     /// The names of the clusters that are there.

@@ -27,3 +27,4 @@ mod rules;
 mod run;
 mod serve;
 mod traces;
+mod verdict;

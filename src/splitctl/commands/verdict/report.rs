@@ -48,6 +48,8 @@ struct Challenger<'j> {
     bad: u64,
     /// Its part of the events of it and the baseline.
     share: f64,
+    /// On how many proxies at once its guard took it out of service, at most.
+    tripped: u64,
     /// How many times as often as the baseline it fails.
     ratio: Option<Interval>,
     /// By which part of its events it fails more.
@@ -71,15 +73,16 @@ impl Judged {
     pub(super) fn report(&self) -> Report<'_> {
         let figures: Vec<Figures> = self.judges.iter().map(|judge| judge.figures()).collect();
         let baseline = figures.first().map_or(Delta::NONE, |figures| figures.baseline);
-        let verdicts = self.judges.iter().map(rollout::Judge::verdict);
+        let verdicts = self.verdicts().zip(&self.tripped);
         let challengers = self.split.challengers.iter().zip(verdicts).zip(&figures);
-        let challengers = challengers.map(|((variant, verdict), figures)| Challenger {
+        let challengers = challengers.map(|((variant, (verdict, tripped)), figures)| Challenger {
             variant,
             verdict: verdict.as_str(),
             value: value(verdict),
             total: figures.challenger.total(),
             bad: figures.challenger.bad(),
             share: figures.share,
+            tripped: *tripped,
             ratio: figures.ratio,
             difference: figures.difference,
             harm: figures.harm,
@@ -156,8 +159,8 @@ pub(super) fn show(judged: &Judged, console: &mut Console<'_>) -> io::Result<()>
         let part = delta.ratio().map_or_else(|| "-".to_owned(), fixed_percent);
         [thousands(delta.total()), thousands(delta.bad()), part]
     };
-    let all: Vec<_> =
-        judged.judges.iter().map(|judge| (judge.verdict(), judge.figures())).collect();
+    let figures = judged.judges.iter().map(|judge| judge.figures());
+    let all: Vec<_> = judged.verdicts().zip(figures).collect();
     let baseline = all.first().map_or(Delta::NONE, |(_, figures)| figures.baseline);
     let row = |name: &str, delta, times: String, verdict: String| {
         [vec![name.to_owned()], counts(delta).to_vec(), vec![times, verdict]].concat()
@@ -199,8 +202,8 @@ fn word(verdict: Verdict) -> String {
 /// The answer of the whole run.
 fn sentence(judged: &Judged) -> String {
     let of = |wanted| {
-        let all = judged.split.challengers.iter().zip(&judged.judges);
-        let names = all.filter(|(_, judge)| judge.verdict() == wanted);
+        let all = judged.split.challengers.iter().zip(judged.verdicts());
+        let names = all.filter(|(_, verdict)| *verdict == wanted);
         names.map(|(name, _)| format!("`{name}`")).collect::<Vec<_>>().join(", ")
     };
     let baseline = &judged.split.baseline;
@@ -245,7 +248,13 @@ fn lines(judged: &Judged, place: usize, verdict: Verdict, figures: &Figures) -> 
         format!("proven{at}; the evidence is {now} now, and {enough} was enough")
     };
     let mut lines = Vec::new();
+    let tripped = judged.tripped.get(place).copied().unwrap_or_default();
+    if tripped > 0 {
+        let proxies = plural(tripped, "proxy").replace("proxys", "proxies");
+        lines.push(format!("its guard took it out of service, on {proxies}"));
+    }
     match verdict {
+        Verdict::Harm if figures.harm.proven_at.is_none() => {}
         Verdict::Harm => {
             lines.push(format!("more often than `{baseline}`: {}", proof(&figures.harm)));
             if figures.safe.proven_at.is_some() {

@@ -175,7 +175,7 @@ fn counters_that_begin_again_are_told_and_counted() {
 #[test]
 fn a_split_and_its_variants_have_to_be_known() {
     let all: [(&[&str], &str); 6] = [
-        (&[], "say which split with `--split`: checkout, search"),
+        (&[], "say which split (`split`): checkout, search"),
         (&["--split", "chekout"], "the policy has no split `chekout`; it has: checkout, search"),
         (
             &["--split", "checkout", "--variant", "canari"],
