@@ -107,7 +107,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     ensure!(!stdin, "only one file can be the standard input");
     let file = PolicyFile::read(&args.file)?;
     let Some(valid) = &file.valid else {
-        return Ok(verdict::refuse(&file, "not judged", console)?);
+        return Ok(verdict::refuse(&file, "not judged", args.format, console)?);
     };
     let bounds = Bounds::new(args.errors_ratio, args.slo.map(|Part(slo)| slo), args.alpha.0)?;
     let split = split(valid, args.split.as_deref(), &args.variants)?;
