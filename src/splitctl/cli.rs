@@ -7,14 +7,11 @@ use crate::commands::{
     simulate, validate, verdict,
 };
 use crate::console::Console;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, exit_codes};
 
 /// Split traffic per user: check a policy, render it for Envoy, try it in a real Envoy.
-///
-/// Exit codes: 0 all is fine; 1 the answer is no (a policy is not valid, a share is off); 2 there is no
-/// answer (wrong usage, unreadable input, something is missing); 3 it is too early for an answer (`verdict`).
 #[derive(Debug, Parser)]
-#[command(name = "splitctl", version, arg_required_else_help = true)]
+#[command(name = "splitctl", version, arg_required_else_help = true, after_help = exit_codes())]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -76,5 +73,59 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    /// Runs a command line on a policy that is not valid and one that is: outcome, stdout.
+    fn run_in(folder: &std::path::Path, line: &str) -> (Outcome, String) {
+        let inside = |word: &str| match word.ends_with(".yaml") {
+            true => folder.join(word).display().to_string(),
+            false => word.to_owned(),
+        };
+        let words = std::iter::once("splitctl".to_owned()).chain(line.split(' ').map(inside));
+        let cli = Cli::try_parse_from(words).unwrap_or_else(|error| panic!("{error}"));
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut console = Console { out: &mut out, err: &mut err };
+        let outcome = match cli.command {
+            // Elsewhere it writes past the console.
+            Command::Assign(args) => assign::run(&args, &mut console),
+            command => run(Cli { command }, &mut console),
+        };
+        (outcome.unwrap(), String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn of_a_policy_that_is_not_valid_programs_get_a_document_and_a_code_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let policy = "version: 1\nsplits: []\n";
+        std::fs::write(folder.path().join("good.yaml"), policy).unwrap();
+        std::fs::write(folder.path().join("bad.yaml"), policy.replace('1', "7")).unwrap();
+        for line in [
+            "explain bad.yaml",
+            "simulate bad.yaml",
+            "diff good.yaml bad.yaml",
+            "diff bad.yaml good.yaml",
+            "diff bad.yaml bad.yaml",
+            "assign bad.yaml --split a",
+            "check bad.yaml --admin 127.0.0.1:1",
+            "run --policy bad.yaml",
+        ] {
+            let (outcome, out) = run_in(folder.path(), &format!("{line} --format json"));
+            assert_eq!(outcome, Outcome::NotValid, "{line}");
+            let told: serde_json::Value = serde_json::from_str(&out).expect("one document");
+            assert_eq!(
+                (&told["ok"], &told["error"]),
+                (&false.into(), &"the policy is not valid".into()),
+                "{line}"
+            );
+            let files = told["files"].as_array().unwrap();
+            assert_eq!(files.len(), line.matches("bad.yaml").count(), "{line}");
+            assert_eq!(files[0]["diagnostics"][0]["code"], "unsupported_version", "{line}");
+            let (outcome, out) = run_in(folder.path(), line);
+            assert_eq!((outcome, out.as_str()), (Outcome::NotValid, ""), "{line}");
+        }
+        // Whoever asks whether it is valid has an answer.
+        let (outcome, out) = run_in(folder.path(), "validate bad.yaml --format json");
+        assert_eq!(outcome, Outcome::No);
+        assert!(out.contains("unsupported_version"), "{out}");
     }
 }

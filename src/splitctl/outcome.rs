@@ -13,11 +13,40 @@ pub enum Outcome {
     Fine,
     /// Exit code 3: there will be an answer, and it is too early for it.
     Early,
-    /// Exit code 1: the answer is no. A policy is not valid, a share is off.
+    /// Exit code 1: the answer is no.
     No,
+    /// Exit code 4: the policy is not valid, so what was asked of it was not done. Only of `validate` that is the answer.
+    NotValid,
     /// Exit code 2: there is no answer. Wrong usage, unreadable input, or something is missing that the
     /// command needs.
     NoAnswer,
+}
+
+/// The exit codes, with what each means. The README has the same table, which a test compares.
+pub const EXIT_CODES: [(u8, &str, &str); 5] = [
+    (0, "fine", "all is fine"),
+    (
+        1,
+        "no",
+        "the answer is no. `validate`: a policy is not valid; `fmt --check`: a file is not in its form; `diff`: a limit is exceeded; `simulate`: shares are off; `run`: a share is off; `verdict`: harm; `check`: something is missing; `render ecds`: Envoy does not run it in time, or lacks a cluster",
+    ),
+    (
+        2,
+        "no answer",
+        "wrong usage, an input that cannot be read, or something that is needed is missing",
+    ),
+    (3, "too early", "it is too early for an answer (`verdict`)"),
+    (
+        4,
+        "not valid",
+        "the policy is not valid, so nothing was done; `validate` ends with 1 instead",
+    ),
+];
+
+/// The same for `--help`.
+pub fn exit_codes() -> String {
+    let line = |(code, _, meaning): &(u8, &str, &str)| format!("  {code}  {meaning}");
+    format!("Exit codes:\n{}", EXIT_CODES.each_ref().map(line).join("\n"))
 }
 
 impl Outcome {
@@ -45,6 +74,7 @@ impl From<Outcome> for ExitCode {
             Outcome::Early => Self::from(3),
             Outcome::No => Self::from(1),
             Outcome::NoAnswer => Self::from(2),
+            Outcome::NotValid => Self::from(4),
         }
     }
 }
@@ -83,6 +113,18 @@ mod tests {
 
     #[test]
     fn of_two_outcomes_the_worse_is_the_larger() {
-        assert!([Outcome::Fine, Outcome::Early, Outcome::No, Outcome::NoAnswer].is_sorted());
+        assert!(
+            [Outcome::Fine, Outcome::Early, Outcome::No, Outcome::NotValid, Outcome::NoAnswer]
+                .is_sorted()
+        );
+    }
+
+    #[test]
+    fn the_readme_has_every_exit_code_with_its_meaning() {
+        let readme = include_str!("../../README.md");
+        for (code, name, meaning) in EXIT_CODES {
+            let row = format!("| {code} | {name} | {meaning} |");
+            assert!(readme.contains(&row), "README.md lacks\n{row}");
+        }
     }
 }

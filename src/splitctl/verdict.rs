@@ -5,12 +5,15 @@ use std::io;
 use anyhow::{anyhow, bail};
 use engine::ids::{SplitId, VariantId};
 use engine::policy::{Policy, Split};
+use serde::Serialize;
 
 use crate::console::Console;
+use crate::finding::{Finding, FindingReport};
+use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::style;
-use crate::text::plural;
+use crate::text::{plural, write_json};
 
 /// How many names of splits are told.
 const NAMES: usize = 10;
@@ -21,16 +24,60 @@ pub(crate) fn describe(valid: &Valid) -> String {
     format!("{splits}, policy {}", valid.hash_text())
 }
 
+/// What programs are told in the place of an answer.
+#[derive(Debug, Serialize)]
+struct Refused<'f> {
+    ok: bool,
+    error: &'static str,
+    files: Vec<RefusedFile<'f>>,
+}
+
+#[derive(Debug, Serialize)]
+struct RefusedFile<'f> {
+    file: &'f str,
+    ok: bool,
+    diagnostics: Vec<FindingReport<'f>>,
+}
+
 /// Tells why nothing is done with a file that is not valid; `what` is such as `not rendered`.
+///
+/// # Errors
+/// When it cannot be written.
 pub(crate) fn refuse(
     file: &PolicyFile,
     what: &str,
+    format: Format,
     console: &mut Console<'_>,
 ) -> io::Result<Outcome> {
-    file.show_findings(console.err)?;
-    let (refused, name) = (style::error(what), &file.source.name);
-    writeln!(console.err, "{refused} {name}: {}", file.summary())?;
-    Ok(Outcome::No)
+    refuse_all(&[file], what, format, console)
+}
+
+/// The same for several files: people read why on stderr, and programs in one document on stdout, as
+/// [`Format::Json`] promises.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn refuse_all(
+    files: &[&PolicyFile],
+    what: &str,
+    format: Format,
+    console: &mut Console<'_>,
+) -> io::Result<Outcome> {
+    for file in files {
+        file.show_findings(console.err)?;
+        let (refused, name) = (style::error(what), &file.source.name);
+        writeln!(console.err, "{refused} {name}: {}", file.summary())?;
+    }
+    if format == Format::Json {
+        let files = files.iter().map(|file| RefusedFile {
+            file: &file.source.name,
+            ok: false,
+            diagnostics: file.findings.iter().map(Finding::report).collect(),
+        });
+        let error = "the policy is not valid";
+        write_json(console.out, &Refused { ok: false, error, files: files.collect() })?;
+    }
+    Ok(Outcome::NotValid)
 }
 
 /// The split of that name.

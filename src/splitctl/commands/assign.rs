@@ -13,6 +13,7 @@ use anyhow::{Context as _, bail};
 use engine::units;
 
 use crate::console::Console;
+use crate::format::Format;
 use crate::moment;
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
@@ -88,7 +89,13 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
         );
     }
     let file = PolicyFile::read(&args.file)?;
-    let Some(valid) = &file.valid else { return Ok(verdict::refuse(&file, "not valid", console)?) };
+    let Some(valid) = &file.valid else {
+        let format = match args.format {
+            RowFormat::Csv => Format::Human,
+            RowFormat::Json => Format::Json,
+        };
+        return Ok(verdict::refuse(&file, "not valid", format, console)?);
+    };
     let assigner = Assigner::new(valid.policy.clone(), &args.split, args.at)?;
     if args.ids == stdin {
         assign(&assigner, io::stdin().lock(), args.format, console.out)?;

@@ -109,7 +109,7 @@ impl<'a> Judged<'a> {
 pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     let file = PolicyFile::read(&args.file)?;
     let Some(valid) = &file.valid else {
-        return Ok(verdict::refuse(&file, "not compared", console)?);
+        return Ok(verdict::refuse(&file, "not compared", args.format, console)?);
     };
     let asking = Asking::begin()?;
     let module =

@@ -137,10 +137,10 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
         bail!("only one file can be the standard input");
     }
     let files = [PolicyFile::read(&args.old)?, PolicyFile::read(&args.new)?];
-    for file in files.iter().filter(|file| file.valid.is_none()) {
-        verdict::refuse(file, "not compared", console)?;
-    }
-    let [Some(old), Some(new)] = files.each_ref().map(side) else { return Ok(Outcome::No) };
+    let [Some(old), Some(new)] = files.each_ref().map(side) else {
+        let refused: Vec<_> = files.iter().filter(|file| file.valid.is_none()).collect();
+        return Ok(verdict::refuse_all(&refused, "not compared", args.format, console)?);
+    };
     let at = args.at.unwrap_or_else(Moment::now);
     let report = Report::new(&old, &new, at, args)?;
     report.show(args.format, console.out)?;

@@ -78,7 +78,9 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     };
     let request = request.describe()?;
     let file = PolicyFile::read(&args.file)?;
-    let Some(valid) = &file.valid else { return Ok(verdict::refuse(&file, "not valid", console)?) };
+    let Some(valid) = &file.valid else {
+        return Ok(verdict::refuse(&file, "not valid", args.format, console)?);
+    };
     let only = args.split.as_deref();
     only.map(|name| verdict::find_split(&valid.policy, name)).transpose()?;
     let tripped = tripped::find(&valid.policy, &args.tripped)?;

@@ -9,6 +9,7 @@ use policy_text::canonical::to_value;
 use policy_text::source::{Source, comments, to_pretty_json, to_yaml};
 
 use crate::console::Console;
+use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
 use crate::style;
@@ -58,7 +59,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
             bail!("`{name}` is a {carrier}; `fmt` is for policy files");
         }
         if file.valid.is_none() {
-            outcome = outcome.max(verdict::refuse(&file, "not valid", console)?);
+            outcome = outcome.max(verdict::refuse(&file, "not valid", Format::Human, console)?);
             continue;
         }
         let text = canonical(&file)?;
@@ -213,7 +214,7 @@ splits:
         assert_eq!(fmt(false, true), Outcome::Fine);
         assert_eq!(fmt(true, false), Outcome::Fine);
         std::fs::write(&path, "version: 3").unwrap();
-        assert_eq!(fmt(false, true), Outcome::No);
+        assert_eq!(fmt(false, true), Outcome::NotValid);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "version: 3");
     }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use crate::console::Console;
+use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::rules;
@@ -25,7 +26,7 @@ Examples:
 
 /// Renders a policy as the configuration of a proxy, or of what watches it.
 ///
-/// It goes to stdout, diagnostics go to stderr. A policy that is not valid is not rendered: exit code 1.
+/// It goes to stdout, diagnostics go to stderr. A policy that is not valid is not rendered: exit code 4.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -87,7 +88,7 @@ fn print_noted(
     render: impl FnOnce(&Valid) -> anyhow::Result<(String, Vec<String>)>,
 ) -> anyhow::Result<Outcome> {
     let file = PolicyFile::read(path)?;
-    let Some(valid) = check(&file, console)? else { return Ok(Outcome::No) };
+    let Some(valid) = check(&file, console)? else { return Ok(Outcome::NotValid) };
     let (text, notes) = render(valid)?;
     for note in notes {
         writeln!(console.err, "{}: {note}", style::warning("note"))?;
@@ -101,7 +102,7 @@ fn check<'f>(file: &'f PolicyFile, console: &mut Console<'_>) -> io::Result<Opti
     if file.valid.is_some() {
         file.show_findings(console.err)?;
     } else {
-        verdict::refuse(file, "not rendered", console)?;
+        verdict::refuse(file, "not rendered", Format::Human, console)?;
     }
     Ok(file.valid.as_ref())
 }
@@ -138,7 +139,7 @@ mod tests {
     fn a_policy_that_is_not_valid_is_not_rendered() {
         for target in ["envoy", "istio", "ecds", "prometheus"] {
             let (outcome, out, err) = render(target, "version: 7\nsplits: []\n", &[]);
-            assert_eq!((outcome, out.as_str()), (Outcome::No, ""));
+            assert_eq!((outcome, out.as_str()), (Outcome::NotValid, ""));
             assert!(err.contains("unsupported_version"), "{err}");
         }
     }

@@ -99,7 +99,9 @@ pub struct Args {
 /// When the policy file cannot be read, or Envoy or the filter's module is missing or does not start.
 pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     let file = PolicyFile::read(&args.policy)?;
-    let Some(valid) = &file.valid else { return Ok(verdict::refuse(&file, "not valid", console)?) };
+    let Some(valid) = &file.valid else {
+        return Ok(verdict::refuse(&file, "not valid", args.format, console)?);
+    };
     file.show_findings(console.err)?;
     let failing = match &args.fail {
         Some(name) => {
@@ -117,14 +119,14 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
         Err(StartError::Stopped) => return Ok(Outcome::NoAnswer),
         Err(StartError::PolicyRefused(lines)) => {
             session::show_refusal(&lines, console.err)?;
-            return Ok(Outcome::No);
+            return Ok(Outcome::NotValid);
         }
         Err(StartError::Failed(error)) => return Err(error),
     };
 
     if let Some(lines) = lab.refused_at_start() {
         session::show_refusal(&lines, console.err)?;
-        return Ok(Outcome::No);
+        return Ok(Outcome::NotValid);
     }
 
     let name = &file.source.name;
@@ -209,7 +211,7 @@ mod tests {
         };
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let outcome = run(&args, &mut Console { out: &mut out, err: &mut err }).unwrap();
-        assert_eq!((outcome, out.len()), (Outcome::No, 0));
+        assert_eq!((outcome, out.len()), (Outcome::NotValid, 0));
         assert!(String::from_utf8(err).unwrap().contains("unsupported_version"));
     }
 }

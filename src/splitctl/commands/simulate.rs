@@ -107,7 +107,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     }
     let file = PolicyFile::read(&args.file)?;
     let Some(valid) = &file.valid else {
-        return Ok(verdict::refuse(&file, "not simulated", console)?);
+        return Ok(verdict::refuse(&file, "not simulated", args.format, console)?);
     };
     let plan = Plan::new(valid.policy.clone());
     let wanted = wanted(&plan, args.split.as_deref())?;

@@ -156,7 +156,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     ensure!(stdin.count() < 2, "only one file can be the standard input");
     let file = PolicyFile::read(&args.file)?;
     let Some(valid) = file.valid.clone() else {
-        return Ok(verdict::refuse(&file, "not judged", console)?);
+        return Ok(verdict::refuse(&file, "not judged", args.format, console)?);
     };
     let bounds = Bounds::new(args.errors_ratio, args.slo.map(|Part(slo)| slo), args.alpha.0)?;
     let (name, variants) = (args.split.clone(), args.variants.clone());

@@ -469,7 +469,7 @@ fn what_cannot_be_compared_is_told() {
       = help: this release reads `version: 1`
 
     not compared new.yaml: 1 error
-    -> No
+    -> NotValid
     ");
     let lines = ["--users 0", "--max-step much", "--max-step 101"];
     insta::assert_snapshot!(lines.map(|line| diff(OLD, OLD, line)).join("\n"), @"

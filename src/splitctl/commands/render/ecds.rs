@@ -98,7 +98,7 @@ fn follow(args: &Args, known: &Source, console: &mut Console<'_>) -> anyhow::Res
 }
 
 fn deliver(args: &Args, file: &PolicyFile, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
-    let Some(valid) = check(file, console)? else { return Ok(Outcome::No) };
+    let Some(valid) = check(file, console)? else { return Ok(Outcome::NotValid) };
     let killed = args.kill.as_ref().map(|split| killed(valid, split.as_deref())).transpose()?;
     let valid = killed.as_ref().unwrap_or(valid);
     let text = render(&module(args)?, valid)?;
@@ -276,7 +276,7 @@ splits:
         assert!(err.contains("policy.yaml: policy "), "{err}");
         let first = std::fs::read_to_string(&output).unwrap();
         let (outcome, _, _) = render("ecds", "version: 2\nsplits: []\n", &options);
-        assert_eq!(outcome, Outcome::No);
+        assert_eq!(outcome, Outcome::NotValid);
         assert_eq!(std::fs::read_to_string(&output).unwrap(), first);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }

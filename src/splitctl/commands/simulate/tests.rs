@@ -606,7 +606,7 @@ fn what_cannot_be_simulated_is_told() {
       = help: write `splits: []`
 
     not simulated bad.yaml: 1 error
-    -> No
+    -> NotValid
 
     $ splitctl simulate policy.yaml --ids missing.txt
     error: cannot read `missing.txt`: no such file or directory
