@@ -15,6 +15,7 @@ mod edge;
 mod evidence;
 mod fallback;
 mod fallback_mesh;
+mod faults;
 mod files;
 mod gates;
 mod image;
