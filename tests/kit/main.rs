@@ -23,6 +23,7 @@ mod istio;
 mod istio_merge;
 mod istio_stats;
 mod kill;
+mod normal_day;
 mod panics;
 mod rules;
 mod run;
