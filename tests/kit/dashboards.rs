@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -192,22 +193,35 @@ fn every_query_has_rows_in_a_prometheus_that_watches_a_real_envoy() {
 
 /// A Prometheus with the configuration of envoy/prometheus and the rules of the policy, for this Envoy and every second.
 pub(crate) fn watch(kit: &Kit) -> (Running, SocketAddr) {
-    let folder = kit.folder.path().join("prometheus");
+    let options = ["--price", "checkout/canary=1.20"];
+    prometheus(kit.folder.path(), &kit.policy, &[kit.admin], 1, &options)
+}
+
+/// The same for several Envoys, with options of `render prometheus`; it looks and reckons after so many seconds.
+pub(crate) fn prometheus(
+    place: &Path,
+    policy: &Path,
+    admins: &[SocketAddr],
+    seconds: u64,
+    options: &[&str],
+) -> (Running, SocketAddr) {
+    let folder = place.join("prometheus");
     std::fs::create_dir(&folder).unwrap();
     let mut render = splitctl();
-    render.args(["render", "prometheus", "--price", "checkout/canary=1.20"]).arg(&kit.policy);
+    render.args(["render", "prometheus"]).arg(policy).args(options);
     std::fs::write(folder.join("rules.yml"), output(&mut render) + "\n").unwrap();
+    let admins: Vec<_> = admins.iter().map(SocketAddr::to_string).collect();
     let config = read("envoy/prometheus/prometheus.yml")
-        .replace("envoy:9901", &kit.admin.to_string())
+        .replace("envoy:9901", &admins.join("\", \""))
         .replace("alertmanager:9093", "127.0.0.1:9")
-        .replace(": 5s", ": 1s");
+        .replace(": 5s", &format!(": {seconds}s"));
     std::fs::write(folder.join("prometheus.yml"), config).unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut command = Command::new(script("get/prometheus", &[]));
     command.arg(format!("--config.file={}", folder.join("prometheus.yml").display()));
     command.arg(format!("--storage.tsdb.path={}", folder.join("data").display()));
     command.arg(format!("--web.listen-address={port}"));
-    let running = Running::start("prometheus", kit.folder.path(), &command);
+    let running = Running::start("prometheus", place, &command);
     running.says("Server is ready to receive web requests");
     (running, port)
 }

@@ -1,7 +1,7 @@
 //! What becomes of requests when a module panics, and that the series which the alerts read are there under these
 //! names. The filter has no way to panic on demand: a small module that traps takes its place in the kit's Envoy.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -34,7 +34,7 @@ struct Names {
 
 /// The kit's Envoy with the module that traps on requests with the header `x-panic`.
 struct Trap {
-    _running: Vec<Running>,
+    _running: BTreeMap<&'static str, Running>,
     envoy: Running,
     admin: SocketAddr,
     listener: SocketAddr,

@@ -14,7 +14,7 @@ fn promtool(args: &[&str]) -> String {
 }
 
 /// Runs cases of promtool on the rules of the demo's policy, rendered with these options.
-fn holds(cases: &str, options: &[&str]) {
+pub(crate) fn holds(cases: &str, options: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let mut render = splitctl();
     render.args(["render", "prometheus"]).arg(at("envoy/policy.yaml")).args(options);

@@ -21,7 +21,8 @@ pub(crate) struct Kit {
     pub(crate) watcher: Running,
     /// Where each cluster's service is.
     pub(crate) services: BTreeMap<&'static str, SocketAddr>,
-    _services: Vec<Running>,
+    /// What runs there, by the same names.
+    pub(crate) running: BTreeMap<&'static str, Running>,
     pub(crate) folder: TempDir,
 }
 
@@ -73,7 +74,7 @@ impl Kit {
         watcher.says("watching");
 
         let (envoy, admin, listener) = start_envoy(folder.path(), 2);
-        Self { envoy, listener, admin, policy, watcher, services, _services: running, folder }
+        Self { envoy, listener, admin, policy, watcher, services, running, folder }
     }
 
     /// A request of a user to the shop.
@@ -109,15 +110,17 @@ impl Kit {
 }
 
 /// The services of the clusters that the policy and the fallback name, and where each is.
-pub(crate) fn services(folder: &Path) -> (Vec<Running>, BTreeMap<&'static str, SocketAddr>) {
+pub(crate) fn services(
+    folder: &Path,
+) -> (BTreeMap<&'static str, Running>, BTreeMap<&'static str, SocketAddr>) {
     let mut addresses = BTreeMap::new();
-    let mut running = Vec::new();
+    let mut running = BTreeMap::new();
     for name in ["checkout-v1", "checkout-v2", "default"] {
         let mut command = splitctl();
         command.args(["demo", "upstream", "--name", name, "--listen", "127.0.0.1:0"]);
         let service = Running::start(name, folder, command.args(["--delay", "2"]));
         addresses.insert(name, service.says("listens on ").parse().unwrap());
-        running.push(service);
+        running.insert(name, service);
     }
     (running, addresses)
 }
