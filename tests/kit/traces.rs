@@ -88,6 +88,12 @@ fn a_collector_gets_spans_with_the_variant_as_a_tag() {
     }
     let span = traced.span("/elsewhere");
     assert_eq!(span["tags"].get("split.variant"), None, "no split applied: {span}");
+    // From a line of the access log to its trace: the debug dashboard asks for this tag.
+    let id = format!("\"request_id\":{}", span["tags"]["guid:x-request-id"]);
+    wait_for("the access log has the id of the span", SOON, || {
+        let log = traced.kit.envoy.log();
+        log.lines().any(|line| line.contains(&id) && line.contains("/elsewhere")).then_some(())
+    });
 
     // A caller's trace goes on, and where the caller has none there is none.
     let caller = |flag| format!("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-{flag}");
