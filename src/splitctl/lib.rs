@@ -11,6 +11,7 @@ pub mod cli;
 mod clusters;
 pub mod commands;
 pub mod console;
+mod counters;
 pub mod finding;
 pub mod format;
 pub mod keys;

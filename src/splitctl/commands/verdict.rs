@@ -4,9 +4,7 @@ mod file;
 mod judged;
 mod problem;
 mod report;
-mod scrape;
 mod server;
-mod source;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,15 +19,14 @@ use rollout::{Bounds, Counter, Verdict};
 
 use crate::admin::Admin;
 use crate::console::Console;
+use crate::counters::{Counted, Followed, Prometheus, Scrape, Source, Split};
 use crate::format::Format;
 use crate::moment::{self, Moment, Period};
 use crate::outcome::Outcome;
 use crate::policy_file::PolicyFile;
 use crate::text::write_json;
 use crate::verdict;
-use judged::{Counted, Judged, Split};
-use scrape::{Followed, Scrape};
-use source::{Prometheus, Source};
+use judged::Judged;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -10,8 +10,8 @@ use policy_text::source::Source;
 use rollout::{Counter, Counts, CountsError, Delta, Reading, Scraped};
 use serde_json::Value;
 
-use super::judged::{Counted, Split};
 use super::problem::Problem;
+use crate::counters::{Counted, Split};
 use crate::moment::{self, Moment};
 
 /// The columns: all of these, and one of the pairs.

@@ -5,38 +5,7 @@ use std::num::NonZeroU32;
 use engine::units::Moment;
 use rollout::{Bounds, Delta, Judge, Verdict};
 
-use super::scrape::{Came, Scrape};
-
-/// What is judged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Split {
-    /// Its name.
-    pub(super) name: String,
-    /// With whom the others are compared.
-    pub(super) baseline: String,
-    /// Those that are.
-    pub(super) challengers: Vec<String>,
-    /// Variants that nobody asks about.
-    pub(super) others: Vec<String>,
-    /// Each user's variant is by the weights of the moment: none is kept by a cookie.
-    pub(super) by_weight: bool,
-}
-
-impl Split {
-    /// The variants whose counts matter, the baseline first.
-    pub(super) fn variants(&self) -> impl Iterator<Item = &str> + Clone {
-        std::iter::once(self.baseline.as_str()).chain(self.challengers.iter().map(String::as_str))
-    }
-}
-
-/// What is counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Counted {
-    /// Users, each once.
-    Users,
-    /// Requests, as many of a user as there are.
-    Requests,
-}
+use crate::counters::{Came, Counted, Scrape, Split};
 
 /// The state of a run.
 #[derive(Debug, Clone)]

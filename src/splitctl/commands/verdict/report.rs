@@ -5,8 +5,9 @@ use std::io;
 use rollout::{Delta, Figures, Interval, Needed, Proof, Verdict};
 use serde::Serialize;
 
-use super::judged::{Counted, Judged};
+use super::judged::Judged;
 use crate::console::Console;
+use crate::counters::Counted;
 use crate::moment::{Moment, write as moment};
 use crate::style;
 use crate::table::{Table, numbers, words};

@@ -20,10 +20,9 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use super::judged::Judged;
-use super::scrape::{Followed, Scrape};
-use super::source::Source;
 use super::{NOTHING, Part, Question};
 use crate::console::Console;
+use crate::counters::{Followed, Scrape, Source};
 use crate::moment;
 use crate::style;
 

@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// Where counters come from.
 #[derive(Debug, Clone)]
-pub(super) enum Source {
+pub(crate) enum Source {
     Prometheus(Prometheus),
     Admin(Vec<Admin>),
 }
@@ -27,7 +27,7 @@ impl Source {
     ///
     /// # Errors
     /// When there is no answer that can be read.
-    pub(super) async fn now(&self, split: &str) -> Result<Vec<Series>> {
+    pub(crate) async fn now(&self, split: &str) -> Result<Vec<Series>> {
         match self {
             Self::Prometheus(prometheus) => prometheus.now(split).await,
             Self::Admin(all) => {
@@ -64,7 +64,7 @@ fn of_stats(stats: &Stats, proxy: &str, split: &str) -> Vec<Series> {
 
 /// A Prometheus, or what speaks like one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Prometheus {
+pub(crate) struct Prometheus {
     /// As written.
     name: String,
     /// The host with its port.
@@ -97,7 +97,7 @@ struct Row {
 
 impl Prometheus {
     /// Reads `http://127.0.0.1:9090`, with a path where its API is below one.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let wrong = |why: &str| {
             format!("`{text}` is no Prometheus, such as `http://127.0.0.1:9090`: {why}")
         };
@@ -129,7 +129,7 @@ impl Prometheus {
     ///
     /// # Errors
     /// When there is no answer that can be read.
-    pub(super) async fn range(
+    pub(crate) async fn range(
         &self,
         split: &str,
         (from, to, every): (Moment, Moment, Millis),

@@ -6,36 +6,36 @@ use engine::metrics::Metrics;
 use engine::outcome::Class;
 use rollout::{Counter, Delta, Reading};
 
-use super::judged::{Counted, Split};
+use super::{Counted, Split};
 
 /// One series: the proxy that has it, its metric and labels, and its value.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Series {
-    pub(super) proxy: String,
-    pub(super) metric: String,
-    pub(super) variant: String,
-    pub(super) class: Option<String>,
-    pub(super) value: u64,
+pub(crate) struct Series {
+    pub(crate) proxy: String,
+    pub(crate) metric: String,
+    pub(crate) variant: String,
+    pub(crate) class: Option<String>,
+    pub(crate) value: u64,
 }
 
 /// The metrics that are read.
-pub(super) const METRICS: [&str; 5] =
+pub(crate) const METRICS: [&str; 5] =
     [Metrics::KEYS, Metrics::BAD_KEYS, Metrics::RESPONSES, Metrics::WEIGHT, Metrics::TRIPPED];
 
 /// All proxies at one moment. Of each proxy a reading for each of [`Split::variants`].
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Scrape {
-    pub(super) counted: Counted,
+pub(crate) struct Scrape {
+    pub(crate) counted: Counted,
     proxies: BTreeMap<String, Vec<Reading>>,
     /// The weights of the variants; empty where no proxy shows them.
     weights: Vec<u64>,
     /// On how many proxies each variant is out of service.
-    pub(super) tripped: Vec<u64>,
+    pub(crate) tripped: Vec<u64>,
 }
 
 impl Scrape {
     /// Of these series: users where they are counted, else requests; or what was `counted` before.
-    pub(super) fn new(series: &[Series], split: &Split, counted: Option<Counted>) -> Self {
+    pub(crate) fn new(series: &[Series], split: &Split, counted: Option<Counted>) -> Self {
         let has = |metric| series.iter().any(|one| one.metric == metric);
         let counted = counted.unwrap_or(if has(Metrics::KEYS) && has(Metrics::BAD_KEYS) {
             Counted::Users
@@ -81,21 +81,21 @@ impl Scrape {
     }
 
     /// What there is to say of what is counted.
-    pub(super) fn notes(&self) -> Vec<String> {
+    pub(crate) fn notes(&self) -> Vec<String> {
         let why = "the proxies do not count users of this split: a `guard` makes them";
         let requests = self.counted == Counted::Requests;
         requests.then(|| why.to_owned()).into_iter().collect()
     }
 
     /// How many proxies count.
-    pub(super) fn proxies(&self) -> usize {
+    pub(crate) fn proxies(&self) -> usize {
         self.proxies.len()
     }
 }
 
 /// The counters of a run, from scrape to scrape.
 #[derive(Debug, Clone)]
-pub(super) struct Followed {
+pub(crate) struct Followed {
     /// How a counter that was never seen before begins.
     begin: Counter,
     counters: BTreeMap<String, Vec<[Counter; 2]>>,
@@ -104,20 +104,20 @@ pub(super) struct Followed {
 
 /// What came since the last scrape.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Came {
+pub(crate) struct Came {
     /// Of each variant.
-    pub(super) deltas: Vec<Delta>,
+    pub(crate) deltas: Vec<Delta>,
     /// The weights in force meanwhile; empty where they are not known, `None` where a step came between.
-    pub(super) weights: Option<Vec<u64>>,
+    pub(crate) weights: Option<Vec<u64>>,
 }
 
 impl Followed {
-    pub(super) fn new(begin: Counter) -> Self {
+    pub(crate) fn new(begin: Counter) -> Self {
         Self { begin, counters: BTreeMap::new(), weights: Vec::new() }
     }
 
     /// Takes in a scrape.
-    pub(super) fn came(&mut self, scrape: &Scrape) -> Came {
+    pub(crate) fn came(&mut self, scrape: &Scrape) -> Came {
         // A proxy that is gone comes back as another one.
         self.counters.retain(|proxy, _| scrape.proxies.contains_key(proxy));
         let mut sums = Vec::new();
