@@ -25,6 +25,7 @@
 //! - [`verdict`]: bounds, the judge, its verdict and figures
 //! - [`assignments`]: whether users are spread over the variants as configured
 //! - [`file`]: a rollout as an operator wrote it, checked
+//! - [`plan`]: what to expect of it before it begins
 //! - [`course`]: what is seen -> where the rollout stands -> what is to be done
 //! - [`log`]: the lines that tell it all, each with the hash of the one before
 //! - [`driver`]: looks, decides, writes it down and does it, and can be killed at any moment
@@ -39,6 +40,8 @@ pub mod evidence;
 pub mod verdict;
 
 pub mod file;
+
+pub mod plan;
 
 pub mod course;
 

@@ -3,7 +3,7 @@
 use engine::policy::Weight;
 use serde::{Deserialize, Serialize};
 
-use super::decide::{Decision, End};
+use super::decision::{Decision, End};
 use super::seen::{Counted, Seen};
 use super::watch::{At, Gate, Watch};
 use crate::assignments::Assignments;
