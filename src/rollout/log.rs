@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use engine::policy::{Weight, WeightSum};
+use engine::policy::Weight;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -75,12 +75,11 @@ pub struct Started {
 impl Started {
     /// What the policy says of the weights.
     pub fn facts(&self) -> Option<Facts> {
-        let total: WeightSum = [Weight::from_units(self.total)?].into_iter().sum();
         Some(Facts {
             baseline: self.baseline.clone(),
             challenger_weight: Weight::from_units(self.weight)?,
             both: Weight::from_units(self.both)?,
-            total,
+            total: self.total,
         })
     }
 }
@@ -179,9 +178,22 @@ impl Entry {
 /// # Errors
 /// The first line that is not as it was written, or does not follow the one before it.
 pub fn read(text: &str) -> Result<(Vec<Entry>, String, usize), Broken> {
+    read_after(text, (0, String::new()))
+}
+
+/// The same of the rest of a log, after so many lines and the last one's hash.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_after(
+    text: &str,
+    (before, mut prev): (u64, String),
+) -> Result<(Vec<Entry>, String, usize), Broken> {
     let whole = text.rfind('\n').map_or(0, |end| end.saturating_add(1));
-    let (mut entries, mut prev) = (Vec::new(), String::new());
+    let before = usize::try_from(before).unwrap_or(usize::MAX);
+    let mut entries = Vec::new();
     for (number, line) in text.get(..whole).unwrap_or_default().lines().enumerate() {
+        let number = number.saturating_add(before);
         let broken = |why: String| Broken { line: number.saturating_add(1), why };
         let (entry, hash) = Entry::read(line).map_err(broken)?;
         if entry.prev != prev || usize::try_from(entry.n) != Ok(number) {

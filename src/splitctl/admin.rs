@@ -45,6 +45,23 @@ impl Admin {
         };
         tokio::time::timeout(SOON, asked).await.map_err(|_| anyhow!("no answer"))?
     }
+
+    /// A number that the filter shows; `None` where there is no filter.
+    ///
+    /// # Errors
+    /// When there is no answer soon.
+    pub(crate) async fn shown(&self, metric: &str) -> Result<Option<u64>> {
+        let stats = self.fetch(&format!("/stats?format=json&filter={metric}")).await?;
+        Ok(Stats::parse(&stats)?.number(metric))
+    }
+
+    /// The hash of the policy that runs; `None` where there is no filter, 0 where it has none.
+    ///
+    /// # Errors
+    /// When there is no answer soon.
+    pub(crate) async fn hash(&self) -> Result<Option<u64>> {
+        self.shown(Metrics::POLICY_HASH).await
+    }
 }
 
 /// Asks admin interfaces.
@@ -84,8 +101,7 @@ impl Asking {
     /// # Errors
     /// When there is no answer soon.
     pub(crate) fn shown(&self, admin: &Admin, metric: &str) -> Result<Option<u64>> {
-        let stats = self.ask(admin, &format!("/stats?format=json&filter={metric}"))?;
-        Ok(Stats::parse(&stats)?.number(metric))
+        self.0.block_on(admin.shown(metric))
     }
 
     /// The hash of the policy that runs; `None` where there is no filter, 0 where it has none.
@@ -93,6 +109,6 @@ impl Asking {
     /// # Errors
     /// When there is no answer soon.
     pub(crate) fn hash(&self, admin: &Admin) -> Result<Option<u64>> {
-        self.shown(admin, Metrics::POLICY_HASH)
+        self.0.block_on(admin.hash())
     }
 }

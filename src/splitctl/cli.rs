@@ -3,8 +3,8 @@
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::{
-    assign, check, codes, completions, demo, diff, explain, fmt, render, run, sample_size, schema,
-    simulate, validate, verdict,
+    assign, check, codes, completions, demo, diff, explain, fmt, render, rollout, run, sample_size,
+    schema, simulate, validate, verdict,
 };
 use crate::console::Console;
 use crate::outcome::{Outcome, exit_codes};
@@ -27,6 +27,7 @@ enum Command {
     SampleSize(sample_size::Args),
     Render(render::Args),
     Run(run::Args),
+    Rollout(rollout::Args),
     Verdict(verdict::Args),
     Check(check::Args),
     Fmt(fmt::Args),
@@ -47,6 +48,7 @@ pub fn run(cli: Cli, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
         Command::Diff(args) => diff::run(&args, console),
         Command::Render(args) => render::run(&args, console),
         Command::Run(args) => run::run(&args, console),
+        Command::Rollout(args) => rollout::run(&args, console),
         Command::Verdict(args) => verdict::run(&args, console),
         Command::Check(args) => check::run(&args, console),
         Command::Demo(args) => demo::run(&args, console),

@@ -12,6 +12,7 @@ mod clusters;
 pub mod commands;
 pub mod console;
 mod counters;
+mod ecds;
 pub mod finding;
 pub mod format;
 pub mod keys;

@@ -15,6 +15,10 @@ pub enum Outcome {
     Early,
     /// Exit code 1: the answer is no.
     No,
+    /// Exit code 5: a rollout was aborted, and the challenger has weight 0.
+    Aborted,
+    /// Exit code 6: a rollout stopped, because somebody else changed the policy.
+    Drifted,
     /// Exit code 4: the policy is not valid, so what was asked of it was not done. Only of `validate` that is the answer.
     NotValid,
     /// Exit code 2: there is no answer. Wrong usage, unreadable input, or something is missing that the
@@ -23,24 +27,26 @@ pub enum Outcome {
 }
 
 /// The exit codes, with what each means. The README has the same table, which a test compares.
-pub const EXIT_CODES: [(u8, &str, &str); 5] = [
+pub const EXIT_CODES: [(u8, &str, &str); 7] = [
     (0, "fine", "all is fine"),
     (
         1,
         "no",
-        "the answer is no. `validate`: a policy is not valid; `fmt --check`: a file is not in its form; `diff`: a limit is exceeded; `simulate`: shares are off; `run`: a share is off; `verdict`: harm; `check`: something is missing; `render ecds`: Envoy does not run it in time, or lacks a cluster",
+        "the answer is no. `validate`: a policy is not valid; `fmt --check`: a file is not in its form; `diff`: a limit is exceeded; `simulate`: shares are off; `run`: a share is off; `verdict`: harm; `rollout`: rolled back; `check`: something is missing; `render ecds`: Envoy does not run it in time, or lacks a cluster",
     ),
     (
         2,
         "no answer",
         "wrong usage, an input that cannot be read, or something that is needed is missing",
     ),
-    (3, "too early", "it is too early for an answer (`verdict`)"),
+    (3, "too early", "it is too early for an answer (`verdict`); a `rollout` is not at its end"),
     (
         4,
         "not valid",
         "the policy is not valid, so nothing was done; `validate` ends with 1 instead",
     ),
+    (5, "aborted", "`rollout`: somebody aborted it, and the challenger has weight 0"),
+    (6, "drifted", "`rollout`: somebody else changed the policy, and it is as they left it"),
 ];
 
 /// The same for `--help`.
@@ -75,6 +81,8 @@ impl From<Outcome> for ExitCode {
             Outcome::No => Self::from(1),
             Outcome::NoAnswer => Self::from(2),
             Outcome::NotValid => Self::from(4),
+            Outcome::Aborted => Self::from(5),
+            Outcome::Drifted => Self::from(6),
         }
     }
 }

@@ -25,6 +25,7 @@ mod istio_stats;
 mod kill;
 mod normal_day;
 mod panics;
+mod rollout;
 mod rules;
 mod run;
 mod serve;

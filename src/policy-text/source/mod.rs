@@ -194,6 +194,24 @@ impl Source {
         Ok(self.documents(Dialect::Policy)?.into_iter().map(|tree| tree.value).collect())
     }
 
+    /// A document that is no policy and carries none, with its places: null where the text is empty.
+    ///
+    /// # Errors
+    /// When it is no YAML or JSON, or there are several documents.
+    pub fn plain(&self) -> Result<(Value, Places), Syntax> {
+        let mut all = self.documents(Dialect::Policy)?;
+        match (all.pop(), all.is_empty()) {
+            (None, _) => Ok((Value::Null, Places::default())),
+            (Some(tree), true) => Ok((tree.value, tree.places)),
+            (Some(_), false) => Err(Syntax {
+                code: "invalid_yaml",
+                place: Place { line: 1, column: 1, length: 1 },
+                message: "there are several documents, and one is wanted".to_owned(),
+                help: Some("write each into a file of its own".to_owned()),
+            }),
+        }
+    }
+
     /// The documents of the text with their places: JSON where the name ends with `.json`, else YAML or JSON.
     fn documents(&self, dialect: Dialect) -> Result<Vec<Tree>, Syntax> {
         let as_json = serde_json::from_str::<Value>(&self.text);

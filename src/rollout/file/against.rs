@@ -1,6 +1,6 @@
 //! A rollout against the policy that it is to change.
 
-use engine::policy::{Policy, Weight, WeightSum, nearest};
+use engine::policy::{Policy, Weight, nearest};
 
 use super::{Code, Problem, Rollout};
 
@@ -13,8 +13,8 @@ pub struct Facts {
     pub challenger_weight: Weight,
     /// What the baseline and the challenger have together: what one of them does not get, the other does.
     pub both: Weight,
-    /// What all weights of the split add up to.
-    pub total: WeightSum,
+    /// What all weights of the split add up to, in units of 0.0001.
+    pub total: u64,
 }
 
 impl Facts {
@@ -113,7 +113,8 @@ pub fn check_against(
         }
         before = weight;
     }
-    let total = split.variants.iter().map(|variant| variant.weight).sum();
+    let units = split.variants.iter().map(|variant| variant.weight.units());
+    let total = units.fold(0, u64::saturating_add);
     let baseline = baseline.name.clone();
     let challenger_weight = challenger.weight;
     if problems.is_empty() {

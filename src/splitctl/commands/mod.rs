@@ -9,6 +9,7 @@ pub mod diff;
 pub mod explain;
 pub mod fmt;
 pub mod render;
+pub mod rollout;
 pub mod run;
 pub mod sample_size;
 pub mod schema;

@@ -18,6 +18,15 @@ pub(crate) struct Series {
     pub(crate) value: u64,
 }
 
+/// One row of an answer: labels and a number.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Found {
+    /// Its labels.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// Its value.
+    pub(crate) value: f64,
+}
+
 /// The metrics that are read.
 pub(crate) const METRICS: [&str; 5] =
     [Metrics::KEYS, Metrics::BAD_KEYS, Metrics::RESPONSES, Metrics::WEIGHT, Metrics::TRIPPED];
@@ -78,6 +87,33 @@ impl Scrape {
         let shown = weights.iter().any(|weight| *weight > 0);
         let weights = if shown { weights } else { Vec::new() };
         Self { counted, proxies, weights, tripped }
+    }
+
+    /// Of rows of a histogram, those up to a bound and all of them: how many took longer.
+    pub(crate) fn of_durations(rows: &[Found], split: &Split) -> Self {
+        let mut proxies = BTreeMap::<String, Vec<Reading>>::new();
+        for Found { labels, value } in rows {
+            let label = |name: &str| labels.get(name).map(String::as_str).unwrap_or_default();
+            let place = split.variants().position(|name| name == label("variant"));
+            let Some(place) = place.filter(|_| *value >= 0.0) else { continue };
+            let own = ["__name__", "split", "variant", "le"];
+            let proxy = labels.iter().filter(|(name, _)| !own.contains(&name.as_str()));
+            let proxy: Vec<_> = proxy.map(|(name, value)| format!("{name}={value}")).collect();
+            let fresh = || vec![Reading::default(); split.variants().count()];
+            let readings = proxies.entry(proxy.join(",")).or_insert_with(fresh);
+            let Some(reading) = readings.get_mut(place) else { continue };
+            // `bad` is those within the bound until all rows are read.
+            if label("le") == "+Inf" {
+                reading.total = reading.total.saturating_add(*value as u64);
+            } else {
+                reading.bad = reading.bad.saturating_add(*value as u64);
+            }
+        }
+        for reading in proxies.values_mut().flatten() {
+            reading.bad = reading.total.saturating_sub(reading.bad);
+        }
+        let tripped = vec![0; split.variants().count()];
+        Self { counted: Counted::Requests, proxies, weights: Vec::new(), tripped }
     }
 
     /// What there is to say of what is counted.

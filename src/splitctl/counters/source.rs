@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
+use engine::metrics::Metrics;
 use engine::units::{Millis, Moment};
 use lab::Stats;
 use lab::client::{Request, send};
 use serde::Deserialize;
+use tokio::task::JoinSet;
 
-use super::scrape::{METRICS, Series};
+use super::scrape::{Found, METRICS, Series};
 use crate::admin::Admin;
 
 /// How long an answer may take.
@@ -44,6 +46,79 @@ impl Source {
     }
 }
 
+impl Source {
+    /// The series of a split now, of all proxies that answer.
+    ///
+    /// # Errors
+    /// When none does.
+    pub(crate) async fn of_all(&self, split: &str) -> Result<Vec<Series>> {
+        let Self::Admin(all) = self else { return self.now(split).await };
+        let mut asked = JoinSet::new();
+        for admin in all.iter().cloned() {
+            let split = split.to_owned();
+            asked.spawn(async move { Self::Admin(vec![admin]).now(&split).await });
+        }
+        let (mut series, mut answers, mut failed) = (Vec::new(), 0_u32, None);
+        while let Some(answer) = asked.join_next().await {
+            match answer? {
+                Ok(more) => {
+                    answers = answers.saturating_add(1);
+                    series.extend(more);
+                }
+                Err(error) => failed = Some(error),
+            }
+        }
+        match failed {
+            Some(error) if answers == 0 => Err(error),
+            _ => Ok(series),
+        }
+    }
+
+    /// How many responses of a split took how long, of all proxies that answer: those up to so many milliseconds, and all
+    /// (`le` is that bound, or `+Inf`).
+    ///
+    /// # Errors
+    /// When none answers.
+    pub(crate) async fn buckets(&self, split: &str, over: u64) -> Result<Vec<Found>> {
+        let metric = format!("{}_bucket", Metrics::DURATION);
+        match self {
+            Self::Prometheus(prometheus) => {
+                let split = serde_json::to_string(split)?;
+                let of = format!("split={split},le=~\"{over}|{over}\\\\.0|\\\\+Inf\"");
+                prometheus.query(&prometheus.selector(&metric, &of)).await
+            }
+            Self::Admin(all) => {
+                let mut found = Vec::new();
+                for admin in all {
+                    let path = format!("/stats/prometheus?filter={}", Metrics::DURATION);
+                    let Ok(text) = admin.fetch(&path).await else { continue };
+                    let rows = text.lines().filter_map(|line| exposed(line, &metric));
+                    let wanted = rows.filter(|row| {
+                        let le = row.labels.get("le").map_or("", String::as_str);
+                        let bound =
+                            le == "+Inf" || le.parse::<f64>().is_ok_and(|le| le == over as f64);
+                        bound && row.labels.get("split").is_some_and(|known| known == split)
+                    });
+                    found.extend(wanted.map(|mut row| {
+                        row.labels.insert("instance".to_owned(), admin.name.clone());
+                        row
+                    }));
+                }
+                ensure!(!found.is_empty(), "no proxy shows durations of split `{split}`");
+                Ok(found)
+            }
+        }
+    }
+}
+
+/// A line of Prometheus' text format, of one metric. Values of our labels need no escapes.
+fn exposed(line: &str, metric: &str) -> Option<Found> {
+    let (labels, value) = line.strip_prefix(metric)?.strip_prefix('{')?.rsplit_once("} ")?;
+    let labels = labels.split(',').filter_map(|label| label.split_once('='));
+    let labels = labels.map(|(name, value)| (name.to_owned(), value.trim_matches('"').to_owned()));
+    Some(Found { labels: labels.collect(), value: value.trim().parse().ok()? })
+}
+
 /// The series of a split in a proxy's own statistics.
 fn of_stats(stats: &Stats, proxy: &str, split: &str) -> Vec<Series> {
     let of_split = stats.numbers().filter(|(name, _)| {
@@ -71,6 +146,8 @@ pub(crate) struct Prometheus {
     authority: String,
     /// What comes before `/api/v1`.
     prefix: String,
+    /// Matchers of its series besides the split, such as `job="edge"`; empty for none.
+    matching: String,
 }
 
 /// An answer of its API.
@@ -112,12 +189,38 @@ impl Prometheus {
         let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         let authority = if has_port { host.to_owned() } else { format!("{host}:80") };
         let prefix = if prefix.is_empty() { String::new() } else { format!("/{prefix}") };
-        Ok(Self { name: text.to_owned(), authority, prefix })
+        Ok(Self { name: text.to_owned(), authority, prefix, matching: String::new() })
+    }
+
+    /// The same, whose series are only those with these matchers.
+    #[must_use]
+    pub(crate) fn matching(self, matching: &str) -> Self {
+        Self { matching: matching.to_owned(), ..self }
+    }
+
+    /// A selector of a metric by its matchers and those of the Prometheus.
+    pub(crate) fn selector(&self, metric: &str, more: &str) -> String {
+        let all = [more, &self.matching].into_iter().filter(|part| !part.is_empty());
+        format!("{metric}{{{}}}", all.collect::<Vec<_>>().join(","))
+    }
+
+    /// What a query says now.
+    ///
+    /// # Errors
+    /// When there is no answer that can be read.
+    pub(crate) async fn query(&self, promql: &str) -> Result<Vec<Found>> {
+        let rows = self.ask("query", &[("query", promql)]).await?;
+        let found = rows.into_iter().filter_map(|row| {
+            let value = row.value?.1.parse().ok()?;
+            Some(Found { labels: row.metric, value })
+        });
+        Ok(found.collect())
     }
 
     /// The series of a split now.
     async fn now(&self, split: &str) -> Result<Vec<Series>> {
-        let rows = self.ask("query", &[("query", &selector(split)?)]).await?;
+        let selector = self.selector("", &selector(split)?);
+        let rows = self.ask("query", &[("query", &selector)]).await?;
         let series = rows.iter().filter_map(|row| {
             let (_, value) = row.value.as_ref()?;
             of_row(row, value)
@@ -136,7 +239,7 @@ impl Prometheus {
     ) -> Result<BTreeMap<u64, Vec<Series>>> {
         let seconds = |millis: u64| format!("{}.{:03}", millis / 1_000, millis % 1_000);
         let [start, end, step] = [from.get(), to.get(), every.get()].map(seconds);
-        let selector = selector(split)?;
+        let selector = self.selector("", &selector(split)?);
         let query = [("query", &*selector), ("start", &start), ("end", &end), ("step", &step)];
         let mut times = BTreeMap::<u64, Vec<Series>>::new();
         for row in self.ask("query_range", &query).await? {
@@ -182,7 +285,7 @@ impl Prometheus {
 fn selector(split: &str) -> Result<String> {
     // Its JSON is a string of PromQL, too.
     let split = serde_json::to_string(split)?;
-    Ok(format!("{{__name__=~\"{}\", split={split}}}", METRICS.join("|")))
+    Ok(format!("__name__=~\"{}\", split={split}", METRICS.join("|")))
 }
 
 /// A series; `None` where it is not of a variant, or has no number.
@@ -222,7 +325,7 @@ mod tests {
     #[test]
     fn a_name_cannot_leave_its_string() {
         let selector = selector("a\"} or vector(1) #").unwrap();
-        assert!(selector.ends_with(r#"split="a\"} or vector(1) #"}"#), "{selector}");
+        assert!(selector.ends_with(r#"split="a\"} or vector(1) #""#), "{selector}");
     }
 
     #[test]

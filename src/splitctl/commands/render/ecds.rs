@@ -3,18 +3,18 @@
 mod kill;
 mod wait;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use lab::Stop;
-use lab::xds::{self, PolicyForm};
-use policy_text::source::{Source, to_json};
+use policy_text::source::Source;
 
 use super::check;
 use crate::admin::{Admin, Asking};
 use crate::clusters;
 use crate::console::Console;
+use crate::ecds::{MODULE, module_in, render};
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::style;
@@ -64,9 +64,6 @@ pub(super) struct Args {
     #[arg(long, value_name = "SECONDS", requires = "wait", default_value = "30")]
     timeout: u64,
 }
-
-/// Where the module is, where nothing else is known.
-const MODULE: &str = "/etc/envoy/traffic_split.wasm";
 
 pub(super) fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     if args.watch && args.file.as_os_str() == "-" {
@@ -165,27 +162,6 @@ fn module(args: &Args) -> anyhow::Result<String> {
         (None, Some(output)) if output.exists() => module_in(output),
         (None, _) => Ok(MODULE.to_owned()),
     }
-}
-
-/// The path of the module in a file that was rendered before.
-fn module_in(path: &Path) -> anyhow::Result<String> {
-    let read = std::fs::read_to_string(path);
-    let text = read.with_context(|| format!("cannot read {}", path.display()))?;
-    let document: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-    let module = document
-        .pointer("/resources/0/typed_config/config/vm_config/code/local/filename")
-        .and_then(serde_json::Value::as_str);
-    module.map(str::to_owned).with_context(|| {
-        format!("{} is there and names no module to keep: say `--module PATH`", path.display())
-    })
-}
-
-/// The content of an ECDS file. The version is the policy's hash, so that Envoy shows which one it has.
-fn render(module: &str, valid: &Valid) -> anyhow::Result<String> {
-    let policy = to_json(&valid.document)?;
-    let filter = xds::extension_config(module, &policy, PolicyForm::String)?;
-    let response = xds::discovery_response(&valid.hash_text(), &[filter]);
-    Ok(serde_json::to_string_pretty(&response)? + "\n")
 }
 
 #[cfg(test)]

@@ -1,0 +1,77 @@
+//! `splitctl rollout`: one challenger, step by step, by evidence.
+
+mod counts;
+mod events;
+mod load;
+mod logfile;
+mod orders;
+mod plan;
+mod replay;
+mod show;
+mod start;
+mod status;
+mod weights;
+mod world;
+
+use clap::Subcommand;
+
+use crate::console::Console;
+use crate::outcome::Outcome;
+
+const EXAMPLES: &str = "\
+Examples:
+  splitctl rollout plan rollout.yaml --rps 200
+  splitctl rollout start rollout.yaml
+  splitctl rollout approve rollout.yaml --why 'looks well'
+  splitctl rollout replay rollout.yaml.log";
+
+/// Carries a challenger through steps, each proven before the next, and back where it does harm.
+///
+/// Everything that is seen and decided is a line of a log (by default FILE.log), by which it goes on where it was after any
+/// end, and by which others give orders. docs/rollout.md describes the file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Plan(plan::Args),
+    Start(start::Args),
+    Status(status::Args),
+    /// Lets the next step come.
+    Approve(orders::Args),
+    /// Takes no step until `resume`; harm still rolls back.
+    Pause(orders::Args),
+    /// Goes on after a pause or a retreat.
+    Resume(orders::Args),
+    /// Gives the challenger weight 0, and ends it.
+    Abort(orders::Args),
+    Replay(replay::Args),
+    /// The JSON Schema of rollout files.
+    Schema,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When a file cannot be read or written.
+pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
+    use ::rollout::course::Order;
+    match &args.action {
+        Action::Plan(args) => plan::run(args, console),
+        Action::Start(args) => start::run(args, console),
+        Action::Status(args) => status::run(args, console),
+        Action::Approve(args) => orders::run(args, Order::Approve, console),
+        Action::Pause(args) => orders::run(args, Order::Pause, console),
+        Action::Resume(args) => orders::run(args, Order::Resume, console),
+        Action::Abort(args) => orders::run(args, Order::Abort, console),
+        Action::Replay(args) => replay::run(args, console),
+        Action::Schema => {
+            crate::text::write_json(console.out, &::rollout::file::schema())?;
+            Ok(Outcome::Fine)
+        }
+    }
+}

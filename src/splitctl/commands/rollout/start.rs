@@ -1,0 +1,180 @@
+//! `splitctl rollout start`: carries it out, or on.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use lab::Stop;
+use policy_text::source::to_json;
+use rollout::course::{Decision, End};
+use rollout::driver::{Driver, World as _};
+use rollout::log::{Entry, Started, What};
+
+use super::load::{Loaded, load};
+use super::logfile::{self, LogFile, who};
+use super::show::Shown;
+use super::world::Real;
+use crate::console::Console;
+use crate::format::Format;
+use crate::moment;
+use crate::outcome::Outcome;
+use crate::style;
+
+/// Begins a rollout, or goes on with one that its log tells of, until it ends.
+///
+/// Ends with 0 when the last step is proven, 1 when it was rolled back, 5 when somebody aborted it, 6 when somebody else
+/// changed the policy, 3 when it was interrupted: begun again, it goes on where it was.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The rollout's file.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// Its log. By default beside the file, as FILE.log.
+    #[arg(long, value_name = "PATH")]
+    log: Option<PathBuf>,
+
+    /// How decisions are told: by default for people on a terminal, and one line of JSON each elsewhere.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+
+    /// Look and decide once, and end with 3 if that was not the end.
+    #[arg(long)]
+    once: bool,
+}
+
+/// How soon an order is seen.
+const SOON: Duration = Duration::from_millis(200);
+
+pub(super) fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
+    let path = args.log.clone().unwrap_or_else(|| logfile::beside(&args.file));
+    let anew = !path.exists() || std::fs::metadata(&path)?.len() == 0;
+    let loaded = match load(&args.file, anew, console)? {
+        Ok(loaded) => loaded,
+        Err(outcome) => return Ok(outcome),
+    };
+    let stop = Stop::on_signals()?;
+    // Held until the end: of two rollouts of one split the second is refused.
+    let _alone = alone(&loaded)?;
+    let (log, entries) = LogFile::open(&path, true)?;
+    let (mut driver, mut world) = if entries.is_empty() {
+        begin(&loaded, log)?
+    } else {
+        go_on(&loaded, &entries, log, &path)?
+    };
+    let mut shown = Shown::new(args.format);
+    let outcome = carry_out(args, &stop, &mut driver, &mut world, &mut shown, console);
+    shown.finish();
+    for wrong in world.finish() {
+        shown.note(&format!("on_event: {wrong}"), console)?;
+    }
+    outcome
+}
+
+fn carry_out(
+    args: &Args,
+    stop: &Stop,
+    driver: &mut Driver,
+    world: &mut Real,
+    shown: &mut Shown,
+    console: &mut Console<'_>,
+) -> Result<Outcome> {
+    let every = Duration::from_millis(driver.rollout().counts.every);
+    loop {
+        let begin = Instant::now();
+        let decision = driver.tick(world)?;
+        for note in std::mem::take(&mut world.notes) {
+            shown.note(&note, console)?;
+        }
+        if let Some(look) = world.last_look() {
+            shown.look(driver, look, console)?;
+        }
+        if let Decision::Ended { end } = decision {
+            return Ok(match end {
+                End::Done => Outcome::Fine,
+                End::RolledBack => Outcome::No,
+                End::Aborted => Outcome::Aborted,
+                End::Drifted => Outcome::Drifted,
+            });
+        }
+        if args.once {
+            return Ok(Outcome::Early);
+        }
+        // A step that was just taken, and its end, are looked at soon; so is an order.
+        let wait = if matches!(decision, Decision::Hold { .. }) { every } else { every.min(SOON) };
+        while begin.elapsed() < wait && !world.is_addressed() {
+            if stop.wait(SOON.min(wait.saturating_sub(begin.elapsed()))) {
+                let again = "`splitctl rollout start` goes on where it is";
+                writeln!(console.err, "{}: {again}", style::warning("interrupted"))?;
+                return Ok(Outcome::Early);
+            }
+        }
+        if stop.is_set() {
+            return Ok(Outcome::Early);
+        }
+    }
+}
+
+/// The lock of a split of a policy: a file beside the policy, which stays, and whose lock ends with the process.
+fn alone(loaded: &Loaded) -> Result<File> {
+    let name = loaded.policy_path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let lock =
+        loaded.policy_path.with_file_name(format!(".{name}.{}.rollout", loaded.rollout.split));
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock);
+    let file = file.with_context(|| format!("cannot open `{}`", lock.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => bail!(
+            "another rollout of split `{}` runs (it holds `{}`): wait for its end, or abort it",
+            loaded.rollout.split,
+            lock.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(error).context(format!("cannot lock `{}`", lock.display()))
+        }
+    }
+}
+
+fn begin(loaded: &Loaded, log: LogFile) -> Result<(Driver, Real)> {
+    let facts = &loaded.facts;
+    let started = Started {
+        rollout: document(loaded)?,
+        policy: loaded.policy.hash_text(),
+        baseline: facts.baseline.clone(),
+        weight: facts.challenger_weight.units(),
+        both: facts.both.units(),
+        total: facts.total,
+        by: who(),
+    };
+    let at = moment::now().get();
+    let driver = Driver::start(&started, at).map_err(anyhow::Error::msg)?;
+    let mut world = Real::new(loaded, log)?;
+    world.add(at, What::Started(started))?;
+    Ok((driver, world))
+}
+
+fn go_on(loaded: &Loaded, entries: &[Entry], log: LogFile, path: &Path) -> Result<(Driver, Real)> {
+    let name = path.display();
+    let driver = Driver::of_log(entries).with_context(|| format!("`{name}`"))?;
+    if let Some(Entry { what: What::Started(started), .. }) = entries.first()
+        && started.rollout != document(loaded)?
+    {
+        bail!(
+            "`{name}` is the log of another rollout, or the file was changed since it began: name another by `--log`, or put \
+            the file back"
+        );
+    }
+    if let Some(end) = driver.state().ended {
+        bail!(
+            "`{name}` tells of a rollout that has ended ({}): begin another with `--log ANOTHER`, or move it away",
+            end.as_str().replace('_', " ")
+        );
+    }
+    let facts = driver.state().facts.clone();
+    Ok((driver, Real::new(loaded, log)?.with_facts(facts)))
+}
+
+fn document(loaded: &Loaded) -> Result<serde_json::Value> {
+    Ok(serde_json::from_str(&to_json(&loaded.document)?)?)
+}
