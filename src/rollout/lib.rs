@@ -22,9 +22,10 @@
 //!
 //! - [`counts`]: cumulative counters -> what came between two looks
 //! - [`evidence`]: what the looks say for and against each ratio of errors
-//! - [`verdict`]: bounds, the judge, its verdict and figures
+//! - [`bounds`]: what is permitted
+//! - [`verdict`]: the judge, its verdict and figures
 //! - [`assignments`]: whether users are spread over the variants as configured
-//! - [`file`]: a rollout as an operator wrote it, checked
+//! - [`mod@file`]: a rollout as an operator wrote it, checked
 //! - [`plan`]: what to expect of it before it begins
 //! - [`course`]: what is seen -> where the rollout stands -> what is to be done
 //! - [`log`]: the lines that tell it all, each with the hash of the one before
@@ -35,6 +36,7 @@
 //! `traffic_split_keys_total`). docs/verdict.md has the formulas, their sources and a simulation.
 
 pub mod assignments;
+pub mod bounds;
 pub mod counts;
 pub mod evidence;
 pub mod verdict;
@@ -50,5 +52,6 @@ pub mod log;
 pub mod driver;
 
 pub use assignments::{Assignments, AssignmentsError};
+pub use bounds::{Bounds, BoundsError};
 pub use counts::{Counter, Counts, CountsError, Delta, Reading, Scraped};
-pub use verdict::{Bounds, BoundsError, Figures, Interval, Judge, Needed, Proof, Verdict};
+pub use verdict::{Figures, Interval, Judge, Needed, Proof, Verdict};

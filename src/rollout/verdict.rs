@@ -1,10 +1,10 @@
-//! What the evidence is worth: bounds, the judge of one challenger, its verdict, and the figures behind it.
+//! What the evidence is worth: the judge of one challenger, its verdict, and the figures behind it.
 
-use std::fmt;
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::bounds::Bounds;
 use crate::counts::Delta;
 use crate::evidence::{Likelihood, good_within_slo, log_mean, share, within_slo};
 
@@ -43,101 +43,6 @@ impl Verdict {
         let all: Vec<_> = verdicts.into_iter().collect();
         let outranks = Self::ALL.into_iter().find(|verdict| all.contains(verdict));
         outranks.unwrap_or(Self::Early)
-    }
-}
-
-/// What is permitted, and how sure one must be.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Written", into = "Written")]
-pub struct Bounds {
-    errors_ratio: f64,
-    slo: Option<f64>,
-    alpha: f64,
-}
-
-/// [`Bounds`] as written.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    errors_ratio: f64,
-    slo: Option<f64>,
-    alpha: f64,
-}
-
-impl TryFrom<Written> for Bounds {
-    type Error = BoundsError;
-
-    fn try_from(Written { errors_ratio, slo, alpha }: Written) -> Result<Self, BoundsError> {
-        Self::new(errors_ratio, slo, alpha)
-    }
-}
-
-impl From<Bounds> for Written {
-    fn from(Bounds { errors_ratio, slo, alpha }: Bounds) -> Self {
-        Self { errors_ratio, slo, alpha }
-    }
-}
-
-/// A bound that is out of its range.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct BoundsError {
-    /// The name of the bound.
-    pub name: &'static str,
-    /// What it is.
-    pub found: f64,
-    /// The least that it may be.
-    pub least: f64,
-    /// The most.
-    pub most: f64,
-}
-
-impl fmt::Display for BoundsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, found, least, most } = self;
-        write!(f, "{name} is `{found}`, and must be from {least} to {most}")
-    }
-}
-
-impl std::error::Error for BoundsError {}
-
-impl Default for Bounds {
-    /// Half again as often as the baseline, no SLO, and wrong for at most 5 % of runs.
-    fn default() -> Self {
-        Self { errors_ratio: 1.5, slo: None, alpha: 0.05 }
-    }
-}
-
-impl Bounds {
-    /// - `errors_ratio`: how many times as often as the baseline a challenger must be proven not to fail, 1.01 to 1000;
-    /// - `slo`: or which part of its events must be proven not to be bad, 0.000001 to 0.5;
-    /// - `alpha`: the part of runs for which harm may be shown falsely, and that for which safety may: 0.000001 to 0.5.
-    ///
-    /// # Errors
-    /// When one is out of its range, or no number.
-    pub fn new(errors_ratio: f64, slo: Option<f64>, alpha: f64) -> Result<Self, BoundsError> {
-        let within = |name, found: f64, least, most| {
-            let is = found >= least && found <= most;
-            if is { Ok(()) } else { Err(BoundsError { name, found, least, most }) }
-        };
-        within("errors_ratio", errors_ratio, 1.01, 1000.0)?;
-        slo.map_or(Ok(()), |slo| within("slo", slo, 1e-6, 0.5))?;
-        within("alpha", alpha, 1e-6, 0.5)?;
-        Ok(Self { errors_ratio, slo, alpha })
-    }
-
-    /// How many times as often as the baseline a challenger must be proven not to fail.
-    pub const fn errors_ratio(&self) -> f64 {
-        self.errors_ratio
-    }
-
-    /// Or which part of its events must be proven not to be bad.
-    pub const fn slo(&self) -> Option<f64> {
-        self.slo
-    }
-
-    /// The part of runs for which harm may be shown falsely, and that for which safety may.
-    pub const fn alpha(&self) -> f64 {
-        self.alpha
     }
 }
 
@@ -267,10 +172,10 @@ impl Judge {
             let [own, others] = &mut self.weighed;
             *own += challenger.bad() as f64 * (1.0 - share);
             *others += baseline.bad() as f64 * share;
-            let ratio = self.bounds.errors_ratio;
+            let ratio = self.bounds.errors_ratio();
             self.likelihood.look(ratio, baseline.bad(), challenger.bad(), share);
         }
-        if let Some(slo) = self.bounds.slo {
+        if let Some(slo) = self.bounds.slo() {
             self.within_slo += within_slo(slo, challenger);
         }
         let looks = self.looks;
@@ -292,14 +197,14 @@ impl Judge {
 
     /// The evidence of harm, and where it is proven.
     fn of_harm(&self) -> (f64, f64) {
-        let threshold = libm::log(f64::from(self.challengers.get()) / self.bounds.alpha);
+        let threshold = libm::log(f64::from(self.challengers.get()) / self.bounds.alpha());
         (self.likelihood.of_harm(), threshold)
     }
 
     /// The evidence of safety, and where it is proven. With an SLO there are two ways to it, and the mean of both counts.
     fn of_safety(&self) -> (f64, f64) {
         let ratio = self.likelihood.of_safety();
-        let evidence = match self.bounds.slo {
+        let evidence = match self.bounds.slo() {
             None => ratio,
             Some(_) => log_mean([ratio, self.within_slo].into_iter()),
         };
@@ -308,7 +213,7 @@ impl Judge {
 
     /// The logarithm of 1 over alpha.
     fn log_alpha(&self) -> f64 {
-        -libm::log(self.bounds.alpha)
+        -libm::log(self.bounds.alpha())
     }
 
     /// The figures behind the verdict.
@@ -349,9 +254,9 @@ impl Judge {
         let of = |ratio: f64, delta: Delta| ratio * (1.0 - ratio) / delta.total() as f64;
         let variance = of(own, self.challenger) + of(others, self.baseline);
         let events = self.challenger.total() as f64 + self.baseline.total() as f64;
-        let log = -2.0 * libm::log(self.bounds.alpha);
+        let log = -2.0 * libm::log(self.bounds.alpha());
         let wide = events * (log + libm::log1p(log)) / TIGHTEST + 1.0;
-        let factor = 2.0 * wide / (wide - 1.0) * libm::log(libm::sqrt(wide) / self.bounds.alpha);
+        let factor = 2.0 * wide / (wide - 1.0) * libm::log(libm::sqrt(wide) / self.bounds.alpha());
         let half = libm::sqrt(variance * factor);
         let estimate = own - others;
         Some(Interval {
@@ -363,14 +268,16 @@ impl Judge {
 
     /// What is missing of the threshold, over what an event adds in the mean.
     fn needed(&self) -> Needed {
-        let roads = if self.bounds.slo.is_some() { 2.0 } else { 1.0 };
+        let roads = if self.bounds.slo().is_some() { 2.0 } else { 1.0 };
         let enough = self.log_alpha() + libm::log(roads);
-        let ratio = self.bounds.errors_ratio;
+        let ratio = self.bounds.errors_ratio();
         let share = self.share;
         let each = libm::log1p((ratio - 1.0) * share) - share * libm::log(ratio);
         let bad = events(enough - self.likelihood.of_safety(), each);
-        let good =
-            self.bounds.slo.and_then(|slo| events(enough - self.within_slo, good_within_slo(slo)));
+        let good = self
+            .bounds
+            .slo()
+            .and_then(|slo| events(enough - self.within_slo, good_within_slo(slo)));
         Needed { bad, good }
     }
 }
@@ -396,20 +303,6 @@ mod tests {
             judge.look(*b, *t);
         });
         judge
-    }
-
-    #[test]
-    fn bounds_have_ranges() {
-        for (ratio, slo, alpha, error) in [
-            (1.0, None, 0.05, "errors_ratio is `1`, and must be from 1.01 to 1000"),
-            (f64::NAN, None, 0.05, "errors_ratio is `NaN`, and must be from 1.01 to 1000"),
-            (2.0, Some(0.0), 0.05, "slo is `0`, and must be from 0.000001 to 0.5"),
-            (2.0, Some(0.01), 0.7, "alpha is `0.7`, and must be from 0.000001 to 0.5"),
-        ] {
-            assert_eq!(Bounds::new(ratio, slo, alpha).unwrap_err().to_string(), error);
-        }
-        let text = r#"{"errors_ratio": 0.5, "slo": null, "alpha": 0.05}"#;
-        assert!(serde_json::from_str::<Bounds>(text).is_err());
     }
 
     #[test]

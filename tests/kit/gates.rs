@@ -82,7 +82,13 @@ fn example(file: &str) -> Value {
     documents(file, &lines.join("\n")).remove(0)
 }
 
-/// The gates for a split and a variant.
+/// The analysis of that name.
+fn template(name: &str) -> Value {
+    let all = documents(ARGO, &read(ARGO));
+    all.into_iter().find(|template| template["metadata"]["name"] == name).expect(name)
+}
+
+/// The gates for a split and a variant, by recording rules.
 pub(crate) fn gates(split: &str, variant: &str) -> Vec<Gate> {
     let mut gates = Vec::new();
     let mut add = |file: &str, name: &str, query: String, limit| {
@@ -90,7 +96,7 @@ pub(crate) fn gates(split: &str, variant: &str) -> Vec<Gate> {
         gates.push(Gate { name: format!("{file}: {name}"), query, limit });
     };
 
-    let template = documents(ARGO, &read(ARGO)).remove(0);
+    let template = template("traffic-split");
     let fill = |text: &str| {
         list(&template, "/spec/args").iter().fold(text.to_owned(), |text, arg| {
             let value = match arg["name"].as_str().unwrap() {
@@ -189,6 +195,13 @@ fn cases() -> Vec<Case> {
     let slow = [("100", 50), ("200", 100), ("+Inf", 100)];
     let nothing = (None, Unknown);
     let zero = (Some(0.0), Good);
+    // What a part of errors is above the baseline's 1 %, of so many responses a minute, less two standard errors.
+    let errors = |part: f64, responses: f64, verdict| {
+        let of = |part: f64, responses: f64| part * (1.0 - part) / (5.0 * responses);
+        let chance = 2.0 * (of(part, responses) + of(0.01, 1_000.0)).sqrt();
+        (Some(((part - 0.01 - chance) * 1_000.0).round() / 1_000.0), verdict)
+    };
+    let usual_errors = errors(0.01, 100.0, Good);
     let case = |name, canary, errors, p95| Case {
         name,
         canary,
@@ -200,23 +213,35 @@ fn cases() -> Vec<Case> {
     };
     let well = |name, more| {
         let canary = [canary(99, 1, alike), more].concat();
-        case(name, canary, (Some(0.0), Good), (Some(1.0), Good))
+        case(name, canary, usual_errors, (Some(1.0), Good))
     };
     let tripped = |instance: &str, values| {
         of_canary("traffic_split_tripped", &format!(", instance=\"{instance}\""), values)
     };
     let stand_in = |values| vec![of_canary("traffic_split:stand_in:rate5m", "", values)];
     vec![
-        case("as good", canary(99, 1, alike), (Some(0.0), Good), (Some(1.0), Good)),
-        case("better", canary(100, 0, alike), (Some(-0.01), Good), (Some(1.0), Good)),
+        case("as good", canary(99, 1, alike), usual_errors, (Some(1.0), Good)),
+        case("better", canary(100, 0, alike), errors(0.0, 100.0, Good), (Some(1.0), Good)),
         case(
             "within the limits",
             canary(197, 3, [("50", 70), ("110", 200), ("+Inf", 200)]),
-            (Some(0.005), Good),
+            errors(0.015, 200.0, Good),
             (Some(1.109), Good),
         ),
-        case("6 % of errors", canary(94, 6, alike), (Some(0.05), Bad), (Some(1.0), Good)),
-        case("twice as slow", canary(99, 1, slow), (Some(0.0), Good), (Some(2.0), Bad)),
+        case("6 % of errors", canary(94, 6, alike), errors(0.06, 100.0, Bad), (Some(1.0), Good)),
+        case(
+            "3 % of errors, of too few to exclude chance",
+            canary(97, 3, alike),
+            errors(0.03, 100.0, Good),
+            (Some(1.0), Good),
+        ),
+        case(
+            "3 % of errors, of many",
+            canary(970, 30, [("50", 500), ("100", 1000), ("+Inf", 1000)]),
+            errors(0.03, 1_000.0, Bad),
+            (Some(1.0), Good),
+        ),
+        case("twice as slow", canary(99, 1, slow), usual_errors, (Some(2.0), Bad)),
         case("failing, but a handful of responses", canary(0, 5, slow), nothing, nothing),
         case("no request of the canary", canary(0, 0, none), nothing, nothing),
         case("no canary at all", Vec::new(), nothing, nothing),
@@ -235,7 +260,7 @@ fn cases() -> Vec<Case> {
             ..case(
                 "so fast that buckets decide",
                 canary(99, 1, [("1", 0), ("5", 100), ("+Inf", 100)]),
-                (Some(0.0), Good),
+                usual_errors,
                 (Some(1.0), Good),
             )
         },
@@ -326,7 +351,7 @@ fn the_gates_let_good_canaries_pass_stop_bad_ones_and_do_not_judge_without_respo
 
 #[test]
 fn the_step_in_the_comment_names_the_template_and_its_arguments() {
-    let template = documents(ARGO, &read(ARGO)).remove(0);
+    let template = template("traffic-split");
     let example = example(ARGO);
     let steps = list(&example, "/strategy/canary/steps");
     let judged = steps.iter().position(|step| step.get("analysis").is_some()).unwrap();
@@ -359,5 +384,58 @@ fn flagger_waits_for_the_policys_weight_on_both_sides_of_its_analysis() {
     let example = example(FLAGGER);
     let kinds: Vec<_> =
         list(&example, "/analysis/webhooks").iter().map(|hook| &hook["type"]).collect();
-    assert_eq!(kinds, ["pre-rollout", "confirm-promotion"]);
+    assert_eq!(
+        kinds,
+        ["pre-rollout", "rollout", "confirm-promotion", "rollback", "confirm-promotion"]
+    );
+}
+
+#[test]
+fn no_request_is_in_two_measurements() {
+    let template = template("traffic-split");
+    for metric in list(&template, "/spec/metrics") {
+        let query = text(metric, "/provider/prometheus/query");
+        let interval = text(metric, "/interval");
+        let is_of_five = query.contains("5m");
+        assert!(!is_of_five || interval == "5m", "{metric}");
+        // A restart of Prometheus: asked again each ten seconds.
+        assert!(metric["consecutiveErrorLimit"].as_u64().unwrap() >= 30, "{metric}");
+    }
+    assert_eq!(example(FLAGGER)["analysis"]["interval"], "5m");
+}
+
+#[test]
+fn the_questions_of_the_gates_are_understood_by_the_verdict() {
+    let (server, _folder) = crate::verdict::nowhere();
+    // Nothing is behind it: what is understood has no answer (503), what is not is refused (400).
+    let template = template("traffic-split-verdict");
+    let metric = &list(&template, "/spec/metrics")[0];
+    let mut url = text(metric, "/provider/web/url").to_owned();
+    for arg in list(&template, "/spec/args") {
+        let name = arg["name"].as_str().unwrap();
+        let value = match name {
+            "split" => "checkout",
+            "variant" => "canary",
+            "run" => "6f7b8c",
+            "verdict" => "",
+            _ => arg["value"].as_str().unwrap(),
+        };
+        url = url.replace(&format!("{{{{args.{name}}}}}"), value);
+    }
+    let answer = crate::tools::get(server.address, &url, &[]).unwrap();
+    assert_eq!(answer.status, 503, "{url}: {}", answer.body);
+    assert_eq!(text(metric, "/provider/web/jsonPath"), "{$.value}");
+    let example = example(FLAGGER);
+    let hooks =
+        list(&example, "/analysis/webhooks").iter().filter(|hook| hook.get("metadata").is_some());
+    let mut asked = 0;
+    for hook in hooks {
+        let url = text(hook, "/url");
+        let (_, path) = url.split_once(":9898").expect(url);
+        assert!(path.ends_with(text(hook, "/type")), "{hook}");
+        let body = json!({"name": "shop", "namespace": "test", "phase": "Progressing", "checksum": "1", "metadata": hook["metadata"]});
+        assert_eq!(crate::verdict::post(server.address, path, &body.to_string()), 503, "{hook}");
+        asked += 1;
+    }
+    assert_eq!(asked, 3);
 }

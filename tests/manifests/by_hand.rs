@@ -70,8 +70,17 @@ struct Metric {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Provider {
-    prometheus: Prometheus,
+enum Provider {
+    Prometheus(Prometheus),
+    Web(Web),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Web {
+    url: String,
+    json_path: Option<String>,
+    timeout_seconds: Option<i64>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
