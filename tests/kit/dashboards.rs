@@ -160,3 +160,14 @@ fn the_limits_on_the_panels_are_those_of_the_alerts() {
         assert!(rules.contains(text), "{title}: the rules have no `{text}`");
     }
 }
+
+#[test]
+fn each_dashboard_has_a_picture_that_is_small_and_is_shown() {
+    let guide = read("envoy/README.md");
+    for name in DASHBOARDS {
+        let picture = format!("grafana/pictures/{name}.png");
+        let bytes = std::fs::read(at(&format!("envoy/{picture}"))).unwrap();
+        assert!(bytes.starts_with(b"\x89PNG") && bytes.len() < 200_000, "{name}: {}", bytes.len());
+        assert!(guide.contains(&format!("({picture})")), "{name}");
+    }
+}

@@ -113,10 +113,9 @@ def why():
             ),
             graph(
                 "Share off its weight, in sigmas",
-                "Half an hour; only decisions by weight. Beyond 4 it is not chance, if " "no weight changed.",
+                "How far the share is outside of all weights of half an hour; only decisions by weight. Beyond 4 it is not chance.",
                 query(
-                    f"(traffic_split:share:observed30m{{{VARIANT}}} - traffic_split:share:configured{{{VARIANT}}}) "
-                    f"/ (traffic_split:share:sigma30m{{{VARIANT}}} > 0)",
+                    f"traffic_split:share:deviation30m{{{VARIANT}}} / (traffic_split:share:sigma30m{{{VARIANT}}} > 0)",
                     NAME,
                 ),
                 unit="short",
@@ -236,10 +235,7 @@ def keys():
                 "Users of each variant",
                 "Whom the weights gave it, each once in a while and worker: what a guard counts "
                 "beside the users with failures.",
-                query(
-                    f"sum by (split, variant) (increase(traffic_split_keys_total{{{VARIANT}}}[5m]))",
-                    "{{split}}={{variant}}",
-                ),
+                query(f"sum by (split, variant) (increase(traffic_split_keys_total{{{VARIANT}}}[5m]))", NAME),
                 8,
                 unit="short",
                 empty="no split has a guard",
@@ -273,7 +269,7 @@ def requests():
             panel(
                 "logs",
                 "Requests of the chosen variants",
-                "The last 200, newest first; of one user, if `user` at the top says " "so and the log has the field.",
+                "The last 200, newest first; of one user, if `user` at the top says so and the log has the field.",
                 logs.log(f"{logs.LOG} {logs.OF_USER}"),
                 24,
                 source=LOKI,
@@ -348,7 +344,7 @@ def traces():
             9,
             table(
                 "Traces with an error",
-                "Of the chosen variants: 5xx, or no response. Spans have the variant as " "`split.variant`.",
+                "Of the chosen variants: 5xx, or no response. Spans have the variant as `split.variant`.",
                 logs.traces("status = error"),
                 source=TEMPO,
                 unit="short",

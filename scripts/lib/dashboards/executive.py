@@ -106,7 +106,7 @@ def objective():
                 now(
                     f"{errors('split, variant', '30d', VARIANT)} / on (split) group_left () "
                     f"({responses('split', '30d')} > 0) / on () group_left () (1 - {OBJECTIVE})",
-                    "{{split}}={{variant}}",
+                    NAME,
                 ),
                 6,
                 unit="percentunit",
@@ -129,7 +129,7 @@ def objective():
             ),
             graph(
                 "Error budget left, over 30 days",
-                "Each point is the 30 days before it. Always 30 days, whatever the " "time range.",
+                "Each point is the 30 days before it. Always 30 days, whatever the time range.",
                 query(left("30d"), "{{split}}"),
                 unit="percentunit",
                 interval="6h",
@@ -186,7 +186,7 @@ def worth():
                 "Business figure",
                 "The query at the top, by variant. Until you type one: good answers in a second. "
                 "Services know their variant from the header x-split-variant, and can count by it.",
-                query(FIGURE, "{{split}}={{variant}}"),
+                query(FIGURE, NAME),
                 unit="short",
                 empty=NO_FIGURE,
                 fields={"min": 0},
@@ -195,9 +195,7 @@ def worth():
                 "Business figure per 1,000 requests",
                 "The same, divided by each variant's requests, so that a canary "
                 "of 5 % can be compared. The query must be a rate (per second), as the usual one is.",
-                query(
-                    f"1000 * ({FIGURE}) / on (split, variant) group_left () ({RESPONSES} > 0)", "{{split}}={{variant}}"
-                ),
+                query(f"1000 * ({FIGURE}) / on (split, variant) group_left () ({RESPONSES} > 0)", NAME),
                 unit="short",
                 empty=NO_FIGURE,
                 fields={"min": 0},
@@ -208,7 +206,7 @@ def worth():
             stat(
                 "Cost in an hour",
                 "In the currency of --price, whatever the traffic is.",
-                now(PRICE, "{{split}}={{variant}}"),
+                now(PRICE, NAME),
                 6,
                 unit="short",
                 empty=NO_PRICE,
@@ -217,7 +215,7 @@ def worth():
             graph(
                 "Cost of 1,000 requests",
                 "A small canary is dear while its deployment is larger than its share. The scale is logarithmic.",
-                query(f"1000 * {PRICE} / 3600 / ({REQUESTS} > 0)", "{{split}}={{variant}}"),
+                query(f"1000 * {PRICE} / 3600 / ({REQUESTS} > 0)", NAME),
                 6,
                 unit="short",
                 empty=NO_PRICE,
@@ -233,7 +231,7 @@ def worth():
             ),
             graph(
                 "Error budget burn, 6 hours",
-                "1 is just as fast as the objective allows. At 2, for 15 minutes, there " "is a ticket.",
+                "1 is just as fast as the objective allows. At 2, for 15 minutes, there is a ticket.",
                 query(f"traffic_split:burn_rate:6h{{{VARIANT}}}", NAME),
                 6,
                 unit="short",

@@ -13,7 +13,7 @@ VARIANT = f'{SPLIT},variant=~"$variant"'
 # Of series that only the policy knows: they are the same for all fleets.
 KNOWN = 'split=~"$split",variant=~"$variant"'
 
-# Labels that a series does not have leave nothing behind.
+# Labels that a series does not have leave but a blank. It is the same text everywhere, since a color belongs to a whole name.
 NAME = "{{split}}={{variant}} {{job}} {{cluster}}"
 
 

@@ -131,7 +131,7 @@ def beside_baseline():
             8,
             graph(
                 "Errors above the baseline",
-                "Points more than the baseline. The alert wants one point, and half as " "many again.",
+                "Points more than the baseline. The alert wants one point, and half as many again.",
                 query(
                     f"traffic_split:errors:ratio_rate5m{{{VARIANT}}} - ignoring (variant) group_left () "
                     f"traffic_split:errors:baseline_ratio_rate5m{{{SPLIT}}}",
@@ -156,7 +156,7 @@ def beside_baseline():
             ),
             graph(
                 "Error budget burn",
-                "1 is just as fast as the objective allows. A ticket at 2 (6 hours), a page at 8 " "(1 hour).",
+                "1 is just as fast as the objective allows. A ticket at 2 (6 hours), a page at 8 (1 hour).",
                 [recorded("burn_rate:1h", f"1h {NAME}"), recorded("burn_rate:5m", f"5m {NAME}")],
                 8,
                 unit="short",
@@ -218,10 +218,7 @@ def instead():
                 "Users with failures",
                 "Users in five minutes whose request failed, each once in a while: what the "
                 "guard judges by, with a guard or without.",
-                query(
-                    f"sum by (split, variant) (increase(traffic_split_bad_keys_total{{{VARIANT}}}[5m]))",
-                    "{{split}}={{variant}}",
-                ),
+                query(f"sum by (split, variant) (increase(traffic_split_bad_keys_total{{{VARIANT}}}[5m]))", NAME),
                 6,
                 unit="short",
                 fields={"min": 0},
@@ -234,7 +231,7 @@ def instead():
                 query(
                     f'sum by (split, variant) (rate(traffic_split_responses_total{{class="abort",{VARIANT}}}[5m])) '
                     f"/ (sum by (split, variant) (rate(traffic_split_responses_total{{{VARIANT}}}[5m])) > 0)",
-                    "{{split}}={{variant}}",
+                    NAME,
                 ),
                 6,
                 unit="percentunit",

@@ -1,14 +1,13 @@
 """Upstreams of the variants: what Envoy counts of their clusters, and which endpoints fail by the access log."""
 
 import logs
-from model import FLEET, KNOWN, LOKI, graph, line, override, panel, query, row, rows, table, thresholds
+from model import FLEET, KNOWN, LOKI, NAME, graph, line, override, panel, query, row, rows, table, thresholds
 
 # The cluster that serves a variant; with a fallback also the one that is made for it, such as checkout=canary, by which
 # Envoy counts its requests, and which has no hosts of its own.
 CLUSTERS = f"max by (split, variant, envoy_cluster_name) (traffic_split:cluster{{{KNOWN}}})"
 OF_HOSTS = CLUSTERS.replace("})", ',envoy_cluster_name!~".+=.+"})')
 NO_CLUSTERS = "no envoy_cluster_* of these clusters: Istio keeps few of them, see proxyStatsMatcher"
-VARIANT_ONLY = "{{split}}={{variant}}"
 
 
 def beside(clusters, by_cluster):
@@ -65,7 +64,7 @@ def counted():
                 "By class, per second. Retries count each time, so that there may be more than "
                 "the filter's responses.",
                 [
-                    query(rate("upstream_rq_xx", f',envoy_response_code_class="{digit}"'), f"{VARIANT_ONLY} {digit}xx")
+                    query(rate("upstream_rq_xx", f',envoy_response_code_class="{digit}"'), f"{NAME} {digit}xx")
                     for digit in "245"
                 ],
                 unit="reqps",
@@ -80,20 +79,21 @@ def counted():
                 "Per second: connections that could not be made, requests that timed out, were "
                 "reset, or found no room (circuit breaker).",
                 [
-                    query(rate("upstream_cx_connect_fail"), f"{VARIANT_ONLY} no connection"),
-                    query(rate("upstream_rq_timeout"), f"{VARIANT_ONLY} timeout"),
-                    query(rate("upstream_rq_rx_reset"), f"{VARIANT_ONLY} reset"),
-                    query(rate("upstream_rq_pending_overflow"), f"{VARIANT_ONLY} no room"),
+                    query(rate("upstream_cx_connect_fail"), f"{NAME} no connection"),
+                    query(rate("upstream_rq_timeout"), f"{NAME} timeout"),
+                    query(rate("upstream_rq_rx_reset"), f"{NAME} reset"),
+                    query(rate("upstream_rq_pending_overflow"), f"{NAME} no room"),
                 ],
                 8,
                 unit="reqps",
                 empty=NO_CLUSTERS,
+                largest_first=True,
                 fields={"min": 0},
             ),
             graph(
                 "Retries",
                 "Per second, by Envoy itself.",
-                query(rate("upstream_rq_retry"), VARIANT_ONLY),
+                query(rate("upstream_rq_retry"), NAME),
                 8,
                 unit="reqps",
                 empty=NO_CLUSTERS,
@@ -109,7 +109,7 @@ def counted():
                         "histogram_quantile(0.95, sum by (envoy_cluster_name, le) (rate("
                         f"envoy_cluster_upstream_rq_time_bucket{{{FLEET}}}[$__rate_interval])))",
                     ),
-                    f"{VARIANT_ONLY} ({{{{envoy_cluster_name}}}})",
+                    f"{NAME} ({{{{envoy_cluster_name}}}})",
                 ),
                 8,
                 unit="ms",
@@ -139,7 +139,7 @@ def failing():
             ),
             table(
                 "Routes and clusters that fail",
-                "The same, by Envoy's route and cluster. A policy's cluster that Envoy " "does not have is NC here.",
+                "The same, by Envoy's route and cluster. A policy's cluster that Envoy does not have is NC here.",
                 logs.count("split, route, cluster, flags", logs.FAILED),
                 source=LOKI,
                 unit="short",
