@@ -228,7 +228,9 @@ fn day(failing: f64) -> String {
 /// Cases for promtool: what is asked at a minute, and the rows that come back.
 fn cases(failing: f64, minute: usize, asked: &[(&str, &str)]) -> String {
     let mut text = format!(
-        "rule_files: [rules.yml]\nevaluation_interval: 1m\ntests:\n- interval: 1m\n  input_series:\n{}  promql_expr_test:\n",
+        "rule_files: [rules.yml]\nevaluation_interval: 1m\n\
+        group_eval_order: [traffic_split_known, traffic_split_rates, traffic_split_comparisons, traffic_split_alerts]\n\
+        tests:\n- interval: 1m\n  input_series:\n{}  promql_expr_test:\n",
         day(failing)
     );
     for (expr, samples) in asked {

@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 /// Who loads the rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub(super) enum Form {
-    /// A file of Prometheus's `rule_files`; `VictoriaMetrics`'s vmalert reads it, too.
+    /// A file of Prometheus's `rule_files`, which `vmalert` reads, too.
     #[default]
     Prometheus,
     /// A `PrometheusRule` for the Prometheus operator.
     Operator,
     /// A namespace with groups, for `mimirtool rules load`.
     Mimir,
-    /// A file of Thanos's ruler.
+    /// A file for the ruler of Thanos.
     Thanos,
 }
 
