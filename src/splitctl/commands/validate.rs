@@ -12,8 +12,7 @@ use crate::format::Format;
 use crate::outcome::Outcome;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::style;
-use crate::text::write_json;
-use crate::verdict::describe;
+use crate::text::{plural, write_json};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -84,7 +83,9 @@ fn show(result: &Result<PolicyFile, Unreadable>, console: &mut Console<'_>) -> i
     };
     match &file.valid {
         Some(valid) => {
-            let (ok, what, metrics) = (style::fine("ok"), describe(valid), valid.metrics());
+            let (ok, metrics) = (style::fine("ok"), valid.metrics());
+            let splits = plural(valid.policy.splits.len() as u64, "split");
+            let what = format!("{splits}, policy {}", valid.hash_in_both());
             let warnings = if file.findings.is_empty() {
                 String::new()
             } else {
@@ -112,6 +113,8 @@ enum FileReport<'r> {
         ok: bool,
         splits: Option<usize>,
         policy: Option<String>,
+        /// The same as the gauge `traffic_split_policy_hash` shows it.
+        policy_hash: Option<u64>,
         metrics: Option<usize>,
         diagnostics: Vec<FindingReport<'r>>,
     },
@@ -132,6 +135,7 @@ fn file_report(result: &Result<PolicyFile, Unreadable>) -> FileReport<'_> {
                 ok: valid.is_some(),
                 splits: valid.map(|valid| valid.policy.splits.len()),
                 policy: valid.map(Valid::hash_text),
+                policy_hash: valid.map(|valid| valid.hash),
                 metrics: valid.map(Valid::metrics),
                 diagnostics: file.findings.iter().map(Finding::report).collect(),
             }
@@ -178,7 +182,9 @@ mod tests {
         let (outcome, out, _) = validate(&[("a.json", GOOD)], Format::Human);
         assert_eq!(outcome, Outcome::Fine);
         let rest = out.trim_end().strip_prefix("ok a.json: 0 splits, policy ").unwrap();
-        let (hash, metrics) = rest.split_once(", ").unwrap();
+        let (hash, rest) = rest.split_once(" (").unwrap();
+        let (number, metrics) = rest.split_once(" in metrics), ").unwrap();
+        assert_eq!(u64::from_str_radix(hash, 16).ok(), number.parse().ok(), "{out}");
         assert_eq!((hash.len(), metrics), (13, "4 metrics"), "{out}");
     }
 
@@ -255,6 +261,7 @@ mod tests {
               "metrics": null,
               "ok": false,
               "policy": null,
+              "policy_hash": null,
               "splits": null
             },
             {
@@ -264,6 +271,7 @@ mod tests {
               "metrics": 4,
               "ok": true,
               "policy": "bb2d4e67199ea",
+              "policy_hash": 3292852212832746,
               "splits": 0
             },
             {

@@ -64,7 +64,7 @@ fn show_step(step: &StepReport, out: &mut dyn Write) -> io::Result<()> {
                 None => "no key".to_owned(),
             };
             let holds = if *holds { "in" } else { "not in" };
-            let slice = format!("{from_percent} % to {to_percent} %");
+            let slice = format!("{from_percent}% to {to_percent}%");
             line(out, "slice", &format!("{bucket} in layer `{layer}` is {holds} {slice}"))
         }
         StepReport::Forced => {
@@ -100,7 +100,7 @@ fn show_step(step: &StepReport, out: &mut dyn Write) -> io::Result<()> {
         }
         StepReport::Holdout { bucket, percent, held } => {
             let held = if *held { "held out" } else { "not held out" };
-            line(out, "holdout", &format!("bucket {bucket} is {held} ({percent} %)"))
+            line(out, "holdout", &format!("bucket {bucket} is {held} ({percent}%)"))
         }
         StepReport::Tripped { variant } => {
             line(out, "", &format!("`{variant}` is out of service: the weights decide"))
@@ -166,7 +166,7 @@ fn show_draws(draws: &[DrawReport], out: &mut dyn Write) -> io::Result<()> {
             (_, true, _) => "drains: admits nobody new".to_owned(),
             _ => String::new(),
         };
-        let share = format!("{} %", decimals(draw.share));
+        let share = format!("{}%", decimals(draw.share));
         let costs = [number(draw.cost), number(draw.cost_per_weight)];
         table.row([draw.variant.clone(), share].into_iter().chain(costs).chain([note]));
     }
