@@ -9,7 +9,9 @@ use serde::Serialize;
 use crate::console::Console;
 use crate::finding::{Finding, FindingReport};
 use crate::format::Format;
+use crate::moment;
 use crate::outcome::Outcome;
+use crate::pause::Jump;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::style;
 use crate::text::{plural, write_json};
@@ -91,7 +93,16 @@ fn show(result: &Result<PolicyFile, Unreadable>, console: &mut Console<'_>) -> i
             } else {
                 format!(", {}", file.summary())
             };
-            writeln!(console.out, "{ok} {name}: {what}, {metrics} metrics{warnings}")
+            writeln!(console.out, "{ok} {name}: {what}, {metrics} metrics{warnings}")?;
+            for jump in Jump::of_policy(&valid.policy, moment::now()) {
+                let (note, split, rises, start) =
+                    (style::warning("note"), &jump.split, jump.rises(), jump.start);
+                writeln!(
+                    console.out,
+                    "{note}: the ramp of `{split}` stands still; without its `pause` weights would jump now: {rises}. To go on from where it stands, take `pause` out and write `start: {start}`"
+                )?;
+            }
+            Ok(())
         }
         None => writeln!(console.out, "{} {name}: {}", style::error("not valid"), file.summary()),
     }
@@ -116,6 +127,8 @@ enum FileReport<'r> {
         /// The same as the gauge `traffic_split_policy_hash` shows it.
         policy_hash: Option<u64>,
         metrics: Option<usize>,
+        /// Ramps that stand still: what becomes of their weights when `pause` is taken out now.
+        paused: Vec<Jump>,
         diagnostics: Vec<FindingReport<'r>>,
     },
     Unreadable {
@@ -135,6 +148,9 @@ fn file_report(result: &Result<PolicyFile, Unreadable>) -> FileReport<'_> {
                 ok: valid.is_some(),
                 splits: valid.map(|valid| valid.policy.splits.len()),
                 policy: valid.map(Valid::hash_text),
+                paused: valid
+                    .map(|v| Jump::of_policy(&v.policy, moment::now()))
+                    .unwrap_or_default(),
                 policy_hash: valid.map(|valid| valid.hash),
                 metrics: valid.map(Valid::metrics),
                 diagnostics: file.findings.iter().map(Finding::report).collect(),
@@ -260,6 +276,7 @@ mod tests {
               "file": "a.yaml",
               "metrics": null,
               "ok": false,
+              "paused": [],
               "policy": null,
               "policy_hash": null,
               "splits": null
@@ -270,6 +287,7 @@ mod tests {
               "file": "b.json",
               "metrics": 4,
               "ok": true,
+              "paused": [],
               "policy": "bb2d4e67199ea",
               "policy_hash": 3292852212832746,
               "splits": 0
