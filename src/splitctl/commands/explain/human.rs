@@ -141,7 +141,10 @@ fn show_entries(label: &str, entries: &[EntryReport], out: &mut dyn Write) -> io
         let label = if index == 0 { label } else { "" };
         match &entry.unmet {
             None => line(out, label, &format!("holds: {}", entry.condition))?,
-            Some(unmet) => line(out, label, &format!("fails at {unmet}"))?,
+            Some(unmet) => {
+                let sent = entry.sent.as_ref().map(|sent| format!("; {sent}")).unwrap_or_default();
+                line(out, label, &format!("fails at {unmet}{sent}"))?;
+            }
         }
     }
     Ok(())
