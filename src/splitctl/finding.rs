@@ -304,11 +304,13 @@ splits:
     #[test]
     fn what_is_missing_within_the_last_line_is_shown_there() {
         insta::assert_snapshot!(shown("policy.json", "{\n  \"splits\": ["), @r#"
-        error[invalid_json]: not JSON: EOF while parsing a list
+        error[invalid_json]: not JSON: the text ends too early
          --> policy.json:2:13
           |
         2 |   "splits": [
           |             ^
+          |
+          = help: the `[` of line 2, column 13 is not closed; was the file cut off?
         "#);
     }
 

@@ -18,6 +18,7 @@ pub mod format;
 pub mod keys;
 pub mod moment;
 pub mod outcome;
+mod pause;
 pub mod policy_file;
 pub mod population;
 mod rules;

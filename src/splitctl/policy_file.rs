@@ -48,6 +48,11 @@ impl Valid {
         format!("{:013x}", self.hash)
     }
 
+    /// The same, and as metrics show it, which have numbers alone: `80b64ad4afe39 (2264186205539897 in metrics)`.
+    pub fn hash_in_both(&self) -> String {
+        format!("{} ({} in metrics)", self.hash_text(), self.hash)
+    }
+
     /// How many metrics a proxy has with this policy, whatever the requests are. A counter or gauge is one time series
     /// in Prometheus, a histogram one per bucket and two more.
     pub fn metrics(&self) -> usize {

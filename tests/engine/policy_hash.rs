@@ -10,6 +10,8 @@ use policy_text::canonical::to_value;
 use policy_text::source::{Source, to_json, to_yaml};
 use proptest::prelude::*;
 use serde_json::Value;
+use splitctl::commands::fmt::canonical;
+use splitctl::policy_file::PolicyFile;
 
 use crate::written::EVERY_FIELD;
 
@@ -105,8 +107,7 @@ fn policy_in(path: &Path) -> Policy {
 
 #[test]
 fn no_shipped_example_changes_its_hash_when_it_is_formatted() {
-    let mut all = files("envoy/policies", ".yaml");
-    all.extend(["envoy/policy.yaml", "istio/policy.yaml"].map(|file| harness::root().join(file)));
+    let all = shipped();
     assert!(all.len() > 10);
     for path in all {
         let policy = policy_in(&path);
@@ -117,6 +118,27 @@ fn no_shipped_example_changes_its_hash_when_it_is_formatted() {
         let name = path.display();
         assert_eq!(again.hash, policy::hash(&policy), "{name}");
         assert_eq!(hash_of(json.as_bytes()), again.hash, "{name}");
+    }
+}
+
+/// Every policy file that people copy.
+fn shipped() -> Vec<PathBuf> {
+    let mut all = files("envoy/policies", ".yaml");
+    all.extend(files("istio", "policy.yaml"));
+    all.push(harness::root().join("envoy/policy.yaml"));
+    all
+}
+
+/// What `splitctl fmt` makes of a text.
+fn by_fmt(name: &str, text: &str) -> String {
+    canonical(&PolicyFile::check(Source::new(name, text))).unwrap()
+}
+
+#[test]
+fn every_shipped_policy_is_as_fmt_writes_it() {
+    for path in shipped() {
+        let (name, text) = (path.display().to_string(), std::fs::read_to_string(&path).unwrap());
+        assert!(by_fmt(&name, &text) == text, "`splitctl fmt --write {name}`");
     }
 }
 
@@ -153,5 +175,15 @@ proptest! {
         prop_assert_eq!(policy::check(&formatted).hash, hash);
         let yaml = to_yaml(&formatted, &[]);
         prop_assert_eq!(Source::new("a.yaml", &yaml).policy().unwrap().check().hash, hash);
+        // What the command writes, a key of all splits in its place, again and again.
+        for name in ["a.json", "a.yaml"] {
+            let written = if name == "a.json" { document.to_string() } else { yaml.clone() };
+            let once = by_fmt(name, &written);
+            prop_assert_eq!(Source::new(name, &once).policy().unwrap().check().hash, hash);
+            prop_assert_eq!(&by_fmt(name, &once), &once);
+        }
+        // As people write it: every field where the document has it, nothing left out.
+        let flow = by_fmt("a.yaml", &document.to_string());
+        prop_assert_eq!(Source::new("a.yaml", &flow).policy().unwrap().check().hash, hash);
     }
 }

@@ -246,7 +246,10 @@ fn mirrored(policy: &str, options: &[&str]) -> Vec<Value> {
 fn a_request_for_which_no_cluster_is_named_is_mirrored_as_well() {
     let mut policy = read("istio/policy.yaml");
     for subset in ["v1", "v2"] {
-        policy = policy.replace(&format!("cluster: \"{}\", ", cluster(subset)), "");
+        let cluster = format!("cluster: \"{}\"", cluster(subset));
+        // Beside other fields, or on a line of its own.
+        policy = policy.replace(&format!("{cluster}, "), "");
+        policy = policy.replace(&format!("    {cluster}\n"), "");
     }
     let mesh = Mesh::start(&mirrored(&policy, &["--default", &cluster("v1")]), None);
     mesh.expect("user-1", &[], "v1", DEFAULT);

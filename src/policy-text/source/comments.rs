@@ -15,6 +15,8 @@ pub struct Comment {
     pub alone: bool,
     /// There is an empty line before it.
     pub after_blank: bool,
+    /// How many blanks stand before it.
+    pub indent: usize,
 }
 
 /// The comments of a text that is YAML, in order.
@@ -41,7 +43,7 @@ pub fn comments(text: &str, places: &Places) -> Vec<Comment> {
                 let alone = line.get(..offset).is_some_and(|head| head.trim().is_empty());
                 let text = line.get(offset..).unwrap_or_default().trim_end().to_owned();
                 let path = places.first_from(line_number).map(str::to_owned);
-                found.push(Comment { text, path, alone, after_blank });
+                found.push(Comment { text, path, alone, after_blank, indent: at });
                 break;
             }
             before = c;

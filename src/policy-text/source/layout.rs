@@ -47,7 +47,9 @@ pub fn to_yaml(document: &Value, comments: &[Comment]) -> String {
         }
         out.push('\n');
     }
+    // What is about nothing any more, such as a field that is commented out at the end, stays as far in as it is.
     for (comment, _) in comments.iter().zip(&homes).filter(|(_, home)| home.is_none()) {
+        out.push_str(&" ".repeat(if comment.alone { comment.indent } else { 0 }));
         out.push_str(&comment.text);
         out.push('\n');
     }

@@ -269,12 +269,44 @@ fn from_json(error: &serde_json::Error, text: &str) -> Syntax {
     let line = text.lines().nth(error.line().saturating_sub(1)).unwrap_or_default();
     let before = line.get(..error.column().saturating_sub(1)).unwrap_or(line);
     let column = before.chars().count().saturating_add(1);
-    Syntax {
-        code: "invalid_json",
-        place: Place { line: error.line().max(1), column, length: 1 },
-        message: format!("not JSON: {words}"),
-        help: None,
+    let unclosed = if error.is_eof() { unclosed(text) } else { None };
+    let (message, help) = match unclosed {
+        Some((bracket, line, column)) => (
+            "not JSON: the text ends too early".to_owned(),
+            Some(format!(
+                "the `{bracket}` of line {line}, column {column} is not closed; was the file cut off?"
+            )),
+        ),
+        None => (format!("not JSON: {words}"), None),
+    };
+    let place = Place { line: error.line().max(1), column, length: 1 };
+    Syntax { code: "invalid_json", place, message, help }
+}
+
+/// The innermost bracket or quote of a JSON text that is not closed, with its line and column.
+fn unclosed(text: &str) -> Option<(char, usize, usize)> {
+    let mut open = Vec::new();
+    let (mut in_text, mut escaped) = (false, false);
+    for (index, line) in text.lines().enumerate() {
+        for (at, c) in line.chars().enumerate() {
+            match c {
+                _ if escaped => escaped = false,
+                '\\' if in_text => escaped = true,
+                '"' if in_text => {
+                    in_text = false;
+                    open.pop();
+                }
+                _ if in_text => {}
+                '{' | '[' | '"' => {
+                    in_text = c == '"';
+                    open.push((c, index.saturating_add(1), at.saturating_add(1)));
+                }
+                '}' | ']' => drop(open.pop()),
+                _ => {}
+            }
+        }
     }
+    open.pop()
 }
 
 fn several(last: Option<&Document>, count: usize) -> Syntax {
@@ -321,6 +353,25 @@ mod tests {
     fn broken_json_has_jsons_error_whatever_its_name() {
         let syntax = parse("<stdin>", "{\"version\": 1,\n \"splits\": [}\n").unwrap_err();
         assert_eq!((syntax.code, syntax.place.line, syntax.place.column), ("invalid_json", 2, 13));
+    }
+
+    #[test]
+    fn json_that_is_cut_off_says_which_bracket_is_open() {
+        for (text, wanted) in [
+            (
+                "{\n  \"a\": [1, {\"b\": \"}\\\"\"}\n",
+                "the `[` of line 2, column 8 is not closed; was the file cut off?",
+            ),
+            (
+                "{\"a\": \"b\\\"",
+                "the `\"` of line 1, column 7 is not closed; was the file cut off?",
+            ),
+            ("{\"a\": 1", "the `{` of line 1, column 1 is not closed; was the file cut off?"),
+        ] {
+            let syntax = parse("a.json", text).unwrap_err();
+            assert_eq!(syntax.message, "not JSON: the text ends too early");
+            assert_eq!(syntax.help.as_deref(), Some(wanted), "{text}");
+        }
     }
 
     #[test]

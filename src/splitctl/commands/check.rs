@@ -162,7 +162,7 @@ fn show(judged: &Judged<'_>, valid: &Valid, console: &mut Console<'_>) -> Result
     if judged.ok {
         let (fine, count) = (style::fine("fine"), judged.points.len());
         let what = match judged.of {
-            Of::Admin(_) => format!("policy {}, {count} points", valid.hash_text()),
+            Of::Admin(_) => format!("policy {}, {count} points", valid.hash_in_both()),
             Of::Bootstrap(_) => format!("{count} points"),
             Of::Module(_) => "a module that Envoy can load".to_owned(),
         };

@@ -20,6 +20,7 @@ use crate::console::Console;
 use crate::format::Format;
 use crate::moment::Moment;
 use crate::outcome::Outcome;
+use crate::pause::Jump;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::verdict;
 use changes::Change;
@@ -118,6 +119,8 @@ struct SplitReport {
     moves: Option<Moves>,
     /// The rises that exceed the limit.
     steps: Vec<Step>,
+    /// The ramp stood still, and goes on from somewhere else.
+    jump: Option<Jump>,
 }
 
 /// What happened to a split as a whole.
@@ -168,6 +171,7 @@ impl<'f> Report<'f> {
                 .zip(kinds.as_ref())
                 .map(|(limit, kinds)| steps::above([old, new], pair, kinds, at.0, limit))
                 .unwrap_or_default(),
+            jump: jump([old, new], pair, at.0),
         });
         Ok(Self {
             old: old.name,
@@ -192,6 +196,13 @@ impl<'f> Report<'f> {
         let too_far = self.splits.iter().any(|split| !split.steps.is_empty());
         if reshuffled || too_far { Outcome::No } else { Outcome::Fine }
     }
+}
+
+/// What taking `pause` out of a ramp does.
+fn jump([old, new]: [&Side<'_>; 2], pair: &Pair, now: engine::units::Moment) -> Option<Jump> {
+    let (before, after) = (pair.old?, pair.new?);
+    let is_out = after.ramp.as_ref()?.pause.is_none();
+    is_out.then(|| Jump::new((&old.plan, before), (&new.plan, after), now))?
 }
 
 fn kind(pair: &Pair) -> Kind {

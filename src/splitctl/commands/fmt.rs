@@ -83,16 +83,48 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
 }
 
 /// The text of a valid file in canonical form.
-fn canonical(file: &PolicyFile) -> anyhow::Result<String> {
+///
+/// # Errors
+/// When the policy is not valid.
+pub fn canonical(file: &PolicyFile) -> anyhow::Result<String> {
     let valid = file.valid.as_ref().context("the policy is not valid")?;
     let source: &Source = &file.source;
     let mut document = to_value(&valid.policy);
     share_key(&mut document, &valid.document);
+    keep_written(&mut document, &valid.document);
     if source.is_json() {
         return Ok(format!("{}\n", to_pretty_json(&document)?));
     }
     let places = source.policy().map(|document| document.places).unwrap_or_default();
     Ok(to_yaml(&document, &comments(&source.text, &places)))
+}
+
+/// What is written stays, also where leaving it out would mean the same: whoever reads the policy need not know defaults, and
+/// comments stay beside what they are about. It comes after the field that it was written after.
+fn keep_written(document: &mut Value, written: &Value) {
+    match (document, written) {
+        (Value::Object(fields), Value::Object(written)) => {
+            let mut before: Option<&str> = None;
+            for (name, value) in written {
+                let place = fields.iter().position(|(known, _)| known == name);
+                match (place.and_then(|place| fields.get_mut(place)), value) {
+                    (Some((_, field)), _) => keep_written(field, value),
+                    (None, Value::Object(_) | Value::List(_)) => continue,
+                    (None, scalar) => {
+                        let after =
+                            fields.iter().position(|(known, _)| Some(known.as_str()) == before);
+                        let place = after.map_or(0, |after| after.saturating_add(1));
+                        fields.insert(place, (name.clone(), scalar.clone()));
+                    }
+                }
+                before = Some(name);
+            }
+        }
+        (Value::List(items), Value::List(written)) if items.len() == written.len() => {
+            items.iter_mut().zip(written).for_each(|(item, written)| keep_written(item, written));
+        }
+        _ => {}
+    }
 }
 
 /// Splits are written with the key they have; where it was the policy's it goes back there.
@@ -141,7 +173,7 @@ splits:
       # The new one.
       - {name: canary, cluster: "checkout-v2", weight: 5}
     name: checkout
-    enabled: true # default, left out
+    enabled: true # the default
     baseline: stable
     key: [{header: X-User-Id}, {cookie: uid}]
     match:

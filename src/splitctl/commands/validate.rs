@@ -9,11 +9,12 @@ use serde::Serialize;
 use crate::console::Console;
 use crate::finding::{Finding, FindingReport};
 use crate::format::Format;
+use crate::moment;
 use crate::outcome::Outcome;
+use crate::pause::Jump;
 use crate::policy_file::{PolicyFile, Valid};
 use crate::style;
-use crate::text::write_json;
-use crate::verdict::describe;
+use crate::text::{plural, write_json};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -84,13 +85,24 @@ fn show(result: &Result<PolicyFile, Unreadable>, console: &mut Console<'_>) -> i
     };
     match &file.valid {
         Some(valid) => {
-            let (ok, what, metrics) = (style::fine("ok"), describe(valid), valid.metrics());
+            let (ok, metrics) = (style::fine("ok"), valid.metrics());
+            let splits = plural(valid.policy.splits.len() as u64, "split");
+            let what = format!("{splits}, policy {}", valid.hash_in_both());
             let warnings = if file.findings.is_empty() {
                 String::new()
             } else {
                 format!(", {}", file.summary())
             };
-            writeln!(console.out, "{ok} {name}: {what}, {metrics} metrics{warnings}")
+            writeln!(console.out, "{ok} {name}: {what}, {metrics} metrics{warnings}")?;
+            for jump in Jump::of_policy(&valid.policy, moment::now()) {
+                let (note, split, rises, start) =
+                    (style::warning("note"), &jump.split, jump.rises(), jump.start);
+                writeln!(
+                    console.out,
+                    "{note}: the ramp of `{split}` stands still; without its `pause` weights would jump now: {rises}. To go on from where it stands, take `pause` out and write `start: {start}`"
+                )?;
+            }
+            Ok(())
         }
         None => writeln!(console.out, "{} {name}: {}", style::error("not valid"), file.summary()),
     }
@@ -112,7 +124,11 @@ enum FileReport<'r> {
         ok: bool,
         splits: Option<usize>,
         policy: Option<String>,
+        /// The same as the gauge `traffic_split_policy_hash` shows it.
+        policy_hash: Option<u64>,
         metrics: Option<usize>,
+        /// Ramps that stand still: what becomes of their weights when `pause` is taken out now.
+        paused: Vec<Jump>,
         diagnostics: Vec<FindingReport<'r>>,
     },
     Unreadable {
@@ -132,6 +148,10 @@ fn file_report(result: &Result<PolicyFile, Unreadable>) -> FileReport<'_> {
                 ok: valid.is_some(),
                 splits: valid.map(|valid| valid.policy.splits.len()),
                 policy: valid.map(Valid::hash_text),
+                paused: valid
+                    .map(|v| Jump::of_policy(&v.policy, moment::now()))
+                    .unwrap_or_default(),
+                policy_hash: valid.map(|valid| valid.hash),
                 metrics: valid.map(Valid::metrics),
                 diagnostics: file.findings.iter().map(Finding::report).collect(),
             }
@@ -178,7 +198,9 @@ mod tests {
         let (outcome, out, _) = validate(&[("a.json", GOOD)], Format::Human);
         assert_eq!(outcome, Outcome::Fine);
         let rest = out.trim_end().strip_prefix("ok a.json: 0 splits, policy ").unwrap();
-        let (hash, metrics) = rest.split_once(", ").unwrap();
+        let (hash, rest) = rest.split_once(" (").unwrap();
+        let (number, metrics) = rest.split_once(" in metrics), ").unwrap();
+        assert_eq!(u64::from_str_radix(hash, 16).ok(), number.parse().ok(), "{out}");
         assert_eq!((hash.len(), metrics), (13, "4 metrics"), "{out}");
     }
 
@@ -254,7 +276,9 @@ mod tests {
               "file": "a.yaml",
               "metrics": null,
               "ok": false,
+              "paused": [],
               "policy": null,
+              "policy_hash": null,
               "splits": null
             },
             {
@@ -263,7 +287,9 @@ mod tests {
               "file": "b.json",
               "metrics": 4,
               "ok": true,
+              "paused": [],
               "policy": "bb2d4e67199ea",
+              "policy_hash": 3292852212832746,
               "splits": 0
             },
             {

@@ -64,11 +64,15 @@ pub(super) fn judge_configuration(policy: &Policy, dump: &Dump) -> Vec<Point> {
 }
 
 fn running(valid: &Valid, shown: Shown) -> Point {
-    let wanted = valid.hash_text();
+    let wanted = valid.hash_in_both();
     let missing = match shown.hash {
         None => Some("no filter shows a policy".to_owned()),
         Some(hash) if hash != valid.hash => {
-            let runs = if hash == 0 { "none runs".into() } else { format!("{hash:013x} runs") };
+            let runs = if hash == 0 {
+                "none runs".into()
+            } else {
+                format!("{hash:013x} ({hash} in metrics) runs")
+            };
             let refused = if shown.refused { "; a policy was refused" } else { "" };
             Some(format!("policy {wanted} does not run: {runs}{refused}"))
         }

@@ -37,6 +37,6 @@ pub(super) fn run(
         bail!("`{}` answered {}", args.service, response.status);
     }
     let name = response.text();
-    writeln!(console.out, "{}: {delay} ms in the mean, {failing} % failing", name.trim_end())?;
+    writeln!(console.out, "{}: {delay} ms in the mean, {failing}% failing", name.trim_end())?;
     Ok(Outcome::Fine)
 }

@@ -10,6 +10,7 @@ use super::steps::Step;
 use super::{Kind, Report, SplitReport};
 use crate::moment::Moment;
 use crate::outcome::Outcome;
+use crate::pause::Jump;
 use policy_text::source::to_json;
 
 /// A comparison.
@@ -33,6 +34,8 @@ struct SplitJson<'r> {
     reshuffles: Vec<ReshuffleJson<'r>>,
     moves: Option<MovesJson<'r>>,
     too_large_steps: Vec<StepJson<'r>>,
+    /// `pause` was taken out of the ramp, which goes on from somewhere else.
+    pause_taken_out: Option<&'r Jump>,
 }
 
 #[derive(Debug, Serialize)]
@@ -106,6 +109,7 @@ impl<'r> SplitJson<'r> {
             reshuffles: split.reshuffles.iter().map(ReshuffleJson::new).collect(),
             moves: split.moves.as_ref().map(MovesJson::new),
             too_large_steps: split.steps.iter().map(StepJson::new).collect(),
+            pause_taken_out: split.jump.as_ref(),
         }
     }
 }

@@ -102,6 +102,13 @@ impl SplitReport {
         writeln!(out, "\n{}{kind}", style::strong(&self.name))?;
         show_changes(&self.changes, out)?;
         show_reshuffles(&self.reshuffles, out)?;
+        if let Some(jump) = &self.jump {
+            let (note, rises, start) = (style::warning("note"), jump.rises(), jump.start);
+            writeln!(
+                out,
+                "  {note}: `pause` is out, and the ramp goes on from where it would be without it: {rises}; to go on from where it stood, write `start: {start}`"
+            )?;
+        }
         let Some(moves) = &self.moves else { return Ok(()) };
         let share = |count: u64| {
             format!("{} ({})", thousands(count), fixed_percent(count as f64 / users as f64))

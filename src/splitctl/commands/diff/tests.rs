@@ -157,6 +157,7 @@ fn json_says_the_same() {
             ]
           },
           "name": "checkout",
+          "pause_taken_out": null,
           "renamed_from": null,
           "reshuffles": [],
           "too_large_steps": [
@@ -527,4 +528,31 @@ fn a_point_from_one_variant_to_another_is_seen_to_disturb_the_others() {
     assert!(told.contains(" move; ") && !told.contains("note"), "{told}");
     let told = diff(&policy(40, 10), &policy(40, 10), "");
     assert!(!told.contains("note"), "{told}");
+}
+
+#[test]
+fn a_pause_that_is_taken_out_is_a_jump_unless_the_start_is_shifted() {
+    let paused = "\
+version: 1
+key: [{header: u}]
+splits:
+- name: checkout
+  baseline: stable
+  variants: [{name: stable, weight: 100}, {name: canary, weight: 0}]
+  ramp:
+    start: 2026-11-20T12:00:00Z
+    linear: true
+    pause: 2026-11-20T14:42:00Z
+    steps: [{after: 10h, weights: {stable: 0, canary: 100}}]
+";
+    let out = paused.replace("    pause: 2026-11-20T14:42:00Z\n", "");
+    let shifted = out.replace("2026-11-20T12:00:00Z", "2026-11-20T14:42:00Z");
+    let line = "--at 2026-11-20T17:24:00Z";
+    let told = diff(paused, &out, line);
+    assert!(
+        told.contains("  note: `pause` is out, and the ramp goes on from where it would be without it: `stable` from 73.00% to 46.00%, `canary` from 27.00% to 54.00%; to go on from where it stood, write `start: 2026-11-20T14:42:00Z`\n"),
+        "{told}"
+    );
+    let told = diff(paused, &shifted, line);
+    assert!(!told.contains("note:") && told.contains("nobody of"), "{told}");
 }

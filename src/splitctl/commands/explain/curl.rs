@@ -113,8 +113,17 @@ fn is_curl(word: &str) -> bool {
     matches!(word.rsplit(['/', '\\']).next(), Some("curl" | "curl.exe")) && !word.contains("://")
 }
 
-/// A word that could be a host, before one that is a URL beyond doubt, or an option: `wget https://a.example`.
+/// Programs that people have beside curl, whose options are others.
+const OTHER_PROGRAMS: [&str; 14] = [
+    "ab", "fetch", "ghz", "grpcurl", "h2load", "hey", "http", "https", "httpie", "oha", "vegeta",
+    "wget", "wrk", "xh",
+];
+
+/// A word that is known as another program, or could be a host, before one that is a URL beyond doubt: `wget a.example/x`.
 fn is_other_program(word: &str, rest: &[String]) -> bool {
+    if OTHER_PROGRAMS.contains(&word) && !rest.is_empty() {
+        return true;
+    }
     let is_url = |word: &String| word.contains("://");
     let could_be_host = word.contains(['.', ':']) || word.starts_with('-');
     !could_be_host && rest.iter().any(is_url)
@@ -342,6 +351,10 @@ mod tests {
             ),
             (
                 &["wget", "https://a.example"],
+                "`wget` is not curl; paste a curl command, or describe the request by options",
+            ),
+            (
+                &["wget", "a.example/api"],
                 "`wget` is not curl; paste a curl command, or describe the request by options",
             ),
             (

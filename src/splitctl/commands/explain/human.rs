@@ -64,7 +64,7 @@ fn show_step(step: &StepReport, out: &mut dyn Write) -> io::Result<()> {
                 None => "no key".to_owned(),
             };
             let holds = if *holds { "in" } else { "not in" };
-            let slice = format!("{from_percent} % to {to_percent} %");
+            let slice = format!("{from_percent}% to {to_percent}%");
             line(out, "slice", &format!("{bucket} in layer `{layer}` is {holds} {slice}"))
         }
         StepReport::Forced => {
@@ -100,7 +100,7 @@ fn show_step(step: &StepReport, out: &mut dyn Write) -> io::Result<()> {
         }
         StepReport::Holdout { bucket, percent, held } => {
             let held = if *held { "held out" } else { "not held out" };
-            line(out, "holdout", &format!("bucket {bucket} is {held} ({percent} %)"))
+            line(out, "holdout", &format!("bucket {bucket} is {held} ({percent}%)"))
         }
         StepReport::Tripped { variant } => {
             line(out, "", &format!("`{variant}` is out of service: the weights decide"))
@@ -141,7 +141,10 @@ fn show_entries(label: &str, entries: &[EntryReport], out: &mut dyn Write) -> io
         let label = if index == 0 { label } else { "" };
         match &entry.unmet {
             None => line(out, label, &format!("holds: {}", entry.condition))?,
-            Some(unmet) => line(out, label, &format!("fails at {unmet}"))?,
+            Some(unmet) => {
+                let sent = entry.sent.as_ref().map(|sent| format!("; {sent}")).unwrap_or_default();
+                line(out, label, &format!("fails at {unmet}{sent}"))?;
+            }
         }
     }
     Ok(())
@@ -166,7 +169,7 @@ fn show_draws(draws: &[DrawReport], out: &mut dyn Write) -> io::Result<()> {
             (_, true, _) => "drains: admits nobody new".to_owned(),
             _ => String::new(),
         };
-        let share = format!("{} %", decimals(draw.share));
+        let share = format!("{}%", decimals(draw.share));
         let costs = [number(draw.cost), number(draw.cost_per_weight)];
         table.row([draw.variant.clone(), share].into_iter().chain(costs).chain([note]));
     }

@@ -20,6 +20,7 @@ use super::report::{
 use super::request::Described;
 use crate::moment;
 use crate::policy_file::{PolicyFile, Valid};
+use crate::text::harmless;
 
 /// One in place of the random numbers that each request has: explanations are the same every time.
 const CHANCE: [u64; 2] = [0x9e37_79b9_7f4a_7c15, 0xbf58_476d_1ce4_e5b9];
@@ -40,7 +41,7 @@ pub(super) fn report(
     let written = to_value(&plan.policy);
     let splits = plan.policy.splits.pairs().enumerate().map(|(index, (id, split))| {
         let written = item(written.field("splits"), index);
-        Judged { plan: &plan, id, split, written, now }.report(&explanation)
+        Judged { plan: &plan, id, split, written, request, now }.report(&explanation)
     });
     let splits = splits.collect();
     let named = |name: &str| request.first(name).to_owned();
@@ -70,6 +71,7 @@ struct Judged<'j> {
     id: SplitId,
     split: &'j Split,
     written: Option<&'j Value>,
+    request: &'j Described,
     now: Moment,
 }
 
@@ -89,7 +91,7 @@ impl Judged<'_> {
             Step::Disabled => StepReport::Disabled,
             Step::EarlierLeg => StepReport::EarlierLeg,
             Step::Match(tried) => StepReport::Match {
-                entries: entries(tried, self.field("match")),
+                entries: entries(tried, self.field("match"), self.request),
                 holds: tried.holds,
             },
             Step::LayerTaken => StepReport::LayerTaken { layer: self.layer() },
@@ -120,7 +122,7 @@ impl Judged<'_> {
                 let written = item(self.field("overrides"), *index).and_then(|o| o.field("match"));
                 StepReport::Override {
                     index: *index,
-                    entries: entries(tried, written),
+                    entries: entries(tried, written, self.request),
                     holds: tried.holds,
                     variant: variant.map(|variant| self.variant(variant)),
                 }
@@ -211,14 +213,46 @@ impl Judged<'_> {
 }
 
 /// The entries that were tried, each as it is written.
-fn entries(tried: &Tried, written: Option<&Value>) -> Vec<EntryReport> {
+fn entries(tried: &Tried, written: Option<&Value>, request: &Described) -> Vec<EntryReport> {
     let unmet = tried.unmet.iter().cloned().map(Some);
     let outcomes = unmet.chain(tried.holds.then_some(None));
-    let entry = |(index, unmet)| EntryReport {
+    let entry = |(index, unmet): (usize, Option<String>)| EntryReport {
         condition: item(written, index).map(to_flow).unwrap_or_default(),
+        sent: unmet.as_deref().and_then(|unmet| sent(unmet, item(written, index)?, request)),
         unmet,
     };
     outcomes.enumerate().map(entry).collect()
+}
+
+/// What the request sent where a test of a header failed: `Premium`, and that it differs from `premium` in case only.
+fn sent(unmet: &str, entry: &Value, request: &Described) -> Option<String> {
+    let (name, _) = unmet.strip_prefix("header `")?.split_once('`')?;
+    let value = request.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value)?;
+    let Some(Value::List(tests)) = entry.field("headers") else { return None };
+    let is_of = |test: &&Value| test.field("name") == Some(&Value::String(name.to_owned()));
+    let wanted =
+        tests.iter().filter(is_of).flat_map(|test| match (test.field("exact"), test.field("in")) {
+            (Some(Value::String(exact)), _) => vec![exact.as_str()],
+            (_, Some(Value::List(values))) => values
+                .iter()
+                .filter_map(|value| match value {
+                    Value::String(text) => Some(text.as_str()),
+                    _ => None,
+                })
+                .collect(),
+            _ => Vec::new(),
+        });
+    let (mut by_case, mut by_blanks) = (false, false);
+    for wanted in wanted.filter(|wanted| *wanted != value) {
+        by_case |= wanted.eq_ignore_ascii_case(value);
+        by_blanks |= wanted.trim() == value.trim();
+    }
+    let differs = match (by_case, by_blanks) {
+        (true, _) => ", which differs in case only: `ignore_case: true` takes both",
+        (_, true) => ", which differs in blanks only",
+        _ => "",
+    };
+    Some(format!("sent is `{}`{differs}", harmless(value)))
 }
 
 fn item(list: Option<&Value>, index: usize) -> Option<&Value> {

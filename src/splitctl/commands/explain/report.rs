@@ -138,6 +138,9 @@ pub(super) struct EntryReport {
     pub(super) condition: String,
     /// The condition that failed first; `None` = the entry holds.
     pub(super) unmet: Option<String>,
+    /// What the request has there, where it is a header, and how that differs; `None` where there is nothing to say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sent: Option<String>,
 }
 
 /// What a variant drew.

@@ -330,3 +330,18 @@ fn only_what_can_trip_is_out_of_service() {
         assert_eq!(explain(GUARDED, &["--tripped", tripped]), said);
     }
 }
+
+#[test]
+fn a_condition_that_fails_says_what_was_sent_and_that_it_differs_in_case_only() {
+    let to = ["--host", "shop.example.com", "--path", "/api/", "-H", "x-user-id: ada"];
+    let told = |header: &str| explain(CHECKOUT, &[&to[..], &["-H", header]].concat());
+    let text = told("x-tier: Premium");
+    assert!(
+        text.contains("fails at header `x-tier` exact `premium`; sent is `Premium`, which differs in case only: `ignore_case: true` takes both\n"),
+        "{text}"
+    );
+    let text = told("x-tier: gold");
+    assert!(text.contains("fails at header `x-tier` exact `premium`; sent is `gold`\n"), "{text}");
+    let text = told("x-other: gold");
+    assert!(text.contains("fails at header `x-tier` exact `premium`\n"), "{text}");
+}
