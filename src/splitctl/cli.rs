@@ -77,6 +77,20 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    #[test]
+    fn no_terminal_wraps_the_lines_of_a_help_once_more() {
+        fn check(command: &clap::Command) {
+            let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in text.lines() {
+                // Commands are to be copied as they are.
+                let is_command = line.starts_with("  ") && line.contains("splitctl");
+                assert!(line.len() <= 80 || is_command, "{}: {line}", command.get_name());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+
     /// Runs a command line on a policy that is not valid and one that is: outcome, stdout.
     fn run_in(folder: &std::path::Path, line: &str) -> (Outcome, String) {
         let inside = |word: &str| match word.ends_with(".yaml") {

@@ -1,6 +1,7 @@
 //! Where a command writes.
 
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::tcgetwinsize;
@@ -27,6 +28,15 @@ pub fn stdout_is_closed() -> bool {
 
 /// How wide the terminal is that problems are shown on, if it is one.
 pub fn columns() -> Option<usize> {
-    let size = tcgetwinsize(io::stderr()).ok()?;
+    columns_of(io::stderr())
+}
+
+/// The same for answers.
+pub fn columns_of_answers() -> Option<usize> {
+    columns_of(io::stdout())
+}
+
+fn columns_of(stream: impl AsFd) -> Option<usize> {
+    let size = tcgetwinsize(stream).ok()?;
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }

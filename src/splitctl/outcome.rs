@@ -49,10 +49,23 @@ pub const EXIT_CODES: [(u8, &str, &str); 7] = [
     (6, "drifted", "`rollout`: somebody else changed the policy, and it is as they left it"),
 ];
 
-/// The same for `--help`.
+/// The same for `--help`, in lines that no terminal wraps once more.
 pub fn exit_codes() -> String {
-    let line = |(code, _, meaning): &(u8, &str, &str)| format!("  {code}  {meaning}");
-    format!("Exit codes:\n{}", EXIT_CODES.each_ref().map(line).join("\n"))
+    const COLUMNS: usize = 78;
+    let mut text = "Exit codes:".to_owned();
+    for (code, _, meaning) in EXIT_CODES {
+        let mut line = format!("\n  {code} ");
+        for word in meaning.split(' ') {
+            if line.len().saturating_add(word.len()) > COLUMNS {
+                text.push_str(&line);
+                line = "\n    ".to_owned();
+            }
+            line.push(' ');
+            line.push_str(word);
+        }
+        text.push_str(&line);
+    }
+    text
 }
 
 impl Outcome {

@@ -2,6 +2,7 @@
 //! blanks at the end of a line.
 
 use std::io::{self, Write};
+use std::sync::OnceLock;
 
 use anstyle::Style;
 use comfy_table::{CellAlignment, presets};
@@ -10,6 +11,47 @@ use crate::style;
 
 /// Blanks between two columns.
 const GAP: u16 = 2;
+
+/// How wide the terminal is that tables go to; nothing where they go to none.
+static COLUMNS: OnceLock<usize> = OnceLock::new();
+
+/// From now on lines of tables end where the terminal does: what is wrapped is no table any more. To be called by the program
+/// alone, where its answer goes to a terminal; in a pipe or a file tables are whole.
+pub fn fit(columns: Option<usize>) {
+    if let Some(columns) = columns {
+        // The first call counts.
+        let _same = COLUMNS.set(columns);
+    }
+}
+
+/// A line that is no longer than so many columns; one that is cut ends with an ellipsis, and its style ends with it.
+fn cut(line: &str, columns: usize) -> String {
+    let plain = anstream::adapter::strip_str(line).to_string();
+    if plain.chars().count() <= columns {
+        return line.to_owned();
+    }
+    let mut text = String::new();
+    let (mut left, mut styled, mut in_style) = (columns.saturating_sub(1), false, false);
+    for c in line.chars() {
+        if c == '\u{1b}' {
+            (in_style, styled) = (true, true);
+        }
+        if in_style {
+            text.push(c);
+            in_style = c != 'm';
+        } else if left > 0 {
+            left = left.saturating_sub(1);
+            text.push(c);
+        } else {
+            break;
+        }
+    }
+    text.push('\u{2026}');
+    if styled {
+        text.push_str("\u{1b}[0m");
+    }
+    text
+}
 
 /// A column of a table.
 #[derive(Debug, Clone)]
@@ -82,7 +124,11 @@ impl Table {
     /// # Errors
     /// When it cannot be written.
     pub fn show(self, indent: usize, out: &mut dyn Write) -> io::Result<()> {
-        self.lines().try_for_each(|line| writeln!(out, "{:indent$}{line}", ""))
+        let columns = COLUMNS.get().map(|columns| columns.saturating_sub(indent));
+        self.lines().try_for_each(|line| {
+            let line = columns.map_or_else(|| line.clone(), |columns| cut(&line, columns));
+            writeln!(out, "{:indent$}{line}", "")
+        })
     }
 }
 
@@ -111,6 +157,19 @@ mod tests {
         東京東京  1,234  wins
         é             5
         ");
+    }
+
+    #[test]
+    fn a_line_is_cut_where_a_terminal_ends_and_not_in_a_pipe() {
+        assert_eq!(cut("stable  1,234", 13), "stable  1,234");
+        assert_eq!(cut("stable  1,234", 12), "stable  1,2\u{2026}");
+        let styled = format!("{}variant  users{:#}", style::FAINT, style::FAINT);
+        assert_eq!(cut(&styled, 14), styled);
+        assert_eq!(cut(&styled, 8), format!("{}variant\u{2026}\u{1b}[0m", style::FAINT));
+        // The program alone says how wide a terminal is.
+        let mut table = Table::new([words("")]);
+        table.row(["x".repeat(300)]);
+        assert_eq!(shown(table).trim(), "x".repeat(300));
     }
 
     #[test]

@@ -30,16 +30,20 @@ Examples:
   psql -Atc 'select user_id from users' | splitctl assign policy.yaml --split checkout
   splitctl assign policy.yaml --split checkout --ids users.txt --at 2026-12-01T09:00:00Z --format json
 
-Rows are in the order of the keys: key, variant, bucket (0..9999, under the split's salt), reason.
+Rows are in the order of the keys: key, variant, bucket (0..9999, under the
+split's salt), reason.
   split      the weights decided
   holdout    the user is held out and has the baseline
   killed     the policy is killed: the baseline
   fallback   every variant has weight 0 or drains: the baseline
-  out        the split does not apply: the user is outside its slice, or in an earlier split of its layer that
-             can take the same request, or does not have a variant that the split requires; no variant
-  no_key     the line is empty: the baseline (`on_missing_key`; `random` has no variant here, `skip` is out)
-A key is the bytes of a line, without its end. What depends on a request is not looked at: match, overrides, sticky
-cookies, the source of the key. JSON is one object per line; a key that is not UTF-8 is `key_base64` there.";
+  out        no variant, because the split does not apply: the user is outside
+             its slice, or in an earlier split of its layer that can take the
+             same request, or does not have a variant that the split requires
+  no_key     the line is empty: the baseline (`on_missing_key`; with `random`
+             no variant is known, with `skip` it is out)
+A key is the bytes of a line, without its end. What depends on a request is not
+looked at: match, overrides, sticky cookies, the source of the key. JSON is one
+object per line; a key that is not UTF-8 is `key_base64` there.";
 
 /// Assigns a list of keys, for analysts: one key per line in, one row per key out.
 #[derive(Debug, clap::Args)]

@@ -27,8 +27,9 @@ Examples:
   splitctl explain policy.yaml -- curl -H 'x-user-id: ada' https://shop.example.com/api/cart
   kubectl get wasmplugin split -o yaml | splitctl explain - --host shop.example.com
 
-The numbers of a user are those of the proxy, bit for bit. Where chance decides (a key made for a new visitor,
-`assignment: random`, a mirror by request) one possible outcome is shown, the same every time.";
+The numbers of a user are those of the proxy, bit for bit. Where chance decides
+(a key made for a new visitor, `assignment: random`, a mirror by request) one
+possible outcome is shown, the same every time.";
 
 /// Shows why a request gets which variants, and what the filter would do with it.
 ///

@@ -21,10 +21,11 @@ Examples:
   splitctl fmt --write policy.yaml
   splitctl fmt --check policies/*.yaml
 
-The canonical form has fields in one order, no field that has its default, and short values on one line. It means
-the same: no user gets another variant. YAML stays YAML with its comments, JSON stays JSON.";
+The canonical form has fields in one order, and short values on one line. It
+means the same: no user gets another variant, and the hash stays. YAML stays
+YAML with its comments, JSON stays JSON.";
 
-/// Writes policies in their canonical form: fields in order, defaults left out.
+/// Writes policies in their canonical form: fields in one order, each with its comments.
 ///
 /// With --check ends with 1 when a file is not in that form, and writes nothing.
 #[derive(Debug, clap::Args)]

@@ -28,9 +28,10 @@ Examples:
   splitctl sample-size --baseline-rate 5% --lift 10%
   splitctl sample-size --baseline-rate 5% --lift 10% --split-weights 95,5 --traffic-per-day 20000
 
-The formula is that of Fleiss, Levin and Paik, Statistical Methods for Rates and Proportions,
-3rd edition, section 4.3: unequal groups, no continuity correction. With r users on the variant
-for each on the baseline, rates p1 and p2, p = (p1 + r p2) / (1 + r), and z the normal quantile:
+The formula is that of Fleiss, Levin and Paik, Statistical Methods for Rates and
+Proportions, 3rd edition, section 4.3: unequal groups, no continuity correction.
+With r users on the variant for each on the baseline, rates p1 and p2,
+p = (p1 + r p2) / (1 + r), and z the normal quantile:
 
   baseline = ( z(1 - alpha/2) sqrt((r + 1) p (1 - p))
              + z(power) sqrt(r p1 (1 - p1) + p2 (1 - p2)) )^2 / (r (p2 - p1)^2)

@@ -9,8 +9,8 @@ Examples:
 
 Editors complete and check policies with it: begin a YAML file with
   # yaml-language-server: $schema=policy.schema.json
-or name the schema in the editor's settings. What takes several fields (sums of weights, references by name)
-only `splitctl validate` checks.";
+or name the schema in the editor's settings. What takes several fields (sums
+of weights, references by name) only `splitctl validate` checks.";
 
 /// Writes the JSON Schema (2020-12) of policies, for editors.
 #[derive(Debug, clap::Args)]

@@ -41,8 +41,10 @@ A file of counts, with a line for each variant and time:
   2026-11-20T12:00:00Z,stable,9500,95
   2026-11-20T12:00:00Z,canary,500,6
 
-Over HTTP: GET /verdict?split=checkout&run=5 answers with JSON; `value` is 1 (safe), 0 (early) or -1 (harm).
-Of each `run` the first question is where it begins, and each one after it is a look.";
+Over HTTP: GET /verdict?split=checkout&run=5 answers with JSON;
+`value` is 1 (safe), 0 (early) or -1 (harm).
+Of each `run` the first question is where it begins, and each one after it
+is a look.";
 
 /// Where there are no counters.
 const NOTHING: &str = "no proxy shows counters of this split";
