@@ -3,23 +3,23 @@
 mod alerts;
 mod forms;
 mod grouping;
+mod known;
 mod objective;
 mod series;
 mod windows;
 
 use std::fmt::Write as _;
-use std::str::FromStr;
 
-use anyhow::bail;
 use engine::policy::{Outcomes, Split};
 use policy_text::source::scalar;
 
 use crate::policy_file::Valid;
-use crate::template::{fill, is_decimal};
+use crate::template::fill;
 use crate::wasm_plugin::WasmPlugin;
 use forms::Form;
 pub(crate) use forms::operator;
 use grouping::Grouping;
+use known::{Price, known};
 use windows::TimeScale;
 
 const TEMPLATE: &str = include_str!("rules/prometheus.yaml");
@@ -97,30 +97,6 @@ impl Options {
     /// For the filter in Istio.
     pub(crate) fn of_plugin(plugin: WasmPlugin) -> Self {
         Self { wasm_plugin: Some(plugin), ..Self::default() }
-    }
-}
-
-/// What a variant costs per hour.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Price {
-    split: String,
-    variant: String,
-    /// As written: it goes into the rules unchanged.
-    price: String,
-}
-
-impl FromStr for Price {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || format!("`{text}` is not a price, such as `checkout/canary=2.40`");
-        let (of, price) = text.split_once('=').ok_or_else(wrong)?;
-        let (split, variant) = of.split_once('/').ok_or_else(wrong)?;
-        if !is_decimal(price) {
-            return Err(wrong());
-        }
-        let [split, variant, price] = [split, variant, price].map(str::to_owned);
-        Ok(Self { split, variant, price })
     }
 }
 
@@ -216,35 +192,6 @@ fn any_increase(counters: &[String]) -> String {
     let each: Vec<_> =
         counters.iter().map(|name| format!("increase({name}[{{{{10m}}}}]) > 0")).collect();
     each.join("\n      or ")
-}
-
-/// The constant series: baselines and prices.
-fn known(splits: &[&Split], prices: &[Price]) -> anyhow::Result<String> {
-    let mut text = String::new();
-    let mut constant = |record: &str, value: &str, split: &str, variant: &str| {
-        let (split, variant) = (scalar(split), scalar(variant));
-        let _in_memory = write!(
-            text,
-            "
-  - record: {record}
-    expr: vector({value})
-    labels: {{split: {split}, variant: {variant}}}"
-        );
-    };
-    for split in splits {
-        let baseline = &split.variants[split.baseline];
-        constant("traffic_split:baseline", "1", &split.name, &baseline.name);
-    }
-    for Price { split, variant, price } in prices {
-        let exists = splits
-            .iter()
-            .any(|s| s.name == *split && s.variants.iter().any(|v| v.name == *variant));
-        if !exists {
-            bail!("`--price {split}/{variant}`: the policy has no such variant");
-        }
-        constant("traffic_split:price_per_hour", price, split, variant);
-    }
-    Ok(text)
 }
 
 #[cfg(test)]
@@ -419,9 +366,6 @@ splits:
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        for wrong in ["a=1", "a/b", "a/b=x", "a/b=1e9"] {
-            assert!(wrong.parse::<Price>().is_err(), "{wrong}");
-        }
         let error = rendered(&["--price", "off/a=1"]).unwrap_err().to_string();
         assert!(error.contains("no such variant"), "{error}");
     }

@@ -146,7 +146,10 @@ fn every_query_has_rows_in_a_prometheus_that_watches_a_real_envoy() {
     // The number of a policy is the hash that people see, in decimal.
     let hash = value("max(traffic_split_policy_hash)") as u64;
     let validated = output(splitctl().arg("validate").arg(&kit.policy));
-    assert!(validated.contains(&format!("policy {hash:013x},")), "{validated}: {hash:x}");
+    assert!(
+        validated.contains(&format!("policy {hash:013x} ({hash} in metrics),")),
+        "{validated}: {hash:x}"
+    );
     // The budget of 30 days is whole, and all that a variant did is in it.
     let executive = &dashboards[0];
     let of_title = |title: &str| {
