@@ -62,6 +62,10 @@ fn held(rollout: &Rollout, state: &State, seen: &Seen, now: u64) -> Option<Held>
         return Some(Held::Unreadable);
     }
     let Some(clock) = state.clock.filter(|_| seen.proxies.are_current()) else {
+        if let (0, Counted::Nothing { why }) = (seen.proxies.all, &seen.counted) {
+            // Whoever knows of no proxy and has no counts says more by why.
+            return Some(Held::NoData { why: why.clone() });
+        }
         return Some(Held::Proxies { current: seen.proxies.current, all: seen.proxies.all });
     };
     if state.is_mismatch() {

@@ -85,7 +85,9 @@ impl Reader<'_> {
 
     fn need<'v>(&mut self, fields: &Fields<'v>, name: &str, example: &str) -> Option<&'v Value> {
         let found = self.get(fields, name);
-        if found.is_none() {
+        // One mistake is one message: a misspelt field is not missing as well.
+        let misspelt = |(other, _): &(String, Value)| nearest(other, [name]).is_some();
+        if found.is_none() && !fields.fields.iter().any(misspelt) {
             let message = format!("`{name}` is missing");
             self.problem(
                 Code::MissingField,

@@ -61,7 +61,7 @@ pub fn run(args: &Args, console: &mut Console<'_>) -> anyhow::Result<Outcome> {
     match &args.target {
         Target::Envoy(args) => {
             let render =
-                |valid: &Valid| Ok((envoy::render(args, valid)?, envoy::notes(args, valid)?));
+                |valid: &Valid| Ok((envoy::render(args, valid)?, envoy::notes(args, valid)));
             print_noted(&args.file, console, render)
         }
         Target::Istio(args) => print(&args.file, console, |valid| istio::render(args, valid)),

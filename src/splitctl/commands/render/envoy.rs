@@ -102,10 +102,7 @@ fn percent(text: &str) -> Result<String, String> {
 }
 
 /// What whoever renders should know of what is rendered; a sentence each.
-///
-/// # Errors
-/// When an option names a cluster that cannot be meant.
-pub(super) fn notes(args: &Args, valid: &Valid) -> anyhow::Result<Vec<String>> {
+pub(super) fn notes(args: &Args, valid: &Valid) -> Vec<String> {
     clusters::notes(args, &valid.policy)
 }
 

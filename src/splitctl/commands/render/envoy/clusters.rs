@@ -56,30 +56,25 @@ fn needed(args: &Args, policy: &Policy) -> Vec<String> {
 }
 
 /// What is made up because no option tells it, and what the options name without anybody's asking; a sentence each.
-///
-/// # Errors
-/// When a name is given twice, or is so like one that still lacks an address that it must be meant.
-pub(super) fn notes(args: &Args, policy: &Policy) -> anyhow::Result<Vec<String>> {
+pub(super) fn notes(args: &Args, policy: &Policy) -> Vec<String> {
     let needed = needed(args, policy);
     let given = |name: &str| args.clusters.iter().any(|cluster| cluster.name == name);
     let missing: Vec<&str> =
         needed.iter().map(String::as_str).filter(|name| !given(name)).collect();
     let mut notes = Vec::new();
-    for (number, Cluster { name, .. }) in args.clusters.iter().enumerate() {
-        if args.clusters.iter().skip(number.saturating_add(1)).any(|later| later.name == *name) {
-            bail!("`--cluster {name}=...` is given twice: say which of the addresses is meant");
+    for (number, Cluster { name, host, port }) in args.clusters.iter().enumerate() {
+        let mut later = args.clusters.iter().skip(number.saturating_add(1));
+        if later.any(|later| later.name == *name) {
+            notes.push(format!(
+                "`--cluster '{name}={host}:{port}'` is given again: the last address counts"
+            ));
+        } else if !needed.contains(name) {
+            let meant = nearest(name, missing.iter().copied());
+            let meant = meant.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
+            notes.push(format!(
+                "the policy names no cluster `{name}`: it is rendered, and no request is sent to it{meant}"
+            ));
         }
-        if needed.contains(name) {
-            continue;
-        }
-        if let Some(meant) = nearest(name, missing.iter().copied()) {
-            bail!(
-                "`--cluster {name}=...`: the policy names no such cluster; did you mean `{meant}`?"
-            );
-        }
-        notes.push(format!(
-            "the policy names no cluster `{name}`: it is rendered, and no request is sent to it"
-        ));
     }
     for name in missing {
         let host = placeholder(name);
@@ -93,7 +88,7 @@ pub(super) fn notes(args: &Args, policy: &Policy) -> anyhow::Result<Vec<String>>
             format!("no address was given for the cluster `{name}`: {say}")
         });
     }
-    Ok(notes)
+    notes
 }
 
 /// Each cluster once: those of the policy in its order, the fallback, and whatever else got an address; then those that
@@ -217,27 +212,27 @@ note: no address was given for the cluster `default`, where requests go that no 
     }
 
     #[test]
-    fn a_name_with_a_typing_error_is_refused_and_one_more_cluster_is_said() {
+    fn a_name_that_nobody_asks_for_is_told_with_the_one_that_is_meant() {
         let (outcome, out, err) = render("envoy", POLICY, &["--cluster", "agent-vv1=10.0.0.7:80"]);
-        assert_eq!((outcome, out.as_str()), (Outcome::NoAnswer, ""));
-        assert!(err.contains("did you mean `agent-v1`?"), "{err}");
+        assert_eq!(outcome, Outcome::Fine);
+        assert!(out.contains("- name: agent-vv1\n"), "{out}");
+        assert!(
+            err.contains("no cluster `agent-vv1`") && err.contains("did you mean `agent-v1`?"),
+            "{err}"
+        );
         let all = ["agent-v1=a:1", "outbound|80|v2|agent=b:1", "default=c:1"];
         let mut options: Vec<&str> = all.iter().flat_map(|at| ["--cluster", *at]).collect();
         let (_, _, err) = render("envoy", POLICY, &options);
         assert_eq!(err, "");
-        options.extend(["--cluster", "agent-v3=d:1"]);
-        let (outcome, out, err) = render("envoy", POLICY, &options);
-        assert_eq!(
-            outcome,
-            Outcome::Fine,
-            "every name has its address, so this one is no typing error"
+        // Every name has its address, so this one is no typing error.
+        options.extend(["--cluster", "agent-v3=d:1", "--cluster", "agent-v1=e:2"]);
+        let (_, out, err) = render("envoy", POLICY, &options);
+        assert!(
+            err.contains("the policy names no cluster `agent-v3`") && !err.contains("did you"),
+            "{err}"
         );
-        assert!(out.contains("- name: agent-v3\n"), "{out}");
-        assert!(err.contains("the policy names no cluster `agent-v3`"), "{err}");
-        options.extend(["--cluster", "agent-v1=e:1"]);
-        let (outcome, _, err) = render("envoy", POLICY, &options);
-        assert_eq!(outcome, Outcome::NoAnswer);
-        assert!(err.contains("`--cluster agent-v1=...` is given twice"), "{err}");
+        assert!(err.contains("`--cluster 'agent-v1=a:1'` is given again"), "{err}");
+        assert!(out.contains("{address: e, port_value: 2}"), "{out}");
     }
 
     #[test]
