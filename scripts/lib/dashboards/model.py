@@ -108,7 +108,7 @@ def annotations():
         annotation(
             "Weights",
             "orange",
-            f"changes(traffic_split:share:configured{of}[1m]) > 0",
+            f"traffic_split:share:step{of} > 0",
             "weight of {{split}}={{variant}} changed",
         ),
         # A hash that no proxy had a minute ago.
