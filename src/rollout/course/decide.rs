@@ -16,10 +16,7 @@ pub fn decide(rollout: &Rollout, state: &State, seen: &Seen, now: u64) -> Decisi
         return Decision::Ended { end };
     }
     // What somebody else wrote is never written over, not even by an abort: the challenger's weight is theirs now.
-    let ours = |policy: &String| {
-        *policy == state.policy || state.moving.as_ref().is_some_and(|to| *policy == to.policy)
-    };
-    let edited = seen.policy.as_ref().is_some_and(|policy| !ours(policy));
+    let edited = seen.policy.as_ref().is_some_and(|policy| state.ours().all(|own| own != policy));
     if edited {
         return Decision::Ended { end: End::Drifted };
     }

@@ -49,6 +49,8 @@ pub struct State {
     pub aborted: bool,
     /// A move that is decided and not yet done.
     pub moving: Option<Move>,
+    /// Hashes that moves which were given up may have left in the policy's file.
+    pub left: Vec<String>,
     /// How it ends when the move is done.
     pub going_back: Option<End>,
     /// How it ended.
@@ -93,6 +95,7 @@ impl State {
             paused: false,
             aborted: false,
             moving: None,
+            left: Vec::new(),
             going_back: None,
             ended: None,
             errors: None,
@@ -192,8 +195,16 @@ impl State {
             _ => self.going_back,
         };
         if !matches!(decision, Decision::Hold { .. }) {
+            // What is given up may be in the file already: killed or refused on its way to the proxies.
+            self.left.extend(self.moving.take().map(|given_up| given_up.policy));
             self.moving = to;
         }
+    }
+
+    /// The hashes that the policy's file may have without anybody else's doing.
+    pub fn ours(&self) -> impl Iterator<Item = &String> {
+        let moving = self.moving.iter().map(|to| &to.policy);
+        std::iter::once(&self.policy).chain(moving).chain(&self.left)
     }
 
     /// Takes in that the move was done.
@@ -202,6 +213,7 @@ impl State {
         self.step = done.step;
         self.weight = Weight::from_units(done.weight).unwrap_or(self.weight);
         self.policy = done.policy;
+        self.left.clear();
         self.applied = now;
         self.clock = None;
         self.watch_anew(rollout);
