@@ -67,6 +67,10 @@ fn held(rollout: &Rollout, state: &State, seen: &Seen, now: u64) -> Option<Held>
     if let Counted::Nothing { why } = &seen.counted {
         return Some(Held::NoData { why: why.clone() });
     }
+    if let (Some(slow), Counted::Counts { slow: None, .. }) = (rollout.gates.slow, &seen.counted) {
+        let why = format!("nobody shows how many responses take longer than {} ms", slow.over);
+        return Some(Held::NoData { why });
+    }
     if state.paused {
         return Some(Held::Paused);
     }
