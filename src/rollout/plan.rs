@@ -13,9 +13,11 @@ pub fn until_safe(share: f64, ratio: f64, alpha: f64) -> Option<f64> {
     events(-libm::log(alpha), drift(share, 1.0, 1.0, ratio))
 }
 
-/// The same until harm is proven of one that fails `times` as often, where harm is judged at `judges` places (steps and gates).
+/// The same until harm is proven of one that fails `times` as often, where harm is judged at `judges` places (steps and
+/// gates). The first judge of a step in the middle is reckoned with: twice as sure for those that come after it, twice for
+/// steps that may come again.
 pub fn until_harm(share: f64, times: f64, alpha: f64, judges: f64) -> Option<f64> {
-    let threshold = libm::log(2.0 * judges * ALTERNATIVES.len() as f64 / alpha);
+    let threshold = libm::log(4.0 * judges * ALTERNATIVES.len() as f64 / alpha);
     let best = ALTERNATIVES.iter().map(|other| drift(share, times, *other, 1.0));
     events(threshold, best.fold(f64::MIN, f64::max))
 }

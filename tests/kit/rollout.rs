@@ -1,7 +1,7 @@
 //! Rollouts against a real Envoy: by a real Prometheus and by the proxy's own statistics, healthy and not, killed and begun
 //! again, with orders from elsewhere and somebody else's edit.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -196,6 +196,54 @@ fn it_goes_on_after_a_kill_takes_orders_and_is_alone() {
     scene.replays();
     let after = scene.command("pause").output().unwrap();
     assert_eq!(after.status.code(), Some(2));
+}
+
+#[test]
+fn it_goes_on_when_nobody_reads_it_and_its_command_finds_the_policy() {
+    let scene = Scene::new(|kit| {
+        format!(
+            "steps: [{{weight: 5, for: 1s}}, {{weight: 100, for: 0s}}]\ngates: {{errors: {{ratio: 3}}}}\n\
+            counts: {{proxies: [\"http://{}\"], every: 300ms}}\n\
+            apply: {{command: [sh, -c, 'grep -q checkout \"$SPLIT_POLICY\" && echo \"$SPLIT_POLICY_HASH\" >> applied']}}",
+            kit.admin
+        )
+    });
+    let folder = scene.kit.folder.path();
+    // Named from another folder, whose paths are not those of the command.
+    let mut start = splitctl();
+    start.args(["rollout", "start"]).current_dir(folder.parent().unwrap());
+    start.arg(Path::new(folder.file_name().unwrap()).join("rollout.yaml"));
+    let mut running = start.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(running.stdout.take());
+    let status = wait_for("the rollout ends", LONG, || running.try_wait().unwrap());
+    let said = running.wait_with_output().unwrap().stderr;
+    let said = String::from_utf8_lossy(&said).into_owned();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(said.contains("nobody reads the decisions any more"), "{said}");
+    assert_eq!(read_lines(&folder.join("applied")), 2, "{said}");
+    assert!(scene.policy().contains("weight: 100"));
+    scene.replays();
+}
+
+fn read_lines(path: &Path) -> usize {
+    std::fs::read_to_string(path).unwrap().lines().count()
+}
+
+#[test]
+fn looks_of_many_processes_are_one_rollout() {
+    let scene = Scene::new(|kit| {
+        format!(
+            "steps: [{{weight: 50, for: 1s}}]\ngates: {{errors: {{ratio: 3}}}}\n\
+            counts: {{proxies: [\"http://{}\"], every: 1s}}",
+            kit.admin
+        )
+    });
+    let code = wait_for("the rollout ends", LONG, || {
+        let done = scene.command("start").arg("--once").output().unwrap();
+        (done.status.code() != Some(3)).then_some(done.status.code())
+    });
+    assert_eq!(code, Some(0));
+    scene.replays();
 }
 
 #[test]

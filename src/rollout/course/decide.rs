@@ -16,10 +16,7 @@ pub fn decide(rollout: &Rollout, state: &State, seen: &Seen, now: u64) -> Decisi
         return Decision::Ended { end };
     }
     // What somebody else wrote is never written over, not even by an abort: the challenger's weight is theirs now.
-    let ours = |policy: &String| {
-        *policy == state.policy || state.moving.as_ref().is_some_and(|to| *policy == to.policy)
-    };
-    let edited = seen.policy.as_ref().is_some_and(|policy| !ours(policy));
+    let edited = seen.policy.as_ref().is_some_and(|policy| state.ours().all(|own| own != policy));
     if edited {
         return Decision::Ended { end: End::Drifted };
     }
@@ -73,6 +70,10 @@ fn held(rollout: &Rollout, state: &State, seen: &Seen, now: u64) -> Option<Held>
     }
     if let Counted::Nothing { why } = &seen.counted {
         return Some(Held::NoData { why: why.clone() });
+    }
+    if let (Some(slow), Counted::Counts { slow: None, .. }) = (rollout.gates.slow, &seen.counted) {
+        let why = format!("nobody shows how many responses take longer than {} ms", slow.over);
+        return Some(Held::NoData { why });
     }
     if state.paused {
         return Some(Held::Paused);

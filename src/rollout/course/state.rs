@@ -49,10 +49,16 @@ pub struct State {
     pub aborted: bool,
     /// A move that is decided and not yet done.
     pub moving: Option<Move>,
+    /// Hashes that moves which were given up may have left in the policy's file.
+    pub left: Vec<String>,
     /// How it ends when the move is done.
     pub going_back: Option<End>,
     /// How it ended.
     pub ended: Option<End>,
+    /// The challenger's weight before the one in force: until the clock starts some proxies may have it.
+    before: Weight,
+    /// How often the rollout stood at a weight that is judged.
+    visits: u64,
     pub(super) errors: Option<Watch>,
     pub(super) slow: Option<Watch>,
     pub(super) spread: Option<Spread>,
@@ -93,8 +99,11 @@ impl State {
             paused: false,
             aborted: false,
             moving: None,
+            left: Vec::new(),
             going_back: None,
             ended: None,
+            before: weight,
+            visits: 0,
             errors: None,
             slow: None,
             spread: None,
@@ -106,8 +115,10 @@ impl State {
     /// New judges, for a new weight.
     fn watch_anew(&mut self, rollout: &Rollout) {
         let gates = &rollout.gates;
-        self.errors = Watch::new(rollout, Gate::Errors, gates.errors);
-        self.slow = gates.slow.and_then(|slow| Watch::new(rollout, Gate::Slow, slow.limit));
+        self.visits = self.visits.saturating_add(u64::from(!self.weight.is_zero()));
+        let visit = self.visits.max(1);
+        self.errors = Watch::new(rollout, Gate::Errors, gates.errors, visit);
+        self.slow = gates.slow.and_then(|slow| Watch::new(rollout, Gate::Slow, slow.limit, visit));
         self.spread = None;
     }
 
@@ -135,9 +146,11 @@ impl State {
             self.clock = Some(now);
         }
         let Counted::Counts { errors, users, slow, keys } = &seen.counted else { return };
+        let share = self.facts.share_at(self.weight);
+        let before = self.facts.share_at(self.before);
         let at = At {
-            time: now,
-            share: self.facts.share_at(self.weight),
+            share,
+            most: if self.clock.is_some() { share } else { share.max(before) },
             everywhere: self.clock.is_some(),
             users: *users,
             same: !users || keys.is_some(),
@@ -179,7 +192,8 @@ impl State {
             self.proven = self.step.or(self.proven);
         }
         if let Decision::Retreat { .. } = decision {
-            self.paused = true;
+            // Whoever approved meant what came after the step that was not proven.
+            (self.paused, self.approved) = (true, false);
         }
         if let Decision::Ended { end } = decision {
             self.ended = Some(*end);
@@ -192,16 +206,26 @@ impl State {
             _ => self.going_back,
         };
         if !matches!(decision, Decision::Hold { .. }) {
+            // What is given up may be in the file already: killed or refused on its way to the proxies.
+            self.left.extend(self.moving.take().map(|given_up| given_up.policy));
             self.moving = to;
         }
+    }
+
+    /// The hashes that the policy's file may have without anybody else's doing.
+    pub fn ours(&self) -> impl Iterator<Item = &String> {
+        let moving = self.moving.iter().map(|to| &to.policy);
+        std::iter::once(&self.policy).chain(moving).chain(&self.left)
     }
 
     /// Takes in that the move was done.
     pub fn moved(&mut self, rollout: &Rollout, now: u64) {
         let Some(done) = self.moving.take() else { return };
         self.step = done.step;
+        self.before = self.weight;
         self.weight = Weight::from_units(done.weight).unwrap_or(self.weight);
         self.policy = done.policy;
+        self.left.clear();
         self.applied = now;
         self.clock = None;
         self.watch_anew(rollout);

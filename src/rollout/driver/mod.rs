@@ -196,7 +196,7 @@ impl Driver {
     /// Does what was decided.
     fn do_it<W: World>(&mut self, world: &mut W) -> Result<(), W::Error> {
         let Some(to) = self.state.moving.clone() else { return Ok(()) };
-        let over = [self.state.policy.clone(), to.policy.clone()];
+        let over: Vec<String> = self.state.ours().cloned().collect();
         let weight = Weight::from_units(to.weight).unwrap_or_default();
         let done = world.apply(weight, &over);
         let now = world.now();

@@ -362,6 +362,7 @@ fn a_thousand_courses_never_rise_without_data_or_by_two_steps_and_can_all_be_dec
                     "seed {seed}: {end:?} at {}",
                     world.weight
                 );
+                assert!(end != End::Drifted || world.edits > 0, "seed {seed}: nobody edited it");
             }
             None => ends[4] += 1,
         }
@@ -398,6 +399,25 @@ fn an_abort_works_while_nothing_else_does() {
         assert_eq!(world.weight, 0);
         assert_eq!(driver.tick(&mut world), Ok(Decision::Ended { end: End::Aborted }));
     }
+}
+
+#[test]
+fn an_abort_goes_back_from_a_step_that_reached_the_file_and_not_the_proxies() {
+    let mut world = Fake::new(7, Faults::default(), [0.05, 0.05]);
+    let mut driver = carry_out(&mut world, document(STEPS, ""), 1);
+    assert_eq!(world.weight, 50_000);
+    world.faults.unapplied = 1.0;
+    while world.weight == 50_000 {
+        world.pass();
+        driver.tick(&mut world).unwrap();
+    }
+    world.write(What::Order { order: Order::Abort, by: "ada".into(), why: String::new() });
+    world.pass();
+    assert_eq!(driver.tick(&mut world), Ok(Decision::Rollback { why: Back::Abort }));
+    world.faults.unapplied = 0.0;
+    assert_eq!(driver.tick(&mut world), Ok(Decision::Ended { end: End::Aborted }));
+    assert_eq!(world.weight, 0);
+    assert_eq!(Driver::of_log(&world.entries).unwrap().state, driver.state);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 mod scrape;
 mod source;
 
-pub(crate) use scrape::{Came, Followed, Found, Scrape};
+pub(crate) use scrape::{Came, Followed, Found, Scrape, Series};
 pub(crate) use source::{Prometheus, Source};
 
 /// What is judged.

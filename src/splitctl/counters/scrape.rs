@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use engine::metrics::Metrics;
 use engine::outcome::Class;
-use rollout::{Counter, Delta, Reading};
+use rollout::{Counter, Delta};
 
 use super::{Counted, Split};
 
@@ -31,11 +31,27 @@ pub(crate) struct Found {
 pub(crate) const METRICS: [&str; 5] =
     [Metrics::KEYS, Metrics::BAD_KEYS, Metrics::RESPONSES, Metrics::WEIGHT, Metrics::TRIPPED];
 
-/// All proxies at one moment. Of each proxy a reading for each of [`Split::variants`].
+/// What the counter of a series counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Counts {
+    /// Events.
+    All,
+    /// Those that are bad.
+    Bad,
+    /// Events that are bad, and counted nowhere else.
+    AllBad,
+    /// Those of `AllBad` that are not bad after all.
+    Within,
+}
+
+/// Which series of a proxy: the place of its variant in [`Split::variants`], and its class or bound.
+type Key = (usize, Counts, String);
+
+/// All proxies at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Scrape {
     pub(crate) counted: Counted,
-    proxies: BTreeMap<String, Vec<Reading>>,
+    proxies: BTreeMap<String, BTreeMap<Key, u64>>,
     /// The weights of the variants; empty where no proxy shows them.
     weights: Vec<u64>,
     /// On how many proxies each variant is out of service.
@@ -51,7 +67,7 @@ impl Scrape {
         } else {
             Counted::Requests
         });
-        let mut proxies = BTreeMap::<String, Vec<Reading>>::new();
+        let mut proxies = BTreeMap::<String, BTreeMap<Key, u64>>::new();
         let mut weights = vec![0_u64; split.variants().count()];
         let mut tripped = weights.clone();
         for Series { proxy, metric, variant, class, value } in series {
@@ -66,23 +82,20 @@ impl Scrape {
                 continue;
             }
             let is = |known: Class| class.as_deref() == Some(known.as_str());
-            let (total, bad) = match (counted, metric.as_str()) {
-                (Counted::Users, Metrics::KEYS) => (*value, 0),
-                (Counted::Users, Metrics::BAD_KEYS) => (0, *value),
+            let counts = match (counted, metric.as_str()) {
+                (Counted::Users, Metrics::KEYS) => Counts::All,
+                (Counted::Users, Metrics::BAD_KEYS) => Counts::Bad,
                 // A client that left is nobody's answer.
                 (Counted::Requests, Metrics::RESPONSES) if is(Class::Abort) => continue,
                 (Counted::Requests, Metrics::RESPONSES) => {
                     let bad = Class::ALL.into_iter().any(|known| known.is_bad() && is(known));
-                    (*value, if bad { *value } else { 0 })
+                    if bad { Counts::AllBad } else { Counts::All }
                 }
                 _ => continue,
             };
-            let fresh = || vec![Reading::default(); split.variants().count()];
-            let readings = proxies.entry(proxy.clone()).or_insert_with(fresh);
-            if let Some(reading) = readings.get_mut(place) {
-                reading.total = reading.total.saturating_add(total);
-                reading.bad = reading.bad.saturating_add(bad);
-            }
+            let key = (place, counts, class.clone().unwrap_or_default());
+            let known = proxies.entry(proxy.clone()).or_default().entry(key).or_default();
+            *known = known.saturating_add(*value);
         }
         let shown = weights.iter().any(|weight| *weight > 0);
         let weights = if shown { weights } else { Vec::new() };
@@ -91,7 +104,7 @@ impl Scrape {
 
     /// Of rows of a histogram, those up to a bound and all of them: how many took longer.
     pub(crate) fn of_durations(rows: &[Found], split: &Split) -> Self {
-        let mut proxies = BTreeMap::<String, Vec<Reading>>::new();
+        let mut proxies = BTreeMap::<String, BTreeMap<Key, u64>>::new();
         for Found { labels, value } in rows {
             let label = |name: &str| labels.get(name).map(String::as_str).unwrap_or_default();
             let place = split.variants().position(|name| name == label("variant"));
@@ -99,18 +112,10 @@ impl Scrape {
             let own = ["__name__", "split", "variant", "le"];
             let proxy = labels.iter().filter(|(name, _)| !own.contains(&name.as_str()));
             let proxy: Vec<_> = proxy.map(|(name, value)| format!("{name}={value}")).collect();
-            let fresh = || vec![Reading::default(); split.variants().count()];
-            let readings = proxies.entry(proxy.join(",")).or_insert_with(fresh);
-            let Some(reading) = readings.get_mut(place) else { continue };
-            // `bad` is those within the bound until all rows are read.
-            if label("le") == "+Inf" {
-                reading.total = reading.total.saturating_add(*value as u64);
-            } else {
-                reading.bad = reading.bad.saturating_add(*value as u64);
-            }
-        }
-        for reading in proxies.values_mut().flatten() {
-            reading.bad = reading.total.saturating_sub(reading.bad);
+            let counts = if label("le") == "+Inf" { Counts::AllBad } else { Counts::Within };
+            let key = (place, counts, label("le").to_owned());
+            let known = proxies.entry(proxy.join(",")).or_default().entry(key).or_default();
+            *known = known.saturating_add(*value as u64);
         }
         let tripped = vec![0; split.variants().count()];
         Self { counted: Counted::Requests, proxies, weights: Vec::new(), tripped }
@@ -129,12 +134,13 @@ impl Scrape {
     }
 }
 
-/// The counters of a run, from scrape to scrape.
+/// The counters of a run, from scrape to scrape. Each series is followed on its own: one that an answer lacks is as it was,
+/// and one whose process began again does not take the others with it.
 #[derive(Debug, Clone)]
 pub(crate) struct Followed {
     /// How a counter that was never seen before begins.
     begin: Counter,
-    counters: BTreeMap<String, Vec<[Counter; 2]>>,
+    counters: BTreeMap<String, BTreeMap<Key, Counter>>,
     weights: Vec<u64>,
 }
 
@@ -156,17 +162,29 @@ impl Followed {
     pub(crate) fn came(&mut self, scrape: &Scrape) -> Came {
         // A proxy that is gone comes back as another one.
         self.counters.retain(|proxy, _| scrape.proxies.contains_key(proxy));
-        let mut sums = Vec::new();
+        let mut sums = vec![(0_u64, 0_u64, 0_u64); scrape.tripped.len()];
         for (proxy, readings) in &scrape.proxies {
-            let fresh = || vec![[self.begin; 2]; readings.len()];
-            let counters = self.counters.entry(proxy.clone()).or_insert_with(fresh);
-            sums.resize(readings.len(), Reading::default());
-            for ((sum, [total, bad]), reading) in sums.iter_mut().zip(counters).zip(readings) {
-                sum.total = sum.total.saturating_add(total.advance(reading.total));
-                sum.bad = sum.bad.saturating_add(bad.advance(reading.bad));
+            // A series of a proxy that was seen before is new: it was 0.
+            let begin = if self.counters.contains_key(proxy) { Counter::ZERO } else { self.begin };
+            let counters = self.counters.entry(proxy.clone()).or_default();
+            for (key, reading) in readings {
+                let counter = counters.entry(key.clone()).or_insert(begin);
+                let more = counter.advance(*reading);
+                let (place, counts, _) = key;
+                let Some((total, bad, within)) = sums.get_mut(*place) else { continue };
+                if matches!(counts, Counts::All | Counts::AllBad) {
+                    *total = total.saturating_add(more);
+                }
+                if matches!(counts, Counts::Bad | Counts::AllBad) {
+                    *bad = bad.saturating_add(more);
+                }
+                if *counts == Counts::Within {
+                    *within = within.saturating_add(more);
+                }
             }
         }
-        let deltas = sums.into_iter().map(|Reading { total, bad }| {
+        let deltas = sums.into_iter().map(|(total, bad, within)| {
+            let bad = bad.saturating_sub(within);
             // A user who was counted long ago may fail only now; then the failure is all that is known.
             Delta::new(total.max(bad), bad).unwrap_or(Delta::NONE)
         });
@@ -262,6 +280,39 @@ mod tests {
         // The process of `a` began again, `b` is not there for a while.
         assert_eq!(came(&[("a", 4, 2)]), Delta::new(4, 2).unwrap());
         assert_eq!(came(&[("a", 4, 2), ("b", 700, 70)]), Delta::NONE);
+    }
+
+    #[test]
+    fn a_series_that_an_answer_lacks_is_as_it_was() {
+        let responses = |rows: &[(&str, u64)]| {
+            let of = |(class, value): &(&str, u64)| {
+                series("a", Metrics::RESPONSES, "canary", Some(class), *value)
+            };
+            Scrape::new(&rows.iter().map(of).collect::<Vec<_>>(), &split(), None)
+        };
+        let mut followed = Followed::new(Counter::RUNNING);
+        let mut came = |rows: &[(&str, u64)]| followed.came(&responses(rows)).deltas[1];
+        assert_eq!(came(&[("2xx", 90_000), ("5xx", 900)]), Delta::NONE);
+        assert_eq!(came(&[("2xx", 90_100)]), Delta::new(100, 0).unwrap());
+        assert_eq!(came(&[("2xx", 90_100), ("5xx", 903)]), Delta::new(3, 3).unwrap());
+        // New, of a proxy that is known; and all anew.
+        assert_eq!(came(&[("2xx", 90_100), ("5xx", 903), ("none", 1)]), Delta::new(1, 1).unwrap());
+        assert_eq!(came(&[("2xx", 7), ("5xx", 2)]), Delta::new(9, 2).unwrap());
+    }
+
+    #[test]
+    fn slow_are_those_that_no_bound_has() {
+        let rows = |within: f64, all: f64| {
+            let row = |le: &str, value| {
+                let labels = [("variant", "canary"), ("le", le), ("instance", "a")];
+                let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned()));
+                Found { labels: labels.into_iter().collect(), value }
+            };
+            Scrape::of_durations(&[row("500", within), row("+Inf", all)], &split())
+        };
+        let mut followed = Followed::new(Counter::RUNNING);
+        assert_eq!(followed.came(&rows(80.0, 100.0)).deltas[1], Delta::NONE);
+        assert_eq!(followed.came(&rows(170.0, 200.0)).deltas[1], Delta::new(100, 10).unwrap());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rollout::course::{Decision, Held};
 use rollout::file::Rollout;
-use rollout::log::What;
+use rollout::log::{Look, What};
 use serde::Serialize;
 
 /// How long a command may take.
@@ -80,11 +80,38 @@ pub(super) struct Teller {
     folder: PathBuf,
     last: Option<Event>,
     running: Vec<JoinHandle<Result<(), String>>>,
+    /// Since when proxies do not run the policy, in milliseconds since 1970.
+    waits: Option<u64>,
 }
+
+/// For so many milliseconds proxies may take a policy before somebody is told that it waits for them.
+const LATE: u64 = 60_000;
 
 impl Teller {
     pub(super) fn new(words: &[String], folder: &Path) -> Self {
-        Self { words: words.to_vec(), folder: folder.to_owned(), last: None, running: Vec::new() }
+        Self {
+            words: words.to_vec(),
+            folder: folder.to_owned(),
+            last: None,
+            running: Vec::new(),
+            waits: None,
+        }
+    }
+
+    /// Whether a look waits for proxies for so long that somebody has to know.
+    pub(super) fn is_late(&mut self, at: u64, look: &Look) -> bool {
+        if !matches!(&look.decision, Decision::Hold { why: Held::Proxies { .. } }) {
+            self.waits = None;
+            return false;
+        }
+        at.saturating_sub(*self.waits.get_or_insert(at)) >= LATE
+    }
+
+    /// An event of proxies that are late.
+    pub(super) fn late(look: &Look, rollout: &Rollout) -> Event {
+        let (split, challenger) = (rollout.split.clone(), rollout.challenger.clone());
+        let text = format!("{split}/{challenger}: {}, for more than a minute", look.decision);
+        Event { event: "held", text, split, challenger, weight: None }
     }
 
     /// Tells an event, unless it is the last one again. What went wrong with earlier ones comes back.
@@ -141,5 +168,29 @@ fn wait(child: &mut Child) -> std::io::Result<std::process::ExitStatus> {
             return Err(std::io::Error::other("no end after 10 s"));
         }
         thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rollout::course::{Counted, Proxies, Seen};
+
+    use super::*;
+
+    fn held(why: Held) -> Look {
+        let counted = Counted::Nothing { why: String::new() };
+        let proxies = Proxies { all: 3, current: 2 };
+        let seen = Seen { policy: None, proxies, counted, queries: Vec::new() };
+        Look { seen, evidence: Vec::new(), decision: Decision::Hold { why }, to: None }
+    }
+
+    #[test]
+    fn proxies_that_do_not_come_are_told_after_a_minute_and_not_at_each_step() {
+        let mut teller = Teller::new(&[], Path::new("."));
+        let waits = || held(Held::Proxies { current: 2, all: 3 });
+        let mut late = |at, look: Look| teller.is_late(at, &look);
+        assert!(!late(0, waits()) && !late(59_999, waits()) && late(60_000, waits()));
+        assert!(!late(60_001, held(Held::Paused)) && !late(120_000, waits()));
+        assert!(late(180_000, waits()));
     }
 }

@@ -64,11 +64,16 @@ impl LogFile {
             name()
         );
         self.file.seek(SeekFrom::Start(self.known))?;
-        let mut text = String::new();
-        self.file.read_to_string(&mut text).with_context(name)?;
+        let mut bytes = Vec::new();
+        self.file.read_to_end(&mut bytes).with_context(name)?;
+        // Half a line may end in half a letter.
+        let lines =
+            bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end.saturating_add(1));
+        let text =
+            std::str::from_utf8(bytes.get(..lines).unwrap_or_default()).with_context(name)?;
         let after = (self.lines, self.last.clone());
-        let (entries, last, whole) = log::read_after(&text, after).with_context(name)?;
-        if whole < text.len() {
+        let (entries, last, whole) = log::read_after(text, after).with_context(name)?;
+        if whole < bytes.len() {
             self.file.set_len(self.known.saturating_add(whole as u64))?;
         }
         self.known = self.known.saturating_add(whole as u64);
@@ -121,7 +126,7 @@ mod tests {
         let (mut first, entries) = LogFile::open(&path, true).unwrap();
         assert_eq!(entries, vec![]);
         first.add(1, order(Order::Pause)).unwrap();
-        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"n\":1").unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"n\":1,\xc3").unwrap();
         let (mut second, entries) = LogFile::open(&path, false).unwrap();
         assert_eq!(entries.len(), 1);
         second.add(2, order(Order::Resume)).unwrap();

@@ -22,6 +22,8 @@ pub(super) struct Shown {
     format: Format,
     bar: ProgressBar,
     last: Option<String>,
+    /// Nobody reads standard output any more.
+    is_unread: bool,
 }
 
 /// A decision for programs: one line.
@@ -48,11 +50,21 @@ impl Shown {
         let bar = ProgressBar::with_draw_target(Some(1), target);
         let form = ProgressStyle::with_template("{bar:24} {msg}");
         bar.set_style(form.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { format, bar, last: None }
+        Self { format, bar, last: None, is_unread: false }
     }
 
-    /// A look: what is new of it.
-    pub(super) fn look(
+    /// A look: what is new of it. A rollout goes on when nobody reads what it says: a pipe that was closed, or a terminal.
+    pub(super) fn look(&mut self, driver: &Driver, look: &Look, console: &mut Console<'_>) {
+        if !self.is_unread && self.write_look(driver, look, console).is_err() {
+            self.is_unread = true;
+            self.note(
+                "nobody reads the decisions any more; the log has them, and it goes on",
+                console,
+            );
+        }
+    }
+
+    fn write_look(
         &mut self,
         driver: &Driver,
         look: &Look,
@@ -72,7 +84,8 @@ impl Shown {
                 look,
             };
             serde_json::to_writer(&mut *console.out, &line)?;
-            return writeln!(console.out);
+            writeln!(console.out)?;
+            return console.out.flush();
         }
         self.show_bar(driver, look);
         let told = match &look.decision {
@@ -130,9 +143,10 @@ impl Shown {
         ));
     }
 
-    /// A note beside.
-    pub(super) fn note(&self, note: &str, console: &mut Console<'_>) -> io::Result<()> {
-        self.bar.suspend(|| writeln!(console.err, "{}: {note}", style::warning("note")))
+    /// A note beside, for whoever reads it.
+    pub(super) fn note(&self, note: &str, console: &mut Console<'_>) {
+        let write = || writeln!(console.err, "{}: {note}", style::warning("note"));
+        let _unread = self.bar.suspend(write);
     }
 
     pub(super) fn finish(&self) {

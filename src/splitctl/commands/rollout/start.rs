@@ -1,6 +1,7 @@
 //! `splitctl rollout start`: carries it out, or on.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -39,7 +40,7 @@ pub(super) struct Args {
     #[arg(long, value_enum)]
     format: Option<Format>,
 
-    /// Look and decide once, and end with 3 if that was not the end.
+    /// Look, look again after `counts.every`, decide once, and end with 3 if that was not the end.
     #[arg(long)]
     once: bool,
 }
@@ -67,7 +68,7 @@ pub(super) fn run(args: &Args, console: &mut Console<'_>) -> Result<Outcome> {
     let outcome = carry_out(args, &stop, &mut driver, &mut world, &mut shown, console);
     shown.finish();
     for wrong in world.finish() {
-        shown.note(&format!("on_event: {wrong}"), console)?;
+        shown.note(&format!("on_event: {wrong}"), console);
     }
     outcome
 }
@@ -81,14 +82,21 @@ fn carry_out(
     console: &mut Console<'_>,
 ) -> Result<Outcome> {
     let every = Duration::from_millis(driver.rollout().counts.every);
+    if args.once {
+        // What is counted is what comes between two looks, and there is no other.
+        world.look_before();
+        if stop.wait(every) {
+            return Ok(Outcome::Early);
+        }
+    }
     loop {
         let begin = Instant::now();
         let decision = driver.tick(world)?;
         for note in std::mem::take(&mut world.notes) {
-            shown.note(&note, console)?;
+            shown.note(&note, console);
         }
         if let Some(look) = world.last_look() {
-            shown.look(driver, look, console)?;
+            shown.look(driver, look, console);
         }
         if let Decision::Ended { end } = decision {
             return Ok(match end {
@@ -106,7 +114,8 @@ fn carry_out(
         while begin.elapsed() < wait && !world.is_addressed() {
             if stop.wait(SOON.min(wait.saturating_sub(begin.elapsed()))) {
                 let again = "`splitctl rollout start` goes on where it is";
-                writeln!(console.err, "{}: {again}", style::warning("interrupted"))?;
+                // Whoever hung up reads nothing any more.
+                let _unread = writeln!(console.err, "{}: {again}", style::warning("interrupted"));
                 return Ok(Outcome::Early);
             }
         }
@@ -116,20 +125,28 @@ fn carry_out(
     }
 }
 
-/// The lock of a split of a policy: a file beside the policy, which stays, and whose lock ends with the process.
+/// The lock of a policy: a file beside it, which stays, has the name of the split in it, and whose lock ends with the
+/// process. One for all splits of the policy: to the rollout of another split each step of this one is somebody else's edit.
 fn alone(loaded: &Loaded) -> Result<File> {
     let name = loaded.policy_path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let lock =
-        loaded.policy_path.with_file_name(format!(".{name}.{}.rollout", loaded.rollout.split));
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock);
-    let file = file.with_context(|| format!("cannot open `{}`", lock.display()))?;
+    let lock = loaded.policy_path.with_file_name(format!(".{name}.rollout"));
+    let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&lock);
+    let mut file = file.with_context(|| format!("cannot open `{}`", lock.display()))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => bail!(
-            "another rollout of split `{}` runs (it holds `{}`): wait for its end, or abort it",
-            loaded.rollout.split,
-            lock.display()
-        ),
+        Ok(()) => {
+            file.set_len(0)?;
+            file.write_all(loaded.rollout.split.as_bytes())?;
+            Ok(file)
+        }
+        Err(TryLockError::WouldBlock) => {
+            let mut split = String::new();
+            let _unknown = file.read_to_string(&mut split);
+            bail!(
+                "another rollout of split `{split}` runs, and changes the same policy (it holds `{}`): wait for its end, or \
+                abort it",
+                lock.display()
+            )
+        }
         Err(TryLockError::Error(error)) => {
             Err(error).context(format!("cannot lock `{}`", lock.display()))
         }
@@ -172,7 +189,7 @@ fn go_on(loaded: &Loaded, entries: &[Entry], log: LogFile, path: &Path) -> Resul
         );
     }
     let facts = driver.state().facts.clone();
-    Ok((driver, Real::new(loaded, log)?.with_facts(facts)))
+    Ok((driver, Real::new(loaded, log)?.going_on(facts, entries)))
 }
 
 fn document(loaded: &Loaded) -> Result<serde_json::Value> {

@@ -1,12 +1,13 @@
 //! The world of a rollout: the policy's file, the proxies, whoever counts, the log.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use engine::policy::Weight;
 use policy_text::source::Source;
-use rollout::course::{Seen, State};
+use rollout::course::{Counted, Seen, State};
 use rollout::driver::World;
 use rollout::file::{Apply, Facts, Rollout};
 use rollout::log::{Entry, Look, What};
@@ -36,6 +37,8 @@ pub(super) struct Real {
     runtime: Runtime,
     teller: Teller,
     last_look: Option<Look>,
+    /// What was said of the counts.
+    noted: BTreeSet<String>,
     /// What there is to say besides.
     pub(super) notes: Vec<String>,
 }
@@ -60,14 +63,30 @@ impl Real {
             runtime: runtime.context("cannot start a runtime")?,
             teller: Teller::new(&loaded.rollout.on_event, &folder),
             last_look: None,
+            noted: BTreeSet::new(),
             notes: Vec::new(),
         })
     }
 
-    /// The facts of the log: the policy may have moved on since.
-    pub(super) fn with_facts(mut self, facts: Facts) -> Self {
+    /// Goes on from a log: with its facts, because the policy may have moved on since, and from its counts.
+    pub(super) fn going_on(mut self, facts: Facts, entries: &[Entry]) -> Self {
         self.facts = facts;
+        let counts = entries.iter().rev().find_map(|entry| match &entry.what {
+            What::Look(Look {
+                seen: Seen { counted: counted @ Counted::Counts { .. }, .. },
+                ..
+            }) => Some(counted),
+            _ => None,
+        });
+        if let Some(counts) = counts {
+            self.counting.go_on(counts);
+        }
         self
+    }
+
+    /// Looks without a decision: what comes after it is counted.
+    pub(super) fn look_before(&mut self) {
+        let _seen = self.runtime.block_on(self.counting.see(None));
     }
 
     /// Whether somebody added to the log what nobody took yet.
@@ -107,9 +126,9 @@ impl Real {
                 let (program, arguments) = words.split_first().context("no command")?;
                 let mut command = Command::new(program);
                 command.args(arguments).current_dir(beside(&self.file, "."));
-                command
-                    .env("SPLIT_POLICY", &self.policy)
-                    .env("SPLIT_POLICY_HASH", valid.hash_text());
+                // It runs in another folder.
+                let policy = std::path::absolute(&self.policy)?;
+                command.env("SPLIT_POLICY", policy).env("SPLIT_POLICY_HASH", valid.hash_text());
                 command.stdin(Stdio::null()).stdout(Stdio::null());
                 carry_out(&mut command, "").map_err(|why| anyhow!(why))
             }
@@ -128,12 +147,13 @@ impl World for Real {
         let valid = PolicyFile::read(&self.policy).ok().and_then(|file| file.valid);
         let hash = valid.as_ref().map(|valid| valid.hash);
         let (counting, runtime) = (&mut self.counting, &self.runtime);
-        runtime.block_on(async {
-            let proxies = counting.proxies(hash).await;
-            let counted = counting.now().await;
-            let queries = counting.queries().await;
-            Seen { policy: valid.map(|valid| valid.hash_text()), proxies, counted, queries }
-        })
+        let (proxies, counted, queries) = runtime.block_on(counting.see(hash));
+        for note in counting.notes() {
+            if self.noted.insert(note.clone()) {
+                self.notes.push(note);
+            }
+        }
+        Seen { policy: valid.map(|valid| valid.hash_text()), proxies, counted, queries }
     }
 
     fn hash_at(&mut self, weight: Weight) -> Result<String> {
@@ -146,7 +166,10 @@ impl World for Real {
         if !found.as_ref().is_some_and(|found| over.contains(found)) {
             bail!("somebody else has changed `{}`", self.policy.display());
         }
+        // The time between reading and writing is what somebody else's edit may be lost in: the shorter, the better.
+        let is_same = || Source::read(&self.policy).is_ok_and(|now| now.text == source.text);
         if source.text != changed.text {
+            ensure!(is_same(), "`{}` is being changed", self.policy.display());
             lab::replace(&self.policy, &changed.text)?;
         }
         self.deliver(&valid)
@@ -184,7 +207,13 @@ impl World for Real {
         if let What::Look(look) = &entry.what {
             self.last_look = Some(look.clone());
         }
-        if let Some(event) = Event::of(&entry.what, &self.rollout) {
+        let late = match &entry.what {
+            What::Look(look) if self.teller.is_late(at, look) => {
+                Some(Teller::late(look, &self.rollout))
+            }
+            _ => None,
+        };
+        if let Some(event) = late.or_else(|| Event::of(&entry.what, &self.rollout)) {
             let wrong = self.teller.tell(&event);
             self.notes.extend(wrong.into_iter().map(|why| format!("on_event: {why}")));
         }
