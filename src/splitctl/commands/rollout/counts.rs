@@ -88,6 +88,8 @@ impl Counting {
     async fn counts(&mut self) -> Result<Counted> {
         let series = self.source.of_all(&self.split.name).await?;
         let wanted = self.requests.then_some(counters::Counted::Requests).or(self.counted);
+        // Proxies count users from the first weight above 0 on. Once there are users, they stay.
+        let wanted = wanted.filter(|kind| self.requests || *kind == counters::Counted::Users);
         let scrape = Scrape::new(&series, &self.split, wanted);
         let shown = scrape.proxies() > 0;
         anyhow::ensure!(
