@@ -1,4 +1,4 @@
-"""For scripts/plot and scripts/dashboard-pictures: the demo's parts on free ports, with a Prometheus that watches them."""
+"""For scripts/plot, scripts/dashboard-pictures and scripts/rollout-demo: the demo's parts on free ports, with a Prometheus that watches them."""
 
 import json
 import os
@@ -22,11 +22,11 @@ def free_port():
 
 
 class Demo:
-    """Envoy, three services, a load of 120 requests a second, Prometheus. `end` ends them all."""
+    """Envoy, three services, a load of so many requests a second, Prometheus. `end` ends them all."""
 
     running = []
 
-    def __init__(self, folder, policy, rules=None):
+    def __init__(self, folder, policy, rules=None, rate=120):
         self.folder = folder
         self.write("policy.yaml", policy)
         os.mkdir(f"{folder}/ecds")
@@ -82,7 +82,7 @@ class Demo:
             f"--web.listen-address={self.prometheus}",
         )
         self.wait(lambda: self.get(self.prometheus, "/-/ready"))
-        self.start(SPLITCTL, "demo", "load", self.listener, "--rate", "120")
+        self.start(SPLITCTL, "demo", "load", self.listener, "--rate", str(rate))
 
     def serve(self, name):
         self.processes[name] = self.start(SPLITCTL, "demo", "upstream", "--name", name, "--listen", self.services[name])

@@ -10,6 +10,7 @@ mod policy_hash;
 mod populations;
 mod properties;
 mod reference;
+mod rollout_page;
 mod shares;
 mod spoiled;
 mod verdict;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use crate::dashboards::DASHBOARDS;
-use crate::tools::{at, read, script};
+use crate::tools::{at, read, say_skipped, script, splitctl, works};
 
 #[test]
 fn what_lies_in_envoy_is_what_splitctl_renders() {
@@ -44,4 +44,29 @@ fn the_compose_file_is_as_the_compose_specification_wants_it() {
     let told = check(&wrong);
     let said = String::from_utf8_lossy(&told.stdout).into_owned();
     assert!(!told.status.success() && said.contains("service_completed"), "{said}");
+}
+
+#[test]
+fn the_unit_of_a_rollout_is_one_that_systemd_reads() {
+    if !works(&["systemd-analyze", "--version"]) {
+        return say_skipped("the unit of a rollout", "there is no systemd-analyze");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let check = |text: String| -> (bool, String) {
+        let path = folder.path().join("traffic-split-rollout.service");
+        std::fs::write(&path, text).unwrap();
+        let told = Command::new("systemd-analyze").arg("verify").arg(&path).output().unwrap();
+        let said = String::from_utf8_lossy(&told.stderr).into_owned();
+        // What is said of other units of this machine is theirs.
+        let own = said.lines().filter(|line| line.contains("traffic-split-rollout"));
+        (told.status.success(), own.collect::<Vec<_>>().join("\n"))
+    };
+    let unit = read("envoy/rollout/traffic-split-rollout.service");
+    let program = "/usr/local/bin/splitctl";
+    assert!(unit.contains(program));
+    let here = splitctl().get_program().to_string_lossy().into_owned();
+    let unit = unit.replace(program, &here);
+    assert_eq!(check(unit.clone()), (true, String::new()));
+    let (_, said) = check(unit.replace("RestartPreventExitStatus", "RestartPreventExitCode"));
+    assert!(said.contains("RestartPreventExitCode"), "{said}");
 }

@@ -265,6 +265,43 @@ fn what_somebody_else_wrote_is_never_written_over() {
 }
 
 #[test]
+fn a_policy_in_a_manifest_of_istio_is_applied_by_a_command_and_users_are_counted() {
+    let scene = Scene::new(|_| String::new());
+    // Proxies count users of a guard from the first weight above 0 on.
+    scene.kit.edit("  baseline: stable", "  guard: {errors: {}}\n  baseline: stable");
+    let indented: Vec<String> = scene.policy().lines().map(|line| format!("    {line}")).collect();
+    let manifest = format!(
+        "# Ours\napiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {{name: split}}\nspec:\n  \
+         url: oci://images.example.com/split:1\n  pluginConfig:\n{}\n",
+        indented.join("\n")
+    );
+    let plugin = scene.kit.folder.path().join("plugin.yaml");
+    std::fs::write(&plugin, &manifest).unwrap();
+    let splitctl = splitctl().get_program().to_string_lossy().into_owned();
+    let text = std::fs::read_to_string(&scene.file).unwrap().replace("policy.yaml", "plugin.yaml");
+    let more = format!(
+        "steps: [{{weight: 20, for: 1s}}, {{weight: 100, for: 0s}}]\ngates: {{errors: {{ratio: 3}}, responses: 20}}\n\
+         counts: {{proxies: [\"http://{}\"], every: 500ms}}\n\
+         apply: {{command: [\"{splitctl}\", render, ecds, plugin.yaml, --output, ecds/filter.json]}}\n",
+        scene.kit.admin
+    );
+    std::fs::write(&scene.file, text + &more).unwrap();
+
+    let (code, decisions) = scene.end(scene.start());
+    assert_eq!(code, Some(0), "{decisions:?}");
+    assert_eq!(weights(&decisions), [20, 100]);
+    let second = decisions.iter().find(|one| one["decision"]["advance"]["step"] == 1).unwrap();
+    assert_eq!(second["seen"]["counted"]["counts"]["users"], true, "{second}");
+    let changed =
+        manifest.replace("weight: 100}", "weight: 0.}").replace("weight: 0}", "weight: 100}");
+    assert_eq!(
+        std::fs::read_to_string(&plugin).unwrap(),
+        changed.replace("weight: 0.}", "weight: 0}")
+    );
+    scene.replays();
+}
+
+#[test]
 fn a_prometheus_that_goes_away_holds_and_never_advances() {
     let scene = Scene::new(|kit| {
         let steps = STEPS.replace("for: 1s", "for: 3s");

@@ -6,7 +6,9 @@ mod by_hand;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use k8s_openapi as _;
+use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{Role, RoleBinding};
 use kcr_extensions_istio_io::v1alpha1::wasmplugins::WasmPlugin;
 use kcr_flagger_app::v1beta1::metrictemplates::MetricTemplate;
 use kcr_gateway_networking_k8s_io::v1::httproutes::HttpRoute;
@@ -29,6 +31,12 @@ fn check(document: &Value) -> Result<(), String> {
     let text = |field: &str| document[field].as_str().unwrap_or_default();
     match format!("{} {}", text("apiVersion"), text("kind")).as_str() {
         "extensions.istio.io/v1alpha1 WasmPlugin" => typed::<WasmPlugin>(document),
+        "batch/v1 Job" => typed::<Job>(document),
+        "rbac.authorization.k8s.io/v1 Role" => typed::<Role>(document),
+        "rbac.authorization.k8s.io/v1 RoleBinding" => typed::<RoleBinding>(document),
+        "v1 ConfigMap" => typed::<ConfigMap>(document),
+        "v1 PersistentVolumeClaim" => typed::<PersistentVolumeClaim>(document),
+        "v1 ServiceAccount" => typed::<ServiceAccount>(document),
         "flagger.app/v1beta1 MetricTemplate" => typed::<MetricTemplate>(document),
         "monitoring.coreos.com/v1 PodMonitor" => typed::<PodMonitor>(document),
         "monitoring.coreos.com/v1 PrometheusRule" => typed::<PrometheusRule>(document),
@@ -120,7 +128,7 @@ fn every_manifest_is_of_its_kind_and_no_field_is_unknown() {
             kinds.insert(kind);
         }
     }
-    assert_eq!(kinds.len(), 16, "{kinds:?}");
+    assert_eq!(kinds.len(), 22, "{kinds:?}");
 }
 
 #[test]
@@ -139,6 +147,53 @@ fn the_mesh_configuration_at_the_head_of_every_overlay_has_no_unknown_field() {
         }
     }
     assert_eq!(seen, 8);
+}
+
+/// All manifests of a file in istio/rollout.
+fn of_rollout(name: &str) -> Vec<Value> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../istio/rollout");
+    documents(name, &std::fs::read_to_string(root.join(name)).unwrap())
+}
+
+#[test]
+fn the_job_of_a_rollout_may_touch_the_one_plugin_that_its_files_have_and_nothing_else() {
+    let files = of_rollout("files.yaml").remove(0);
+    let plugin =
+        documents("traffic-split.yaml", files["data"]["traffic-split.yaml"].as_str().unwrap());
+    let [plugin] = plugin.as_slice() else { panic!("{plugin:?}") };
+    assert_eq!(check(plugin), Ok(()));
+    let [account, role, binding] = of_rollout("rights.yaml").try_into().unwrap();
+    let rule = serde_json::json!([{
+        "apiGroups": ["extensions.istio.io"],
+        "resources": ["wasmplugins"],
+        "resourceNames": [plugin["metadata"]["name"]],
+        "verbs": ["get", "patch"],
+    }]);
+    assert_eq!(role["rules"], rule);
+    assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+    assert_eq!(binding["subjects"][0]["name"], account["metadata"]["name"]);
+
+    // All of it is in the plugin's namespace, and each name that the pod refers to is there.
+    let [claim, job] = of_rollout("job.yaml").try_into().unwrap();
+    for one in [&files, &account, &role, &binding, &claim, &job] {
+        assert_eq!(one["metadata"]["namespace"], plugin["metadata"]["namespace"], "{one}");
+    }
+    let pod = &job["spec"]["template"]["spec"];
+    assert_eq!(pod["serviceAccountName"], account["metadata"]["name"]);
+    assert_eq!(pod["volumes"][0]["configMap"]["name"], files["metadata"]["name"]);
+    assert_eq!(pod["volumes"][1]["persistentVolumeClaim"]["claimName"], claim["metadata"]["name"]);
+    let volumes: Vec<_> =
+        pod["volumes"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    let containers = ["initContainers", "containers"].map(|field| &pod[field][0]);
+    for mount in containers.iter().flat_map(|one| one["volumeMounts"].as_array().unwrap()) {
+        assert!(volumes.contains(&&mount["name"]), "{mount}");
+    }
+    // A policy of failures is only of pods that are not begun again in place.
+    assert_eq!(pod["restartPolicy"], "Never");
+    for rule in job["spec"]["podFailurePolicy"]["rules"].as_array().unwrap() {
+        let container = rule.pointer("/onExitCodes/containerName");
+        assert!(container.is_none_or(|name| *name == containers[1]["name"]), "{rule}");
+    }
 }
 
 #[test]

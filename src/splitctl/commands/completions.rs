@@ -25,15 +25,16 @@ pub struct CompletionsArgs {
 const MAN_EXAMPLES: &str = "\
 Examples:
   splitctl man | man -l -
-  splitctl man explain > splitctl-explain.1";
+  splitctl man explain > splitctl-explain.1
+  splitctl man rollout start | man -l -";
 
-/// Writes the man page, of the tool or of one command.
+/// Writes the man page, of the tool or of one command, and of a command's own commands.
 #[derive(Debug, clap::Args)]
 #[command(after_help = MAN_EXAMPLES)]
 pub struct ManArgs {
-    /// The command.
+    /// The command, and its own command.
     #[arg(value_name = "COMMAND")]
-    command: Option<String>,
+    command: Vec<String>,
 }
 
 /// Writes the completions of a command line for a shell.
@@ -62,12 +63,15 @@ pub fn man(
     console: &mut Console<'_>,
 ) -> anyhow::Result<Outcome> {
     command.build();
-    if let Some(name) = &args.command {
+    let mut page = NAME.to_owned();
+    for name in &args.command {
         let found = command.find_subcommand(name);
         let Some(found) = found.cloned() else {
-            bail!("there is no command `{name}`; `splitctl --help` lists all");
+            let of = page.replace('-', " ");
+            bail!("there is no command `{name}`; `{of} --help` lists all");
         };
-        command = found.name(format!("{NAME}-{name}"));
+        page = format!("{page}-{name}");
+        command = found.name(page.clone());
     }
     clap_mangen::Man::new(command)
         .render(&mut &mut *console.out)
@@ -104,16 +108,24 @@ mod tests {
 
     #[test]
     fn there_is_a_page_for_the_tool_and_for_each_command() {
-        let page = |command: Option<&str>| {
-            let args = ManArgs { command: command.map(str::to_owned) };
+        let page = |command: &[&str]| {
+            let args = ManArgs { command: command.iter().map(|word| (*word).to_owned()).collect() };
             written(|console| man(&args, Cli::command(), console))
         };
-        assert!(page(None).unwrap().contains("splitctl"));
+        let name = |words: &[&str]| format!("splitctl-{}", words.join("-")).replace('-', "\\-");
+        assert!(page(&[]).unwrap().contains("splitctl"));
         for command in Cli::command().get_subcommands() {
-            let text = page(Some(command.get_name())).unwrap();
-            let page = format!("splitctl-{}", command.get_name()).replace('-', "\\-");
-            assert!(text.contains(&page), "{text}");
+            let of_command = [command.get_name()];
+            let text = page(&of_command).unwrap();
+            assert!(text.contains(&name(&of_command)), "{text}");
+            for own in command.get_subcommands() {
+                let words = [command.get_name(), own.get_name()];
+                let text = page(&words).unwrap();
+                assert!(text.contains(&name(&words)), "{text}");
+            }
         }
-        assert!(page(Some("nope")).unwrap_err().contains("no command `nope`"));
+        assert!(page(&["nope"]).unwrap_err().contains("no command `nope`; `splitctl --help`"));
+        let error = page(&["rollout", "nope"]).unwrap_err();
+        assert!(error.contains("no command `nope`; `splitctl rollout --help`"), "{error}");
     }
 }

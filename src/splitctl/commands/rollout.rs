@@ -22,13 +22,16 @@ const EXAMPLES: &str = "\
 Examples:
   splitctl rollout plan rollout.yaml --rps 200
   splitctl rollout start rollout.yaml
+  splitctl rollout status rollout.yaml
   splitctl rollout approve rollout.yaml --why 'looks well'
+  splitctl rollout abort rollout.yaml --why 'wrong build'
   splitctl rollout replay rollout.yaml.log";
 
 /// Carries a challenger through steps, each proven before the next, and back where it does harm.
 ///
-/// Everything that is seen and decided is a line of a log (by default FILE.log), by which it goes on where it was after any
-/// end, and by which others give orders. docs/rollout.md describes the file.
+/// FILE says which steps, and what has to be proven: docs/rollout.md begins with a whole one. `start` carries it out. All it
+/// sees and decides is a line of a log (FILE.log): after a kill it goes on from there, and the other commands read and order
+/// through it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -41,16 +44,24 @@ enum Action {
     Plan(plan::Args),
     Start(start::Args),
     Status(status::Args),
-    /// Lets the next step come.
+    /// Lets the next step come, where a step has `approval: true`.
+    ///
+    /// It is of the step that runs now, and may be given before that step is proven: the next one then comes as soon as it is.
+    #[command(after_help = orders::EXAMPLES)]
     Approve(orders::Args),
     /// Takes no step until `resume`; harm still rolls back.
+    #[command(after_help = orders::EXAMPLES)]
     Pause(orders::Args),
     /// Goes on after a pause or a retreat.
+    #[command(after_help = orders::EXAMPLES)]
     Resume(orders::Args),
-    /// Gives the challenger weight 0, and ends it.
+    /// Gives the challenger weight 0, and ends the rollout.
+    ///
+    /// The process that runs the rollout does it, within its next look. Where none runs, `start` does it and ends with 5.
+    #[command(after_help = orders::EXAMPLES)]
     Abort(orders::Args),
     Replay(replay::Args),
-    /// The JSON Schema of rollout files.
+    /// Writes the JSON Schema of rollout files, for editors.
     Schema,
 }
 

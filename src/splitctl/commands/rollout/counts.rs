@@ -140,6 +140,8 @@ impl Counting {
         durations: Option<Result<Vec<Found>>>,
     ) -> Result<Counted> {
         let wanted = self.requests.then_some(counters::Counted::Requests).or(self.counted);
+        // Proxies count users from the first weight above 0 on. Once there are users, they stay.
+        let wanted = wanted.filter(|kind| self.requests || *kind == counters::Counted::Users);
         let scrape = Scrape::new(series, &self.split, wanted);
         let shown = scrape.proxies() > 0;
         anyhow::ensure!(

@@ -13,6 +13,12 @@ use crate::moment;
 use crate::outcome::Outcome;
 use crate::style;
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  splitctl rollout pause rollout.yaml --why 'Friday' --by ada
+  splitctl rollout abort rollout.yaml --why 'wrong build'
+  splitctl rollout status rollout.yaml     shows who ordered what, and why";
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The rollout's file.
@@ -24,7 +30,7 @@ pub(super) struct Args {
     log: Option<PathBuf>,
 
     /// Why, for whoever reads the log.
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     why: String,
 
     /// Who. By default the name of the user.

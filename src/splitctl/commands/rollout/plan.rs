@@ -14,10 +14,16 @@ use crate::outcome::Outcome;
 use crate::table::{Table, numbers, words};
 use crate::text::{thousands, write_json};
 
-/// Tells the steps, how long each takes at least, and how long until something is proven at some traffic.
+const EXAMPLES: &str = "\
+Examples:
+  splitctl rollout plan rollout.yaml --rps 200
+  splitctl rollout plan rollout.yaml --rps 200 --errors 0.05";
+
+/// Tells how long each step takes until its challenger is proven safe, or to do harm, at your traffic.
 ///
-/// Times are means, by the drift of the evidence, where errors are independent of each other.
+/// Times are means, by the drift of the evidence, where errors are independent of each other. Nothing is changed, and nobody asked.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// The rollout's file.
     #[arg(value_name = "FILE")]

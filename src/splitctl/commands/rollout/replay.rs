@@ -14,10 +14,16 @@ use crate::outcome::Outcome;
 use crate::style;
 use crate::text::{plural, write_json};
 
+const EXAMPLES: &str = "\
+Examples:
+  splitctl rollout replay rollout.yaml.log
+  splitctl rollout replay rollout.yaml.log --format json";
+
 /// Decides again from the counts in a log, and compares line by line.
 ///
 /// Ends with 0 when every line is as it was written and every decision is the same, 1 at the first that is not.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// The log.
     #[arg(value_name = "LOG")]

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal as _};
 use std::time::Duration;
 
+use engine::units::Moment;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rollout::course::{Counted, Decision, Gate, Held};
 use rollout::driver::Driver;
@@ -103,7 +104,7 @@ impl Shown {
         }
         let line = format!(
             "{}  {:>6} %  {}",
-            moment::write(now),
+            second(now),
             state.weight.to_string(),
             styled(&look.decision, &told)
         );
@@ -182,18 +183,20 @@ fn figures(look: &Look, console: &mut Console<'_>) -> io::Result<()> {
             ratio(reading)
         )?;
     }
-    for evidence in &look.evidence {
-        let name = match evidence.gate {
+    for gate in &look.evidence {
+        let name = match gate.gate {
             Gate::Errors => "errors",
             Gate::Slow => "slow",
         };
-        let safe = evidence.safe.zip(evidence.safe_at);
-        let safe =
-            safe.map_or_else(|| "-".to_owned(), |(found, at)| format!("{found:.1} of {at:.1}"));
-        let (harm, at) = (evidence.harm, evidence.harm_at);
+        let safe = gate.safe.zip(gate.safe_at);
+        let safe = safe.map_or_else(
+            || "-".to_owned(),
+            |(found, at)| format!("{} of {at:.1}", evidence(found)),
+        );
+        let (harm, at) = (evidence(gate.harm), gate.harm_at);
         writeln!(
             console.out,
-            "    {name:<10}  evidence of harm {harm:.1} of {at:.1}, of safety {safe}"
+            "    {name:<10}  evidence of harm {harm} of {at:.1}, of safety {safe}"
         )?;
     }
     Ok(())
@@ -228,8 +231,18 @@ pub(super) fn entry(entry: &Entry, last: &mut String) -> Option<String> {
         return None;
     }
     last.clone_from(&told);
-    let at = moment::write(engine::units::Moment::new(entry.at));
-    Some(format!("{at}  {told}"))
+    Some(format!("{}  {told}", second(Moment::new(entry.at))))
+}
+
+/// A time without the part of its second: of one width, whatever it is.
+fn second(at: Moment) -> String {
+    moment::write(Moment::new(at.get().saturating_sub(at.get() % 1000)))
+}
+
+/// Evidence with one decimal, and 0 without a sign.
+fn evidence(found: f64) -> String {
+    let text = format!("{found:.1}");
+    if text == "-0.0" { "0.0".to_owned() } else { text }
 }
 
 /// Where a rollout stands, for programs.
@@ -286,5 +299,19 @@ impl Standing {
             Format::Human => self.show(console),
             Format::Json => write_json(console.out, self),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_of_one_width_and_no_evidence_is_minus_nothing() {
+        for (at, told) in [(1_000, "01Z"), (1_340, "01Z"), (59_999, "59Z")] {
+            let text = second(Moment::new(at));
+            assert!(text.len() == 20 && text.ends_with(told), "{text}");
+        }
+        assert_eq!([-0.04, 0.0, -0.06, 12.34].map(evidence), ["0.0", "0.0", "-0.1", "12.3"]);
     }
 }

@@ -22,11 +22,26 @@ use crate::moment;
 use crate::outcome::Outcome;
 use crate::style;
 
+const EXAMPLES: &str = "\
+Exit codes:
+  0  done: the last step is proven
+  1  rolled back: the challenger is proven to do harm, and has weight 0
+  2  no answer: a file cannot be read, another one runs, or this one has ended
+  3  interrupted, or `--once`: begun again, it goes on where it was
+  4  the rollout's file or the policy is not valid
+  5  aborted: somebody ordered it, and the challenger has weight 0
+  6  drifted: somebody else changed the policy, and it is as they left it
+
+Examples:
+  splitctl rollout start rollout.yaml
+  splitctl rollout start rollout.yaml --log /var/lib/rollouts/checkout.log
+  splitctl rollout start rollout.yaml | jq -r .text";
+
 /// Begins a rollout, or goes on with one that its log tells of, until it ends.
 ///
-/// Ends with 0 when the last step is proven, 1 when it was rolled back, 5 when somebody aborted it, 6 when somebody else
-/// changed the policy, 3 when it was interrupted: begun again, it goes on where it was.
+/// Each look is told: to people as what is new, to programs as a line of JSON. Ctrl-C leaves the weights as they are.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// The rollout's file.
     #[arg(value_name = "FILE")]

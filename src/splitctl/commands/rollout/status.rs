@@ -12,10 +12,16 @@ use crate::console::Console;
 use crate::format::Format;
 use crate::outcome::Outcome;
 
+const EXAMPLES: &str = "\
+Examples:
+  splitctl rollout status rollout.yaml --last 3
+  splitctl rollout status rollout.yaml --format json | jq -r .decision";
+
 /// Tells where a rollout stands, and what happened last.
 ///
 /// Ends as `start` would: 0 done, 1 rolled back, 5 aborted, 6 somebody else changed the policy, 3 not at its end.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// The rollout's file.
     #[arg(value_name = "FILE")]

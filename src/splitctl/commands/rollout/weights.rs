@@ -109,6 +109,37 @@ splits:
     }
 
     #[test]
+    fn in_a_manifest_of_istio_only_the_two_weights_change() {
+        let manifest = "\
+# The plugin
+apiVersion: extensions.istio.io/v1alpha1
+kind: WasmPlugin
+metadata: {name: traffic-split, namespace: istio-ingress}
+spec:
+  url: oci://registry.example.com/traffic-split:0.1.0
+  pluginConfig:
+    version: 1
+    key: [{header: x-user-id}]
+    splits:
+    - name: checkout   # the shop
+      baseline: stable
+      variants:
+      - name: stable
+        weight: 100
+      - {name: canary, weight: 0}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: weight}
+data: {weight: '100'}
+";
+        let changed = manifest
+            .replace("        weight: 100", "        weight: 75")
+            .replace("weight: 0}", "weight: 25}");
+        assert_eq!(at(manifest, 250_000).unwrap(), changed);
+    }
+
+    #[test]
     fn more_than_both_have_is_refused() {
         let error = at(POLICY, 900_001).unwrap_err().to_string();
         assert!(error.contains("not as much weight to give"), "{error}");
