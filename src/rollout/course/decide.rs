@@ -1,7 +1,7 @@
 //! What is to be done: the one rule of rollouts.
 //!
-//! In this order: abort, somebody else's edit, harm (on any sample), proxies, a sample ratio mismatch, no data, paused,
-//! time, responses, safe, queries, approval. Whatever is not known holds; only harm and people go back.
+//! In this order: somebody else's edit, abort, harm (on any sample), a guard that tripped, proxies, a sample ratio mismatch,
+//! no data, paused, time, responses, safe, queries, approval. Whatever is not known holds; only harm, guards and people go back.
 
 use super::decision::{Back, Decision, End, Held};
 use super::seen::{Counted, Seen};
@@ -31,6 +31,11 @@ pub fn decide(rollout: &Rollout, state: &State, seen: &Seen, now: u64) -> Decisi
             Gate::Slow => Back::Slow,
         };
         return Decision::Rollback { why };
+    }
+    // Nobody gets it there any more, so that no evidence comes.
+    let tripped = matches!(&seen.counted, Counted::Counts { tripped: 1.., .. });
+    if tripped && state.step.is_some() && !moving_to_0 {
+        return Decision::Rollback { why: Back::Guard };
     }
     match held(rollout, state, seen, now) {
         Some(Held::Inconclusive { .. })

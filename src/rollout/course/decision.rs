@@ -98,6 +98,8 @@ pub enum Back {
     Errors,
     /// It is proven to be slow more often.
     Slow,
+    /// Its split's guard took it out of service.
+    Guard,
     /// Somebody aborted it.
     Abort,
 }
@@ -106,7 +108,7 @@ impl Back {
     /// How the rollout ends.
     pub const fn end(self) -> End {
         match self {
-            Self::Errors | Self::Slow => End::RolledBack,
+            Self::Errors | Self::Slow | Self::Guard => End::RolledBack,
             Self::Abort => End::Aborted,
         }
     }
@@ -152,6 +154,7 @@ impl fmt::Display for Decision {
             Self::Retreat { step: None } => f.write_str("retreat to where it began"),
             Self::Rollback { why: Back::Errors } => f.write_str("roll back: more errors, proven"),
             Self::Rollback { why: Back::Slow } => f.write_str("roll back: slow more often, proven"),
+            Self::Rollback { why: Back::Guard } => f.write_str("roll back: its guard tripped"),
             Self::Rollback { why: Back::Abort } => f.write_str("roll back: aborted"),
             Self::Ended { end } => f.write_str(match end {
                 End::Done => "done",

@@ -57,7 +57,15 @@ pub enum Counted {
         /// Users who came to the baseline and the challenger, where they are counted.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         keys: Option<[u64; 2]>,
+        /// On how many proxies the split's guard has the challenger out of service.
+        #[serde(default, skip_serializing_if = "is_none")]
+        tripped: u64,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What a query said.

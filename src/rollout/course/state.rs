@@ -145,7 +145,7 @@ impl State {
         if everywhere && self.clock.is_none() {
             self.clock = Some(now);
         }
-        let Counted::Counts { errors, users, slow, keys } = &seen.counted else { return };
+        let Counted::Counts { errors, users, slow, keys, .. } = &seen.counted else { return };
         let share = self.facts.share_at(self.weight);
         let before = self.facts.share_at(self.before);
         let at = At {
@@ -173,9 +173,9 @@ impl State {
             Some(spread) => spread,
             none => {
                 let weights = weights.map(Weight::units);
-                // Each worker of a proxy counts a user for itself; not known how many, so a user is taken for no more
-                // than an eighth of the evidence.
-                let workers = std::num::NonZeroU32::MIN.saturating_add(7);
+                // Each worker of each proxy counts a user for itself. How many there are is not known; so many whom one
+                // user's connections meet are more than most have.
+                let workers = std::num::NonZeroU32::MIN.saturating_add(15);
                 let Ok(judge) = Assignments::new(&weights, workers) else { return };
                 none.insert(Spread { counters: [Counter::RUNNING; 2], judge })
             }

@@ -69,6 +69,8 @@ struct Fake {
     known: usize,
     /// Rises of the weight: from, to, and the decision that they followed.
     rises: Vec<(u64, u64)>,
+    /// On so many proxies the guard has the challenger out of service.
+    tripped: u64,
     alive: bool,
 }
 
@@ -97,6 +99,7 @@ impl Fake {
             last: String::new(),
             known: 0,
             rises: Vec::new(),
+            tripped: 0,
             alive: true,
         }
     }
@@ -182,6 +185,7 @@ impl World for Fake {
                 users: false,
                 slow: None,
                 keys: None,
+                tripped: self.tripped,
             },
         };
         // Lies: no number, or one that means nothing.
@@ -418,6 +422,20 @@ fn an_abort_goes_back_from_a_step_that_reached_the_file_and_not_the_proxies() {
     assert_eq!(driver.tick(&mut world), Ok(Decision::Ended { end: End::Aborted }));
     assert_eq!(world.weight, 0);
     assert_eq!(Driver::of_log(&world.entries).unwrap().state, driver.state);
+}
+
+#[test]
+fn a_guard_that_trips_takes_the_challenger_back() {
+    let mut world = Fake::new(5, Faults::default(), [0.05, 0.05]);
+    world.tripped = 1;
+    // What tripped before the first step is known when it is taken, and no reason not to say so.
+    let driver = carry_out(&mut world, document(STEPS, ""), 20);
+    assert_eq!((driver.state.ended, world.weight), (Some(End::RolledBack), 0));
+    let back = world.entries.iter().any(|entry| match &entry.what {
+        What::Look(look) => look.decision == Decision::Rollback { why: Back::Guard },
+        _ => false,
+    });
+    assert!(back && Driver::of_log(&world.entries).is_ok());
 }
 
 #[test]

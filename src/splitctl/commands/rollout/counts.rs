@@ -176,7 +176,8 @@ impl Counting {
             }
             _ => None,
         };
-        Ok(Counted::Counts { errors, users, slow, keys })
+        let tripped = scrape.tripped.get(1).copied().unwrap_or_default();
+        Ok(Counted::Counts { errors, users, slow, keys, tripped })
     }
 
     /// How many proxies there are, and how many of them run that policy.
