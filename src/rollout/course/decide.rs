@@ -33,8 +33,9 @@ pub fn decide(rollout: &Rollout, state: &State, seen: &Seen, now: u64) -> Decisi
         return Decision::Rollback { why };
     }
     // Nobody gets it there any more, so that no evidence comes.
+    // Until every proxy has the step, it may be of the policy before.
     let tripped = matches!(&seen.counted, Counted::Counts { tripped: 1.., .. });
-    if tripped && state.step.is_some() && !moving_to_0 {
+    if tripped && state.step.is_some() && state.clock.is_some() && !moving_to_0 {
         return Decision::Rollback { why: Back::Guard };
     }
     match held(rollout, state, seen, now) {
