@@ -11,3 +11,7 @@ pub use decision::{Back, Decision, End, Held};
 pub use seen::{Counted, Proxies, QuerySeen, Seen};
 pub use state::{Move, Order, State};
 pub use watch::{Gate, Pair, Watch};
+
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "of a test: an overflow fails it")]
+mod tests;

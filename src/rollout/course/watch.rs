@@ -225,7 +225,7 @@ mod tests {
     /// What `alpha` is split into: over visits, judges of a visit and gates no more than 1.
     #[test]
     fn all_judges_of_harm_together_have_no_more_than_alpha_however_often_a_step_comes_again() {
-        let visits: f64 = (1..10_000).map(|visit| 1.0 / f64::from(watch(visit).others.get())).sum();
+        let visits: f64 = (1..1_000).map(|visit| 1.0 / f64::from(watch(visit).others.get())).sum();
         assert!(visits <= 1.0 && visits > 0.9, "{visits}");
         let of_one =
             (1..10_000).map(|number| 1.0 / f64::from(asked(NonZeroU32::MIN, number).get()));
@@ -249,7 +249,8 @@ mod tests {
             }
             (own - begin) / 10
         };
+        let (long, short) = (looks(2_000), looks(2));
         // A healthy week costs some more bad events, and not its length.
-        assert!(looks(10_000) <= looks(2) * 3, "{} and {}", looks(10_000), looks(2));
+        assert!(long <= short + 10, "{long} and {short}");
     }
 }

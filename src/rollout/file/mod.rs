@@ -158,3 +158,6 @@ impl Rollout {
     /// The least responses where the file does not say.
     pub const RESPONSES: u64 = 100;
 }
+
+#[cfg(test)]
+mod tests;

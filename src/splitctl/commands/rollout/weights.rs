@@ -109,6 +109,14 @@ splits:
     }
 
     #[test]
+    fn lines_end_as_they_did() {
+        let ours = POLICY.replace('\n', "\r\n");
+        let changed =
+            ours.replace("weight: 5.0,", "weight: 20,").replace("weight: 85", "weight: 70");
+        assert_eq!(at(&ours, 200_000).unwrap(), changed);
+    }
+
+    #[test]
     fn in_a_manifest_of_istio_only_the_two_weights_change() {
         let manifest = "\
 # The plugin
