@@ -302,6 +302,30 @@ fn a_policy_in_a_manifest_of_istio_is_applied_by_a_command_and_users_are_counted
 }
 
 #[test]
+fn a_guard_that_trips_for_what_no_gate_judges_takes_the_rollout_back() {
+    let scene = Scene::new(|kit| {
+        format!(
+            "steps: [{{weight: 20, for: 1s, approval: true}}, {{weight: 100, for: 0s}}]\n\
+             gates: {{errors: {{ratio: 3}}, responses: 20}}\n\
+             counts: {{proxies: [\"http://{}\"], every: 500ms}}",
+            kit.admin
+        )
+    });
+    scene.kit.edit("  baseline: stable", "  guard: {slow: {over: 300ms}}\n  baseline: stable");
+    let running = scene.start();
+    scene.wait("it waits for an approval", |status| {
+        status["decision"] == "hold: waits for an approval"
+    });
+    let canary = scene.kit.services["checkout-v2"].to_string();
+    output(splitctl().args(["demo", "set", &canary, "--failing", "10", "--delay", "2000"]));
+    let (code, decisions) = scene.end(running);
+    assert_eq!(code, Some(1), "{decisions:?}");
+    assert!(decisions.iter().any(|one| one["decision"]["rollback"]["why"] == "guard"));
+    assert_eq!(weights(&decisions), [20, 0]);
+    scene.replays();
+}
+
+#[test]
 fn a_prometheus_that_goes_away_holds_and_never_advances() {
     let scene = Scene::new(|kit| {
         let steps = STEPS.replace("for: 1s", "for: 3s");
