@@ -1,5 +1,7 @@
 //! Where a rollout stands: everything that was seen, done and ordered, folded into what decisions hang on.
 
+use std::num::NonZeroU32;
+
 use engine::policy::Weight;
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,9 @@ use super::watch::{At, Gate, Watch};
 use crate::assignments::Assignments;
 use crate::counts::Counter;
 use crate::file::{Facts, Rollout};
+
+/// So many workers a proxy is taken to have.
+const WORKERS: u32 = 16;
 
 /// What somebody wants, from another terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -162,20 +167,20 @@ impl State {
             watch.look(At { users: false, same: true, ..at }, *slow);
         }
         if let (Some(keys), true, true) = (keys, rollout.gates.sample_ratio, at.everywhere) {
-            self.see_spread(*keys);
+            self.see_spread(*keys, seen.proxies.all);
         }
     }
 
-    fn see_spread(&mut self, keys: [u64; 2]) {
+    fn see_spread(&mut self, keys: [u64; 2], proxies: u32) {
         let weights = self.facts.baseline_at(self.weight).map(|baseline| [baseline, self.weight]);
         let Some(weights) = weights else { return };
         let spread = match &mut self.spread {
             Some(spread) => spread,
             none => {
                 let weights = weights.map(Weight::units);
-                // Each worker of each proxy counts a user for itself. How many there are is not known; so many whom one
-                // user's connections meet are more than most have.
-                let workers = std::num::NonZeroU32::MIN.saturating_add(15);
+                // Each worker of each proxy counts a user for itself: the same few thousand users a hundred times over are
+                // no evidence that more would be spread as they are.
+                let workers = NonZeroU32::MIN.saturating_add(proxies.saturating_mul(WORKERS));
                 let Ok(judge) = Assignments::new(&weights, workers) else { return };
                 none.insert(Spread { counters: [Counter::RUNNING; 2], judge })
             }
