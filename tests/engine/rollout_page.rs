@@ -137,7 +137,6 @@ fn the_runs_on_the_page_speak_as_the_tool_does() {
         Decision::Rollback { why: Back::Errors }.to_string(),
         Decision::Ended { end: End::Done }.to_string(),
         Decision::Ended { end: End::RolledBack }.to_string(),
-        hold(Held::Proxies { current: 0, all: 0 }),
         hold(Held::Proxies { current: 0, all: 1 }),
     ];
     for line in told {
